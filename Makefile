@@ -1,0 +1,49 @@
+# Everything a contributor runs. Each target sets up what it needs on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+MODULES := glideslope tests $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test long check docs bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## build .venv from constraints.txt (nothing to do when it is up to date)
+
+train: $(STAMP) ## train a small language model under a schedule, about a minute
+	@$(BIN)/glideslope train
+
+test: $(STAMP) ## run the tests and the documentation's examples
+	@$(BIN)/python -m pytest
+
+long: $(STAMP) ## run the exhaustive checks that `make test` leaves out
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long
+
+check: $(STAMP) ## lint, formatting, types, and every public name documented
+	@$(BIN)/ruff check $(MODULES)
+	@$(BIN)/ruff format --check $(MODULES)
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/test_public_names.py
+
+docs: $(STAMP) ## build the documentation into site/, warnings being errors
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+bench: $(STAMP) ## measure the speed claims of the documentation
+	@$(BIN)/python -m benchmarks
+
+# The stamp is removed first and written last, so a venv that was interrupted while
+# it was made carries none and is made anew; a complete one is only brought up to date.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Glideslope needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
+	@test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(STAMP)
+	@echo "installing the packages of constraints.txt into $(VENV) (once, a minute or two)"
+	@$(BIN)/python -m pip install -qq -c constraints.txt pip hatchling editables
+	@$(BIN)/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $(STAMP)
