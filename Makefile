@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
-MODULES := glideslope tests $(wildcard benchmarks)
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test long check docs bench
@@ -19,17 +19,17 @@ train: $(STAMP) ## train a small language model under a schedule, about a minute
 test: $(STAMP) ## run the tests and the documentation's examples
 	@$(BIN)/python -m pytest
 
-long: $(STAMP) ## run the exhaustive checks that `make test` leaves out
-	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long
+long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every property
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "long or hypothesis"
 
 check: $(STAMP) ## lint, formatting, types, and every public name documented
-	@$(BIN)/ruff check $(MODULES)
-	@$(BIN)/ruff format --check $(MODULES)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/test_public_names.py
 
 docs: $(STAMP) ## build the documentation into site/, warnings being errors
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 	@echo "open site/index.html"
 
 bench: $(STAMP) ## measure the speed claims of the documentation
@@ -39,11 +39,12 @@ bench: $(STAMP) ## measure the speed claims of the documentation
 # it was made carries none and is made anew; a complete one is only brought up to date.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Glideslope needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  found=$$($(PYTHON) --version 2>&1) || found=missing; \
+	  echo "Glideslope needs Python 3.11 or newer, but $(PYTHON) is $$found." >&2; \
 	  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
 	@test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $(STAMP)
 	@echo "installing the packages of constraints.txt into $(VENV) (once, a minute or two)"
-	@$(BIN)/python -m pip install -qq -c constraints.txt pip hatchling editables
-	@$(BIN)/python -m pip install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(PIP) -c constraints.txt pip hatchling editables
+	@$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $(STAMP)

@@ -1,5 +1,28 @@
-"""Learning-rate schedules as values, drop-in schedulers, and optimizers written as one formula."""
+"""Learning-rate schedules as values, drop-in schedulers, and optimizers written as one formula.
+
+``import glideslope as gs`` gives the schedules at once. What needs torch or Matplotlib loads when
+its name is first used, so a script that only composes a schedule starts in a blink.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+_ROOMS = ("errors",)
+_HOMES: dict[str, str] = {}
+
+__all__ = sorted([*_ROOMS, *_HOMES])
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"glideslope.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"glideslope.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

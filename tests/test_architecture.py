@@ -1,0 +1,160 @@
+"""The house stands: imports run one way, files and functions stay short, folders stay shallow."""
+
+from __future__ import annotations
+
+import ast
+import io
+import statistics
+import tokenize
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "glideslope"
+
+# What each room may import. `errors` is the ground floor; the root package re-exports and the
+# command line uses everything, so nothing inside imports either of them.
+ARROWS: dict[str, set[str]] = {
+    "errors": set(),
+    "schedules": {"errors"},
+    "rules": {"errors"},
+    "engines": {"errors", "rules"},
+    "optim": {"engines", "errors", "rules", "schedules"},
+    "training": {"errors", "optim", "schedules"},
+    "integrations": {"engines", "errors", "optim", "rules", "schedules", "training"},
+    "plot": {"errors", "optim", "schedules", "training"},
+    "cli": {"", "errors", "integrations", "optim", "plot", "schedules", "training"},
+    "__main__": {"cli"},
+}
+ARROWS[""] = set(ARROWS) - {"__main__", "cli"}
+
+# torch keeps its schedulers in optim/lr_scheduler, and its names are ours.
+DEEP_FOLDERS = {PACKAGE / "optim" / "lr_scheduler"}
+DRAWERS_FOR_ANYTHING = {"common", "helpers", "misc", "util", "utils"}
+
+FILE_LIMIT = 400
+FUNCTION_MEDIAN_LIMIT = 10
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _room(module: str) -> str:
+    """The first name below the package; the package itself is the room ``""``."""
+    return [*module.split("."), ""][1]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _from_base(node: ast.ImportFrom, module: str) -> str:
+    """The absolute name that ``from <base> import …`` in ``module`` starts from."""
+    if not node.level:
+        return node.module or ""
+    package = module.split(".")
+    if MODULES[module].name != "__init__.py":
+        package = package[:-1]
+    base = package[: len(package) - node.level + 1]
+    return ".".join(base + ([node.module] if node.module else []))
+
+
+def _imports(module: str) -> set[str]:
+    """Our modules that ``module`` imports, anywhere in its text, functions included."""
+    found: set[str] = set()
+    for node in ast.walk(_tree(MODULES[module])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = _from_base(node, module)
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else base for name in names}
+    return {name for name in found if name.split(".")[0] == "glideslope"}
+
+
+def _docstring_lines(tree: ast.Module) -> set[int]:
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
+            docstring = node.body[0]
+            lines |= set(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
+    return lines
+
+
+@cache
+def _code_lines(path: Path) -> frozenset[int]:
+    """The lines of a file that hold code: not blank, no comment, no docstring."""
+    silent = {
+        tokenize.COMMENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+        tokenize.INDENT,
+        tokenize.NEWLINE,
+        tokenize.NL,
+    }
+    lines: set[int] = set()
+    source = path.read_text(encoding="utf-8")
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return frozenset(lines - _docstring_lines(_tree(path)))
+
+
+def _function_lengths() -> dict[str, int]:
+    lengths: dict[str, int] = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = range(node.lineno, (node.end_lineno or 0) + 1)
+                lengths[f"{module}:{node.lineno} {node.name}"] = len(_code_lines(path) & set(body))
+    return lengths
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_arrows(module: str) -> None:
+    room = _room(module)
+    assert room in ARROWS, f"`{room}` is a new room: draw its arrows first"
+    wrong = {name for name in _imports(module) if _room(name) not in ARROWS[room] | {room}}
+    assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+def test_the_arrows_themselves_run_one_way() -> None:
+    TopologicalSorter(ARROWS).prepare()
+
+
+def test_no_two_modules_import_each_other() -> None:
+    try:
+        TopologicalSorter({module: _imports(module) - {module} for module in MODULES}).prepare()
+    except CycleError as error:
+        pytest.fail(f"a cycle of imports: {' -> '.join(reversed(error.args[1]))}")
+
+
+def test_no_folder_inside_a_room() -> None:
+    folders = {path.parent for path in MODULES.values()}
+    deep = {folder for folder in folders if len(folder.relative_to(PACKAGE).parts) > 1}
+    assert deep <= DEEP_FOLDERS
+
+
+def test_no_module_is_a_drawer_for_anything() -> None:
+    drawers = {m for m in MODULES if m.split(".")[-1].strip("_") in DRAWERS_FOR_ANYTHING}
+    assert not drawers, f"name them for the one idea they hold: {sorted(drawers)}"
+
+
+def test_files_are_short() -> None:
+    long = {m: n for m, path in MODULES.items() if (n := len(_code_lines(path))) > FILE_LIMIT}
+    assert not long, f"lines of code, {FILE_LIMIT} at most: {long}"
+
+
+def test_functions_are_short() -> None:
+    lengths = _function_lengths()
+    longest = "\n".join(f"{n:4d} {f}" for f, n in sorted(lengths.items(), key=lambda x: -x[1])[:20])
+    assert statistics.median(lengths.values()) < FUNCTION_MEDIAN_LIMIT, f"the longest:\n{longest}"
