@@ -30,6 +30,10 @@ ARROWS: dict[str, set[str]] = {
 }
 ARROWS[""] = set(ARROWS) - {"__main__", "cli"}
 
+# Looked up by name when called, against the arrows: `Schedule.plot()` is a method of the value,
+# while pictures live above it.
+LOOKED_UP = {("glideslope.schedules._schedule", "glideslope.plot")}
+
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours.
 DEEP_FOLDERS = {PACKAGE / "optim" / "lr_scheduler"}
 DRAWERS_FOR_ANYTHING = {"common", "helpers", "misc", "util", "utils"}
@@ -80,6 +84,19 @@ def _imports(module: str) -> set[str]:
     return {name for name in found if name.split(".")[0] == "glideslope"}
 
 
+def _looked_up(module: str) -> set[tuple[str, str]]:
+    """Pairs of ``module`` and each of our modules that it hands to `import_module` by name."""
+    calls = (node for node in ast.walk(_tree(MODULES[module])) if isinstance(node, ast.Call))
+    names = (
+        argument.value
+        for call in calls
+        if ast.unparse(call.func).split(".")[-1] in {"import_module", "__import__"}
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    )
+    return {(module, name) for name in names if name.split(".")[0] == "glideslope"}
+
+
 def _docstring_lines(tree: ast.Module) -> set[int]:
     lines: set[int] = set()
     for node in ast.walk(tree):
@@ -125,6 +142,10 @@ def test_imports_follow_the_arrows(module: str) -> None:
     assert room in ARROWS, f"`{room}` is a new room: draw its arrows first"
     wrong = {name for name in _imports(module) if _room(name) not in ARROWS[room] | {room}}
     assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+def test_nothing_else_is_looked_up_behind_the_arrows() -> None:
+    assert set().union(*map(_looked_up, MODULES)) <= LOOKED_UP
 
 
 def test_the_arrows_themselves_run_one_way() -> None:

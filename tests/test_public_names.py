@@ -33,7 +33,7 @@ def _resolve(path: str) -> object:
     if path in MODULES:
         return import_module(path)
     module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)
+    return getattr(import_module(module), name, None)
 
 
 def _undocumented(module: ModuleType) -> list[str]:
