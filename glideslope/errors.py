@@ -1,0 +1,98 @@
+"""Every error Glideslope raises on purpose, and the one place their sentences are built.
+
+A bad value is refused when it is given, by name, rule and value::
+
+    GlideslopeError
+    ├── InvalidValue       (ValueError)   `steps` must be at least 1, got 0
+    ├── InvalidType        (TypeError)    `gamma` must be a number, got 'fast'
+    ├── ParseError         (ValueError)   points at the character of a schedule's text
+    ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
+    ├── StateMismatch      (ValueError)   a saved state does not belong to this object
+    ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
+    └── MissingDependency  (ImportError)  names the extra that installs what is missing
+
+Each also inherits the built-in error in parentheses, so ``except ValueError`` works as expected.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "GlideslopeError",
+    "InvalidType",
+    "InvalidValue",
+    "MissingDependency",
+    "ParseError",
+    "StateMismatch",
+    "UnboundError",
+    "require",
+    "require_type",
+]
+
+
+class GlideslopeError(Exception):
+    """The root of every error raised on purpose."""
+
+
+class InvalidValue(GlideslopeError, ValueError):
+    """A value of the right type that breaks a rule."""
+
+
+class InvalidType(GlideslopeError, TypeError):
+    """A value of the wrong type."""
+
+
+class ParseError(GlideslopeError, ValueError):
+    """Text that is not a schedule; the message points at the character."""
+
+    def __init__(self, problem: str, text: str, position: int) -> None:
+        self.problem, self.text, self.position = problem, text, position
+        super().__init__(f"{problem}\n  {text}\n  {' ' * position}^")
+
+    def __reduce__(self) -> tuple[type[ParseError], tuple[str, str, int]]:
+        return type(self), (self.problem, self.text, self.position)
+
+
+class UnboundError(GlideslopeError, ValueError):
+    """A length in epochs, tokens or percent met before it was bound to steps."""
+
+
+class StateMismatch(GlideslopeError, ValueError):
+    """A saved state that belongs to something else."""
+
+
+class CheckpointError(GlideslopeError, RuntimeError):
+    """A checkpoint that is damaged, foreign, or could not be written."""
+
+
+class MissingDependency(GlideslopeError, ImportError):
+    """An optional package is not installed; the message names the extra."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"`{package}` is needed here: pip install 'glideslope[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str, str]]:
+        return type(self), (self.package, self.extra)
+
+
+def require(ok: bool, name: str, rule: str, value: object) -> None:
+    """Raise `InvalidValue` with the house's sentence unless ``ok``.
+
+    >>> require(0 >= 1, "steps", "be at least 1", 0)
+    Traceback (most recent call last):
+    glideslope.errors.InvalidValue: `steps` must be at least 1, got 0
+    """
+    if not ok:
+        raise InvalidValue(f"`{name}` must {rule}, got {value!r}")
+
+
+def require_type(ok: bool, name: str, rule: str, value: object) -> None:
+    """Raise `InvalidType` with the house's sentence unless ``ok``.
+
+    >>> require_type(False, "gamma", "be a number", "fast")
+    Traceback (most recent call last):
+    glideslope.errors.InvalidType: `gamma` must be a number, got 'fast'
+    """
+    if not ok:
+        raise InvalidType(f"`{name}` must {rule}, got {value!r}")

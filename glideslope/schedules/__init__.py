@@ -1,0 +1,158 @@
+"""Schedules: what a hyperparameter should be at step t, as immutable values.
+
+Curves are classes; the same class under its lower-case name is what texts and `repr` use, so
+``gs.cosine(100)``, ``gs.Cosine(100)`` and ``gs.parse("cosine(100)")`` are one thing. Recipes are
+functions that only combine curves.
+"""
+
+from __future__ import annotations
+
+from ._algebra import Branch as Branch
+from ._algebra import Clip as Clip
+from ._algebra import Product as Product
+from ._algebra import Repeat as Repeat
+from ._algebra import Reverse as Reverse
+from ._algebra import Sequence as Sequence
+from ._algebra import Shift as Shift
+from ._algebra import Staircase as Staircase
+from ._algebra import Stretch as Stretch
+from ._algebra import Sum as Sum
+from ._algebra import Take as Take
+from ._curves import Constant as Constant
+from ._curves import Exponential as Exponential
+from ._curves import PowerLaw as PowerLaw
+from ._curves import Rectifier as Rectifier
+from ._curves import Saturation as Saturation
+from ._length import Length as Length
+from ._lint import Finding as Finding
+from ._parse import parse as parse
+from ._published import ExpHyperbolic as ExpHyperbolic
+from ._published import GrowingPolynomial as GrowingPolynomial
+from ._published import Hyperbolic as Hyperbolic
+from ._published import Tanh as Tanh
+from ._ramps import Cosine as Cosine
+from ._ramps import Geometric as Geometric
+from ._ramps import Linear as Linear
+from ._ramps import Logarithmic as Logarithmic
+from ._ramps import Polynomial as Polynomial
+from ._ramps import Relaxation as Relaxation
+from ._ramps import Rex as Rex
+from ._recipes import chebyshev as chebyshev
+from ._recipes import cooldown as cooldown
+from ._recipes import cosine_waves as cosine_waves
+from ._recipes import fractal_chebyshev as fractal_chebyshev
+from ._recipes import hold as hold
+from ._recipes import inverse_sqrt as inverse_sqrt
+from ._recipes import inverse_time as inverse_time
+from ._recipes import multistep as multistep
+from ._recipes import natural_exponential as natural_exponential
+from ._recipes import noam as noam
+from ._recipes import one_cycle as one_cycle
+from ._recipes import range_test as range_test
+from ._recipes import slanted_triangular as slanted_triangular
+from ._recipes import step as step
+from ._recipes import triangular as triangular
+from ._recipes import warmup as warmup
+from ._recipes import warmup_cosine as warmup_cosine
+from ._recipes import wsd as wsd
+from ._recipes import wsd_s as wsd_s
+from ._schedule import Peak as Peak
+from ._schedule import Phase as Phase
+from ._schedule import Schedule as Schedule
+from ._tables import Function as Function
+from ._tables import Piecewise as Piecewise
+
+# The notation's names.
+constant = Constant
+cosine = Cosine
+exp_hyperbolic = ExpHyperbolic
+exponential = Exponential
+function = Function
+geometric = Geometric
+growing_polynomial = GrowingPolynomial
+hyperbolic = Hyperbolic
+linear = Linear
+logarithmic = Logarithmic
+piecewise = Piecewise
+polynomial = Polynomial
+power_law = PowerLaw
+rectifier = Rectifier
+relaxation = Relaxation
+rex = Rex
+saturation = Saturation
+tanh = Tanh
+
+__all__ = [
+    "Branch",
+    "Clip",
+    "Constant",
+    "Cosine",
+    "ExpHyperbolic",
+    "Exponential",
+    "Finding",
+    "Function",
+    "Geometric",
+    "GrowingPolynomial",
+    "Hyperbolic",
+    "Length",
+    "Linear",
+    "Logarithmic",
+    "Peak",
+    "Phase",
+    "Piecewise",
+    "Polynomial",
+    "PowerLaw",
+    "Product",
+    "Rectifier",
+    "Relaxation",
+    "Repeat",
+    "Reverse",
+    "Rex",
+    "Saturation",
+    "Schedule",
+    "Sequence",
+    "Shift",
+    "Staircase",
+    "Stretch",
+    "Sum",
+    "Take",
+    "Tanh",
+    "chebyshev",
+    "constant",
+    "cooldown",
+    "cosine",
+    "cosine_waves",
+    "exp_hyperbolic",
+    "exponential",
+    "fractal_chebyshev",
+    "function",
+    "geometric",
+    "growing_polynomial",
+    "hold",
+    "hyperbolic",
+    "inverse_sqrt",
+    "inverse_time",
+    "linear",
+    "logarithmic",
+    "multistep",
+    "natural_exponential",
+    "noam",
+    "one_cycle",
+    "parse",
+    "piecewise",
+    "polynomial",
+    "power_law",
+    "range_test",
+    "rectifier",
+    "relaxation",
+    "rex",
+    "saturation",
+    "slanted_triangular",
+    "step",
+    "tanh",
+    "triangular",
+    "warmup",
+    "warmup_cosine",
+    "wsd",
+    "wsd_s",
+]

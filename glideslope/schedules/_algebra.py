@@ -1,0 +1,467 @@
+"""Schedules made of schedules. Each registers under the name of its method or operator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, ClassVar, Self
+
+from glideslope.errors import InvalidValue, require, require_type
+
+from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
+from ._curves import Constant
+from ._length import Length, Plan, Steps, as_steps, real
+from ._ramps import set_length, set_values
+from ._schedule import Phase, Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class Sequence(Schedule):
+    """One schedule after another, each on its own clock: ``a >> b``.
+
+    ``s(t) = part_k(t - B_k)`` where ``B_k`` is the sum of the lengths before part k.
+
+    Args:
+        parts: the schedules in order; all but the last have an end.
+
+    Raises:
+        InvalidValue: a schedule follows an endless one.
+
+    Example:
+        >>> import glideslope as gs
+        >>> a, b, c = gs.warmup(10), gs.hold(80), gs.linear(10)
+        >>> (a >> b) >> c == a >> (b >> c)
+        True
+    """
+
+    notation = "sequence"
+    _rank = SEQUENCE
+    parts: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", flatten(self, self.parts))
+        for part, following in zip(self.parts, self.parts[1:]):
+            if part._endless:
+                raise InvalidValue(f"`{following}` can never begin: `{part}` before it is endless")
+
+    @property
+    def _length(self) -> float | Length:
+        return total([part._length for part in self.parts])
+
+    @cached_property
+    def _starts(self) -> list[float]:
+        """The step at which each part begins."""
+        return [0, *accumulate(part.steps for part in self.parts[:-1])]
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return xp.select(t, self._starts, self.parts)
+
+    def _bind(self, plan: Plan) -> Sequence:
+        return Sequence(tuple(part._bind(plan) for part in self.parts))
+
+    def _phases(self) -> Iterator[Phase]:
+        for start, part in zip(self._starts, self.parts, strict=True):
+            for phase in part._phases():
+                yield Phase(start + phase.start, start + phase.stop, phase.curve)
+
+    def __repr__(self) -> str:
+        return " >> ".join(inside(part, SEQUENCE + 1) for part in self.parts)
+
+
+@dataclass(frozen=True, repr=False)
+class Arithmetic(Schedule):
+    """What product and sum share: parts in order, and all numbers gathered into the last one."""
+
+    _sign: ClassVar[str]
+    parts: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        parts = flatten(self, self.parts)
+        curves = [part for part in parts if not is_number(part)]
+        numbers = [part.value for part in parts if is_number(part)]  # type: ignore[attr-defined]
+        number = [Constant(self._fold(numbers))] if numbers else []
+        object.__setattr__(self, "parts", (*curves, *number))
+
+    @staticmethod
+    def _fold(numbers: list[float]) -> float:
+        raise NotImplementedError
+
+    @property
+    def _length(self) -> float | Length:
+        return longest([part._length for part in self.parts if not is_number(part)])
+
+    def _bind(self, plan: Plan) -> Self:
+        parts = tuple(part._bind(replace(plan)) for part in self.parts)
+        return type(self)(parts)
+
+    def _phases(self) -> Iterator[Phase]:
+        first, *rest = self.parts
+        if not all(is_number(part) for part in rest):
+            return super()._phases()
+        return map_phases(first, lambda curve: type(self)((curve, *rest)))
+
+    def __repr__(self) -> str:
+        numbers = [value_text(part.value) for part in self.parts if is_number(part)]  # type: ignore[attr-defined]
+        curves = [inside(part, self._rank + 1) for part in self.parts if not is_number(part)]
+        if not curves:
+            curves = [f"constant({numbers.pop()})"]
+        return f" {self._sign} ".join([*curves, *numbers])
+
+
+@dataclass(frozen=True, repr=False)
+class Product(Arithmetic):
+    """The values multiplied: ``a * b``, ``a * 3e-4``.
+
+    As long as its longest part: warm-up times an endless decay never ends.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.warmup(10) * gs.exponential(0.5, every=100) * 3e-4
+        >>> s
+        warmup(10) * exponential(0.5, every=100) * 0.0003
+        >>> s(100)
+        0.00015
+    """
+
+    notation = "product"
+    _rank = PRODUCT
+    _sign = "*"
+
+    @staticmethod
+    def _fold(numbers: list[float]) -> float:
+        return math.prod(numbers)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        values = [part._at(t, xp) for part in self.parts]
+        return math.prod(values[1:], start=values[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Sum(Arithmetic):
+    """The values added: ``a + b``, ``a + 0.1``, ``1 - a``.
+
+    As long as its longest part.
+
+    Example:
+        >>> import glideslope as gs
+        >>> (1 - gs.linear(10))(4)
+        0.4
+    """
+
+    notation = "sum"
+    _rank = SUM
+    _sign = "+"
+
+    @staticmethod
+    def _fold(numbers: list[float]) -> float:
+        return math.fsum(numbers)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        values = [part._at(t, xp) for part in self.parts]
+        return sum(values[1:], start=values[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Transformation(Schedule):
+    """What the methods make: one schedule, seen differently. By default as long as ``inner``."""
+
+    inner: Schedule
+
+    def __post_init__(self) -> None:
+        require_type(isinstance(self.inner, Schedule), "inner", "be a schedule", self.inner)
+
+    @property
+    def _length(self) -> float | Length:
+        return self.inner._length
+
+    def _must_end(self) -> None:
+        require(not self.inner._endless, "inner", f"have an end to {self.notation}", self.inner)
+
+
+@dataclass(frozen=True, repr=False)
+class Clip(Transformation):
+    """`Schedule.clip`."""
+
+    notation = "clip"
+    lo: float | None = None
+    hi: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in ("lo", "hi") if getattr(self, name) is not None]
+        set_values(self, *given)
+        require(bool(given), "clip", "be given lo or hi", None)
+        if self.lo is not None and self.hi is not None:
+            require(self.lo <= self.hi, "lo", f"be at most hi = {self.hi}", self.lo)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        lo = -math.inf if self.lo is None else self.lo
+        return xp.clip(self.inner._at(t, xp), lo, math.inf if self.hi is None else self.hi)
+
+    def _phases(self) -> Iterator[Phase]:
+        return map_phases(self.inner, lambda curve: Clip(curve, self.lo, self.hi))
+
+
+@dataclass(frozen=True, repr=False)
+class Repeat(Transformation):
+    """`Schedule.repeat`."""
+
+    notation = "repeat"
+    n: float = math.inf
+    decay: float = field(default=1.0, kw_only=True)
+    growth: float = field(default=1.0, kw_only=True, metadata={"argument": "stretch"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_end()
+        set_values(self, "decay")
+        object.__setattr__(self, "growth", real("stretch", self.growth))
+        if self.n == math.inf:
+            rule = "be 1 or at least 1.001 when endless"
+            require(self.growth == 1 or self.growth >= 1.001, "stretch", rule, self.growth)
+            return
+        object.__setattr__(self, "n", real("n", self.n))
+        require(self.n >= 1 and isinstance(self.n, int), "n", "be a whole number above 0", self.n)
+        require(self.growth > 0, "stretch", "be more than 0", self.growth)
+        most = "be at most 100000 with a stretch"
+        require(self.growth == 1 or self.n <= 100_000, "n", most, self.n)
+
+    @property
+    def _length(self) -> float | Length:
+        length = self.inner._length
+        if isinstance(length, Length) or self.n == math.inf:
+            return length if isinstance(length, Length) else math.inf
+        return length * self.n if self.growth == 1 else self._starts[-1]
+
+    @cached_property
+    def _starts(self) -> list[float]:
+        """Where each cycle begins, exact in integers, and where the last one ends.
+
+        Endless cycles are listed until they begin past 2^53, the last step a double can count.
+        """
+        starts: list[float] = [0]
+        length = self.inner.steps
+        while len(starts) <= self.n and starts[-1] < 2**53:
+            starts.append(starts[-1] + length)
+            length = length * self.growth
+        return starts
+
+    @cached_property
+    def _cycles(self) -> tuple[list[float], list[float]]:
+        """The stretch and the height of each cycle."""
+        count = len(self._starts) - 1
+        return [self.growth**k for k in range(count)], [power(self.decay, k) for k in range(count)]
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, math.inf)
+        if self.growth == 1:
+            k = xp.clip(xp.floor(t / self.inner.steps), 0, self.n - 1)
+            values = self.inner._at(t - k * self.inner.steps, xp)
+            return values if self.decay == 1 else self.decay**k * values
+        stretches, heights = self._cycles
+        k = xp.count(self._starts[1:-1], t)
+        local = (t - xp.take(self._starts, k)) / xp.take(stretches, k)
+        return xp.take(heights, k) * self.inner._at(local, xp)
+
+    def _phases(self) -> Iterator[Phase]:
+        if self.n > 64:
+            yield from super()._phases()
+            return
+        starts = [k * self.inner.steps for k in range(int(self.n) + 1)]
+        starts = starts if self.growth == 1 else self._starts
+        for k in range(int(self.n)):
+            cycle = self.inner if self.growth == 1 else self.inner.stretch(starts[k + 1] - starts[k])
+            cycle = cycle if self.decay == 1 else cycle * self.decay**k
+            yield Phase(starts[k], starts[k + 1], cycle)
+
+
+@dataclass(frozen=True, repr=False)
+class Stretch(Transformation):
+    """`Schedule.stretch`."""
+
+    notation = "stretch"
+    steps: Steps = field()  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_end()
+        set_length(self, "steps")
+
+    @property
+    def _length(self) -> float | Length:
+        inner = self.inner._length
+        return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.inner._at(t * self.inner.steps / self.steps, xp)  # type: ignore[operator]
+
+    def _phases(self) -> Iterator[Phase]:
+        scale = self.steps / self.inner.steps  # type: ignore[operator]
+        for start, stop, curve in self.inner._phases():
+            yield Phase(start * scale, stop * scale, curve.stretch((stop - start) * scale))
+
+
+@dataclass(frozen=True, repr=False)
+class Reverse(Transformation):
+    """`Schedule.reverse`."""
+
+    notation = "reverse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_end()
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.inner._at(self.inner.steps - t, xp)
+
+
+@dataclass(frozen=True, repr=False)
+class Shift(Transformation):
+    """`Schedule.shift`."""
+
+    notation = "shift"
+    k: Steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "k", as_steps("k", self.k))
+        length = self.inner._length
+        if not isinstance(length, Length) and not isinstance(self.k, Length):
+            require(length + self.k > 0, "k", f"be more than {-length}", self.k)  # type: ignore[operator]
+
+    @property
+    def _length(self) -> float | Length:
+        return total([self.inner._length, self.k])  # type: ignore[list-item]
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.inner._at(xp.clip(t, 0, math.inf) - self.k, xp)
+
+
+@dataclass(frozen=True, repr=False)
+class Take(Transformation):
+    """`Schedule.take`."""
+
+    notation = "take"
+    steps: Steps = field()  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_length(self, "steps")
+
+    @property
+    def _length(self) -> float | Length:
+        inner = self.inner._length
+        return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.inner._at(xp.clip(t, -math.inf, self.steps), xp)
+
+    def _phases(self) -> Iterator[Phase]:
+        for start, stop, curve in self.inner._phases():
+            if start < self.steps:  # type: ignore[operator]
+                cut = min(stop, self.steps)  # type: ignore[call-overload]
+                yield Phase(start, cut, curve if cut == stop else curve.take(cut - start))
+
+
+@dataclass(frozen=True, repr=False)
+class Staircase(Transformation):
+    """`Schedule.staircase`."""
+
+    notation = "staircase"
+    every: Steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_length(self, "every")
+
+    @property
+    def _length(self) -> float | Length:
+        return self.every if isinstance(self.every, Length) else self.inner._length
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, self.inner.steps)
+        return self.inner._at(xp.floor(t / self.every) * self.every, xp)
+
+
+@dataclass(frozen=True, repr=False)
+class Branch(Transformation):
+    """`Schedule.branch`."""
+
+    notation = "branch"
+    at: Steps
+    decay: Schedule
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_type(isinstance(self.decay, Schedule), "decay", "be a schedule", self.decay)
+        set_length(self, "at", least=0)
+
+    @property
+    def _length(self) -> float | Length:
+        inner = self.inner._length
+        return inner if isinstance(inner, Length) else total([self.at, self.decay._length])  # type: ignore[list-item]
+
+    @cached_property
+    def _parts(self) -> tuple[Schedule, Schedule]:
+        return self.inner, self.decay * self.inner(self.at)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return xp.select(t, (0, self.at), self._parts)
+
+    def _bind(self, plan: Plan) -> Branch:
+        inner, decay = self.inner._bind(replace(plan)), self.decay._bind(replace(plan))
+        return Branch(inner, plan.position(self.at), decay)  # type: ignore[arg-type]
+
+    def _phases(self) -> Iterator[Phase]:
+        before, after = self._parts
+        if self.at != 0:
+            yield from before.take(self.at)._phases()
+        for start, stop, curve in after._phases():
+            yield Phase(start + self.at, stop + self.at, curve)  # type: ignore[operator]
+
+
+# -- what several of them need -------------------------------------------------------------------
+
+
+def flatten(node: Sequence | Arithmetic, parts: Any) -> tuple[Schedule, ...]:
+    """The parts with those of the same kind opened, so that grouping leaves no trace."""
+    for part in parts:
+        require_type(isinstance(part, Schedule), "parts", "be schedules", part)
+    opened = [part.parts if type(part) is type(node) else (part,) for part in parts]
+    flat = tuple(part for group in opened for part in group)
+    require(len(flat) > 0, "parts", "have at least one schedule", parts)
+    return flat
+
+
+def is_number(part: Schedule) -> bool:
+    """Whether a part is a plain number in a product or sum."""
+    return isinstance(part, Constant) and part._endless
+
+
+def total(lengths: list[float | Length]) -> float | Length:
+    """The sum of the lengths; the first unbound one if there is any."""
+    unbound = [length for length in lengths if isinstance(length, Length)]
+    return unbound[0] if unbound else sum(lengths)  # type: ignore[arg-type]
+
+
+def longest(lengths: list[float | Length]) -> float | Length:
+    """The longest of the lengths; the first unbound one if there is any."""
+    unbound = [length for length in lengths if isinstance(length, Length)]
+    return unbound[0] if unbound else max(lengths, default=math.inf)  # type: ignore[type-var]
+
+
+def power(base: float, k: int) -> float:
+    """``base**k``, infinite where a double cannot hold it."""
+    try:
+        return float(base**k)
+    except OverflowError:
+        return math.inf
+
+
+def map_phases(schedule: Schedule, change: Callable[[Schedule], Schedule]) -> Iterator[Phase]:
+    """The phases of ``schedule`` with ``change`` applied to the curve of each."""
+    for start, stop, curve in schedule._phases():
+        yield Phase(start, stop, change(curve))

@@ -1,0 +1,213 @@
+"""Curves that need no end: a constant, the decays, and the warm-up factors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from glideslope.errors import require
+
+from ._codec import value_text
+from ._length import Length, Steps
+from ._maths import Scalars
+from ._ramps import TINY, set_length, set_positive, set_values
+from ._schedule import Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Schedule):
+    """One value: ``s(t) = value``.
+
+    Args:
+        value: the value.
+        steps: length, in steps or with a unit; endless unless given (`hold` gives it first).
+
+    Raises:
+        InvalidValue: ``steps`` below 1, or a value that is not finite.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.constant(0.1)(10**9)
+        0.1
+        >>> gs.warmup(10) >> gs.hold(80) >> gs.linear(10)
+        warmup(10) >> hold(80) >> linear(10)
+    """
+
+    notation = "constant"
+    value: float = 1.0
+    steps: Steps = math.inf  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        set_values(self, "value")
+        if self.steps != math.inf:
+            set_length(self, "steps")
+
+    @property
+    def end(self) -> float:
+        """The value, however long."""
+        return self.value
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return xp.full(t, self.value)
+
+    def __repr__(self) -> str:
+        if self.steps == math.inf:
+            return f"constant({value_text(self.value)})"
+        rest = "" if self.value == 1.0 else f", {value_text(self.value)}"
+        return f"hold({value_text(self.steps)}{rest})"
+
+
+@dataclass(frozen=True, repr=False)
+class Endless(Schedule):
+    """What the endless curves share: no length."""
+
+    @property
+    def _length(self) -> float | Length:
+        return math.inf
+
+
+@dataclass(frozen=True, repr=False)
+class Exponential(Endless):
+    """A constant factor per step, or per ``every`` steps: ``gamma^(t / every)``.
+
+    Args:
+        gamma: the factor, above 0.
+        every: the number of steps it takes to apply once, in steps or with a unit.
+
+    Raises:
+        InvalidValue: ``gamma`` not above 0, ``every`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.exponential(0.5, every=10)(20)
+        0.25
+
+    Source: torch's ``ExponentialLR``; ``every`` from Keras' ``ExponentialDecay``.
+    """
+
+    notation = "exponential"
+    gamma: float
+    every: Steps = 1
+
+    def __post_init__(self) -> None:
+        set_positive(self, "gamma")
+        set_length(self, "every", least=TINY)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self.gamma ** (xp.clip(t, 0, math.inf) / self.every)
+
+
+@dataclass(frozen=True, repr=False)
+class PowerLaw(Endless):
+    """A power of time: ``(1 + t / timescale)^(-power)``.
+
+    ``power=0.5`` after a warm-up of ``timescale`` steps is the inverse square root
+    ``√(w / t)`` in the run's own clock; ``power=1`` is inverse time decay, ``1 / (1 + γt)`` with
+    ``timescale = 1 / γ``.
+
+    Args:
+        timescale: steps until the base of the power has doubled, in steps or with a unit.
+        power: the exponent, above 0.
+
+    Raises:
+        InvalidValue: ``timescale`` or ``power`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> (gs.warmup(100) >> gs.power_law(100))(400)      # √(100 / 400)
+        0.5
+
+    Source: arXiv:1706.03762 (inverse square root), arXiv:2408.13359 (power).
+    """
+
+    notation = "power_law"
+    timescale: Steps
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        set_length(self, "timescale", least=TINY)
+        set_positive(self, "power")
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, math.inf)
+        return (self.timescale / (self.timescale + t)) ** self.power
+
+
+@dataclass(frozen=True, repr=False)
+class Saturation(Endless):
+    """Exponential warm-up: ``1 - e^(-(t + 1) / timescale)``, to multiply another schedule with.
+
+    ``timescale = 1 / (1 - beta2)`` is the untuned exponential warm-up for Adam.
+
+    Args:
+        timescale: steps to within 1/e of one, in steps or with a unit.
+
+    Raises:
+        InvalidValue: ``timescale`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.saturation(1000) * gs.cosine(100_000)
+        >>> round(s(999), 4)
+        0.632
+
+    Source: arXiv:1910.04209.
+    """
+
+    notation = "saturation"
+    timescale: Steps
+
+    def __post_init__(self) -> None:
+        set_length(self, "timescale", least=TINY)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return -xp.expm1(-(xp.clip(t, 0, math.inf) + 1) / self.timescale)
+
+
+@dataclass(frozen=True, repr=False)
+class Rectifier(Endless):
+    r"""RAdam's variance rectification as a warm-up factor, from the first step where it exists.
+
+    ``√((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ))`` with ``ρ∞ = 2/(1-β) - 1`` and
+    ``ρ = ρ∞ - 2kβ^k/(1-β^k)``, ``k = t + k₀`` where k₀ is the first k with ``ρ > 4``.
+
+    Args:
+        beta2: the optimizer's second-moment coefficient; between 0.6 and 1.
+
+    Raises:
+        InvalidValue: ``beta2`` not between 0.6 and 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.rectifier(0.999)(1000), 4)
+        0.7249
+
+    Source: RAdam, arXiv:1908.03265, as a warm-up in arXiv:1910.04209.
+    """
+
+    notation = "rectifier"
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        set_values(self, "beta2")
+        require(0.6 < self.beta2 < 1, "beta2", "be between 0.6 and 1", self.beta2)
+
+    @cached_property
+    def _first(self) -> int:
+        """The first count whose ρ exceeds 4: about five, a few more for a small β₂."""
+        return next(k for k in range(1, 1 << 20) if self._rho(k, Scalars) > 4)
+
+    @property
+    def _limit(self) -> float:
+        return 2 / (1 - self.beta2) - 1
+
+    def _rho(self, k: Any, xp: Any) -> Any:
+        rate = math.log(self.beta2)
+        return self._limit + 2 * k * xp.exp(k * rate) / xp.expm1(k * rate)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        limit = self._limit
+        rho = self._rho(xp.clip(t, 0, 1e15) + self._first, xp)
+        return xp.sqrt((rho - 4) / (limit - 4) * ((rho - 2) / (limit - 2)) * (limit / rho))

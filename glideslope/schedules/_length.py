@@ -1,0 +1,122 @@
+"""Lengths in steps, epochs, tokens or percent, and what binds them to steps."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
+from typing import Any
+
+from glideslope.errors import InvalidValue, UnboundError, require, require_type
+
+UNITS = {"ep": "steps_per_epoch", "tok": "tokens_per_step", "%": "total_steps"}
+LENGTH = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)(?P<unit>ep|tok|%)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length whose unit is not steps: epochs (``ep``), tokens (``tok``), percent (``%``).
+
+    ``steps = value · steps_per_epoch``, ``value / tokens_per_step`` or
+    ``value / 100 · total_steps``, once a schedule is bound.
+
+    >>> Length(10, "ep")
+    Length(value=10, unit='ep')
+    >>> str(Length(2e9, "tok"))
+    '2000000000tok'
+    """
+
+    value: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        require(self.unit in UNITS, "unit", f"be one of {', '.join(UNITS)}", self.unit)
+        object.__setattr__(self, "value", real("length", self.value))
+        require(self.value > 0, "length", "be more than 0", f"{self}")
+
+    def __str__(self) -> str:
+        return f"{number_text(self.value)}{self.unit}"
+
+
+Steps = int | float | str | Length
+"""What an argument that counts steps takes: a number, ``"10ep"``, ``"2e9tok"`` or ``"5%"``."""
+
+
+@dataclass
+class Plan:
+    """What one run makes of the units; carries a sequence's rounding from part to part."""
+
+    steps_per_epoch: float | None
+    tokens_per_step: float | None
+    total_steps: float | None
+    carry: Fraction = Fraction(0)
+
+    def resolve(self, length: float | Length) -> float:
+        """The whole number of steps that keeps the running total closest to the exact one."""
+        if not isinstance(length, Length):
+            return length
+        exact = self._exact(length) + self.carry
+        steps = math.floor(exact + Fraction(1, 2))
+        require(steps >= 1, "length", "come to at least 1 step", f"{length} = {float(exact):g} steps")
+        self.carry = exact - steps
+        return steps
+
+    def position(self, length: float | Length) -> float:
+        """A length that is measured on its own: rounded, nothing carried."""
+        if not isinstance(length, Length):
+            return length
+        return math.floor(self._exact(length) + Fraction(1, 2))
+
+    def _exact(self, length: Length) -> Fraction:
+        name = UNITS[length.unit]
+        per = getattr(self, name)
+        if per is None:
+            raise UnboundError(f"the length {str(length)!r} needs `{name}`: bind({name}=...)")
+        value = Fraction(repr(length.value))
+        if length.unit == "%":
+            return value / 100 * Fraction(repr(per))
+        return value * Fraction(repr(per)) if length.unit == "ep" else value / Fraction(repr(per))
+
+
+def as_steps(name: str, steps: Any) -> int | float | Length:
+    """A length from an argument: whole floats become ints, text becomes a number or a `Length`."""
+    if isinstance(steps, Length):
+        return steps
+    if isinstance(steps, str):
+        return _from_text(name, steps)
+    return real(name, steps)
+
+
+def real(name: str, value: Any) -> int | float:
+    """A finite real number as a plain int or float; whole floats become ints."""
+    require_type(isinstance(value, Real) and not isinstance(value, bool), name, "be a number", value)
+    require(math.isfinite(value), name, "be finite", value)
+    return int(value) if value == int(value) else float(value)
+
+
+def as_value(name: str, value: Any) -> float:
+    """A finite real number as a float: what a curve's values are made of."""
+    return float(real(name, value))
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as the same number.
+
+    >>> number_text(1.0), number_text(3e-4), number_text(2e9), number_text(1e300)
+    ('1', '0.0003', '2000000000', '1e+300')
+    """
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    return str(int(value)) if whole else repr(value)
+
+
+def _from_text(name: str, text: str) -> int | float | Length:
+    match = LENGTH.fullmatch(text.strip())
+    if match:
+        return Length(float(match["number"]), match["unit"].lower())
+    try:
+        return real(name, float(text))
+    except ValueError:
+        rule = "be a number of steps, or one with a unit such as 10ep, 2e9tok, 5%"
+        raise InvalidValue(f"`{name}` must {rule}, got {text!r}") from None

@@ -1,0 +1,108 @@
+"""The same few operations for Python floats and for arrays of any library.
+
+A formula is written once against ``xp`` and runs on a float (exact Python arithmetic, what drives
+an optimizer) or on an array of NumPy, torch or JAX (also inside ``jax.jit``: no branch on values).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from glideslope.errors import require_type
+
+
+class Scalars:
+    """Python floats under the array libraries' names."""
+
+    sin = staticmethod(math.sin)
+    cos = staticmethod(math.cos)
+    exp = staticmethod(math.exp)
+    expm1 = staticmethod(math.expm1)
+    log = staticmethod(math.log)
+    log1p = staticmethod(math.log1p)
+    sqrt = staticmethod(math.sqrt)
+    tanh = staticmethod(math.tanh)
+    ceil = staticmethod(math.ceil)
+
+    @staticmethod
+    def floor(x: float) -> float:
+        return x if math.isinf(x) else math.floor(x)
+
+    @staticmethod
+    def where(condition: bool, a: float, b: float) -> float:
+        return a if condition else b
+
+    @staticmethod
+    def clip(x: float, lo: float, hi: float) -> float:
+        return lo if x < lo else hi if x > hi else x
+
+    @staticmethod
+    def full(t: float, value: float) -> float:
+        return value
+
+    @staticmethod
+    def count(edges: Sequence[float], t: float) -> int:
+        """How many of the ascending ``edges`` are at or before ``t``."""
+        return bisect_right(edges, t)
+
+    @staticmethod
+    def take(table: Sequence[float], index: int) -> float:
+        return table[index]
+
+    def select(self, t: float, starts: Sequence[float], parts: Sequence[Any]) -> Any:
+        """The value of the part that answers for ``t``, on its own clock."""
+        k = max(bisect_right(starts, t) - 1, 0)
+        return parts[k]._at(t - starts[k], self)
+
+
+SCALARS = Scalars()
+
+
+class Arrays:
+    """Arrays of one library, on the device and in the precision of ``like``."""
+
+    def __init__(self, library: Any, like: Any) -> None:
+        self._library, self._like = library, like
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+    def full(self, t: Any, value: float) -> Any:
+        return self._library.full_like(t, value)
+
+    def count(self, edges: Sequence[float], t: Any) -> Any:
+        return self.searchsorted(self._table(edges), t, side="right")
+
+    def take(self, table: Sequence[float], index: Any) -> Any:
+        return self._table(table)[index]
+
+    def select(self, t: Any, starts: Sequence[float], parts: Sequence[Any]) -> Any:
+        values = parts[0]._at(t - starts[0], self)
+        for start, part in zip(starts[1:], parts[1:], strict=True):
+            values = self.where(t < start, values, part._at(t - start, self))
+        return values
+
+    def _table(self, values: Sequence[float]) -> Any:
+        device = {"device": self._like.device} if self._library.__name__ == "torch" else {}
+        return self._library.asarray(values, dtype=self._like.dtype, **device)
+
+
+def array_namespace(t: Any) -> Any:
+    """The library that ``t`` is an array of; anything else is refused."""
+    module = type(t).__module__.partition(".")[0]
+    if module == "torch":
+        return import_module("torch")
+    find = getattr(t, "__array_namespace__", None)
+    require_type(find is not None, "t", "be a number or an array of steps", t)
+    return find()
+
+
+def as_floats(t: Any, library: Any) -> Any:
+    """Steps as floating point: double precision where the library's integers promise no better."""
+    if library.__name__ == "torch" and not t.is_floating_point():
+        return t.to(library.float32 if t.device.type == "mps" else library.float64)
+    return t * 1.0

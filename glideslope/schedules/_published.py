@@ -1,0 +1,182 @@
+"""Published shapes that neither start at one nor end at zero exactly, kept as published."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from glideslope.errors import require
+
+from ._curves import Endless
+from ._length import Length, Steps
+from ._ramps import set_length, set_positive, set_values
+from ._schedule import Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class Finite(Schedule):
+    """What these share: a length, and time held inside it."""
+
+    steps: Steps = field()  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        set_length(self, "steps")
+
+
+@dataclass(frozen=True, repr=False)
+class Tanh(Finite):
+    """A hyperbolic tangent: ``(1 - tanh(lower · (1 - x) + upper · x)) / 2``.
+
+    It starts a little under 1 and ends a little over 0, as published.
+
+    Args:
+        steps: length, in steps or with a unit.
+        lower: argument at step 0.
+        upper: argument at the end.
+
+    Raises:
+        InvalidValue: ``steps`` below 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.tanh(100)(70), 6)
+        0.5
+
+    Source: arXiv:1806.01593, timm's ``TanhLRScheduler``.
+    """
+
+    notation = "tanh"
+    lower: float = -7.0
+    upper: float = 3.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_values(self, "lower", "upper")
+        for name in ("lower", "upper"):
+            require(abs(getattr(self, name)) <= 300, name, "be at most 300", getattr(self, name))
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, self.steps)
+        argument = (self.lower * (self.steps - t) + self.upper * t) / self.steps
+        # (1 - tanh a) / 2 = 1 / (1 + e^(2a)), which does not cancel.
+        return 1 / (1 + xp.exp(2 * argument))
+
+
+@dataclass(frozen=True, repr=False)
+class Hyperbolic(Finite):
+    """Part of a hyperbola: ``1 + f(t) - f(0)``, ``f(t) = √((N - t)/U · (2 - (N + t)/U))``.
+
+    The first steps hardly depend on the length N, only on the upper bound U.
+
+    Args:
+        steps: the length N, in steps or with a unit.
+        upper_bound: the bound U, at least N; with ``U = N`` the curve reaches 0.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``upper_bound`` below ``steps``.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.hyperbolic(100, 100)(60)
+        0.8
+
+    Source: HyperbolicLR, arXiv:2407.15200.
+    """
+
+    notation = "hyperbolic"
+    upper_bound: Steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_upper_bound(self)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        start = hyperbola(0, self.steps, self.upper_bound, math)
+        return (1 - start) + hyperbola(xp.clip(t, 0, self.steps), self.steps, self.upper_bound, xp)
+
+
+@dataclass(frozen=True, repr=False)
+class ExpHyperbolic(Finite):
+    """A hyperbola in the logarithm: ``floor^(f(0) - f(t))``, f as in `Hyperbolic`.
+
+    Args:
+        steps: the length N, in steps or with a unit.
+        upper_bound: the bound U, at least N; with ``U = N`` the curve reaches ``floor``.
+        floor: the infimum, between 0 and 1.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``upper_bound`` below ``steps``, ``floor`` not in (0, 1).
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.exp_hyperbolic(100, 100, floor=0.01)(60), 6)    # 0.01^0.2
+        0.398107
+
+    Source: ExpHyperbolicLR, arXiv:2407.15200.
+    """
+
+    notation = "exp_hyperbolic"
+    upper_bound: Steps
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_upper_bound(self)
+        set_positive(self, "floor")
+        require(self.floor < 1, "floor", "be less than 1", self.floor)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        start = hyperbola(0, self.steps, self.upper_bound, math)
+        now = hyperbola(xp.clip(t, 0, self.steps), self.steps, self.upper_bound, xp)
+        return self.floor ** (start - now)
+
+
+def set_upper_bound(schedule: Hyperbolic | ExpHyperbolic) -> None:
+    """Read the field ``upper_bound``, which may not be below ``steps``."""
+    set_length(schedule, "upper_bound")
+    steps, bound = schedule.steps, schedule.upper_bound
+    if not isinstance(steps, Length) and not isinstance(bound, Length):
+        require(bound >= steps, "upper_bound", f"be at least the {steps} steps", bound)  # type: ignore[operator]
+
+
+def hyperbola(t: Any, n: Any, u: Any, xp: Any) -> Any:
+    """``√((n - t)/u · (2 - (n + t)/u))``."""
+    return xp.sqrt((n - t) * (2 * u - n - t)) / u
+
+
+@dataclass(frozen=True, repr=False)
+class GrowingPolynomial(Endless):
+    """Polynomial decay whose period grows whenever it runs out: ``(1 - t / (T ⌈t/T⌉))^power``.
+
+    The "cycle" of Keras, Paddle and NeMo: cycle k falls from ``1/k^power`` to 0. For equal cycles
+    write ``polynomial(T).repeat()``.
+
+    Args:
+        period: the first period T, in steps or with a unit.
+        power: the exponent, above 0.
+
+    Raises:
+        InvalidValue: ``period`` below 1, ``power`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.growing_polynomial(100)
+        >>> s(0), s(100), s(150)
+        (1.0, 0.0, 0.25)
+
+    Source: Keras' ``PolynomialDecay(cycle=True)``.
+    """
+
+    notation = "growing_polynomial"
+    period: Steps
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        set_length(self, "period")
+        set_positive(self, "power")
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, 1e15)
+        whole = self.period * xp.clip(xp.ceil(t / self.period), 1, 1e15)
+        return ((whole - t) / whole) ** self.power

@@ -1,0 +1,330 @@
+"""Curves that lead from ``start`` to ``end`` in a number of steps.
+
+All work on the pair ``(x, r)``: the share of the way done and the share that remains, each to full
+precision, for ``1 - x`` would lose the last digits near an end. A shape turns the pair into the
+weights ``(down, up)`` of ``start`` and ``end``; they add up to one.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from glideslope.errors import require
+
+from ._codec import call_text, value_text
+from ._length import Length, Steps, as_steps, as_value
+from ._schedule import Schedule
+
+TINY = 1e-300
+"""Keeps logarithms finite where another branch gives the value."""
+
+
+@dataclass(frozen=True, repr=False)
+class Ramp(Schedule):
+    """What the shapes share: a length, two ends, and how far along ``t`` is."""
+
+    steps: Steps = field()  # type: ignore[assignment]
+    start: float = 1.0
+    end: float = 0.0
+    include_end: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        set_length(self, "steps")
+        set_values(self, "start", "end")
+        if self.include_end and not isinstance(self.steps, Length):
+            require(self.steps > 1, "steps", "be more than 1 with include_end", self.steps)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        span = self.steps - self.include_end  # type: ignore[operator]
+        t = xp.clip(t, 0, span)
+        return self._between(t / span, (span - t) / span, xp)
+
+    @abstractmethod
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        """The value when the share ``x`` of the way is done and ``r`` remains."""
+
+    def _blend(self, down: Any, up: Any) -> Any:
+        return self.start * down + self.end * up
+
+
+def set_length(schedule: Schedule, name: str, least: float = 1) -> None:
+    """Read the field ``name`` as a length of at least ``least`` steps, in place."""
+    value = as_steps(name, getattr(schedule, name))
+    object.__setattr__(schedule, name, value)
+    if not isinstance(value, Length):
+        require(value >= least, name, f"be at least {least}", value)
+
+
+def set_values(schedule: Schedule, *names: str) -> None:
+    """Read the fields ``names`` as finite floats, in place."""
+    for name in names:
+        object.__setattr__(schedule, name, as_value(name, getattr(schedule, name)))
+
+
+def set_positive(schedule: Schedule, *names: str) -> None:
+    """Read the fields ``names`` as finite floats above zero, in place."""
+    set_values(schedule, *names)
+    for name in names:
+        require(getattr(schedule, name) > 0, name, "be more than 0", getattr(schedule, name))
+
+
+def power_weights(down: Any, up: Any, power: float, xp: Any) -> tuple[Any, Any]:
+    """``(down**p, 1 - down**p)``, the second without cancellation when ``down`` is near one."""
+    if power == 1:
+        return down, up
+    near = xp.log1p(-xp.clip(up, 0, 0.5))
+    far = xp.log(xp.clip(down, TINY, 1))
+    return down**power, -xp.expm1(power * xp.where(up < 0.5, near, far))
+
+
+@dataclass(frozen=True, repr=False)
+class Linear(Ramp):
+    """A straight line: ``start · r + end · x`` with ``x = t / steps``, ``r = 1 - x``.
+
+    Args:
+        steps: length, in steps or with a unit (``"10ep"``, ``"2e9tok"``, ``"5%"``).
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        include_end: reach ``end`` on the last step, ``t = steps - 1``, instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, or a value that is not finite.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.linear(10)(4)
+        0.6
+        >>> gs.linear(5, start=0.0, end=1.0, include_end=True)(4)
+        1.0
+
+    Source: decay to zero, arXiv:2502.15938; as a warm-up, arXiv:1706.02677.
+    """
+
+    notation = "linear"
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        return self._blend(r, x)
+
+    def __repr__(self) -> str:
+        if (self.start, self.end, self.include_end) == (0.0, 1.0, False):
+            return f"warmup({value_text(self.steps)})"
+        return call_text(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Cosine(Ramp):
+    r"""Half a cosine wave: ``end + (start - end) · ((1 + cos πx) / 2)^power``.
+
+    Computed as ``sin²(πr/2)``, exact to the last digits where the cosine form cancels.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards: the curve does not climb again.
+        power: exponent of the wave (optax's ``exponent``).
+        k_decay: exponent k on the share done, ``x^k`` (arXiv:2004.05909).
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``power`` or ``k_decay`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.cosine(100)(0), gs.cosine(100, end=0.1)(1000)
+        (1.0, 0.1)
+
+    Source: SGDR, arXiv:1608.03983.
+    """
+
+    notation = "cosine"
+    power: float = field(default=1.0, kw_only=True)
+    k_decay: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_positive(self, "power", "k_decay")
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        x, r = power_weights(x, r, self.k_decay, xp)
+        down, up = xp.sin(0.5 * math.pi * r) ** 2, xp.sin(0.5 * math.pi * x) ** 2
+        return self._blend(*power_weights(down, up, self.power, xp))
+
+
+@dataclass(frozen=True, repr=False)
+class Polynomial(Ramp):
+    """A power of what remains: ``end + (start - end) · (1 - x^k)^power``.
+
+    ``mirrored`` takes the power of what is done instead: ``start + (end - start) · x^power``. With
+    ``power=0.5`` that is the 1 - √x cooldown, with ``power=2`` the 1 - x² one.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        power: the exponent, above 0.
+        k_decay: exponent k on the share done (arXiv:2004.05909).
+        mirrored: the power of the share done, not of the share that remains.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``power`` or ``k_decay`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.polynomial(10, power=2)(5), gs.polynomial(100, power=0.5, mirrored=True)(25)
+        (0.25, 0.5)
+
+    Source: DeepLab's "poly" policy, arXiv:1606.00915; 1 - √x, arXiv:2405.18392.
+    """
+
+    notation = "polynomial"
+    power: float = field(default=1.0, kw_only=True)
+    k_decay: float = field(default=1.0, kw_only=True)
+    mirrored: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_positive(self, "power", "k_decay")
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        x, r = power_weights(x, r, self.k_decay, xp)
+        if self.mirrored:
+            up, down = power_weights(x, r, self.power, xp)
+        else:
+            down, up = power_weights(r, x, self.power, xp)
+        return self._blend(down, up)
+
+
+@dataclass(frozen=True, repr=False)
+class Geometric(Ramp):
+    """Equal ratios per step: ``start · (end / start)^x``.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0, above 0.
+        end: value at ``t = steps``, above 0, held afterwards.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not above 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.geometric(100, start=1.0, end=0.01)(50)
+        0.1
+
+    Source: fastai's ``SchedExp``; every learning-rate range test.
+    """
+
+    notation = "geometric"
+    end: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_positive(self, "start", "end")
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        # Measured from the nearer end: the error of a power grows with its exponent.
+        from_start = self.start * (self.end / self.start) ** xp.clip(x, 0, 0.5)
+        from_end = self.end * (self.start / self.end) ** xp.clip(r, 0, 0.5)
+        return xp.where(x < 0.5, from_start, from_end)
+
+
+@dataclass(frozen=True, repr=False)
+class Relaxation(Ramp):
+    """Exponential decay that arrives: ``down = (ratio^x - ratio) / (1 - ratio)``.
+
+    ``ratio=0.5`` is MiniCPM's and Megatron's exponential cooldown, ``2 · 0.5^x - 1``.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        ratio: how much of the way to its asymptote would remain at the end; between 0 and 1.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``ratio`` not between 0 and 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.relaxation(100)(50), 6)    # 2 · 0.5^0.5 - 1
+        0.414214
+
+    Source: MiniCPM, arXiv:2404.06395; timm's normalised exponential cooldown.
+    """
+
+    notation = "relaxation"
+    ratio: float = field(default=0.5, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_positive(self, "ratio")
+        require(self.ratio < 1, "ratio", "be less than 1", self.ratio)
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        rate, whole = math.log(self.ratio), 1 - self.ratio
+        down = self.ratio * xp.expm1(-rate * r) / whole
+        return self._blend(down, -xp.expm1(rate * x) / whole)
+
+
+@dataclass(frozen=True, repr=False)
+class Logarithmic(Ramp):
+    """Steep first, flat last: ``up = log(1 + t) / log(1 + steps)``.
+
+    With ``include_end`` it is ``log(1 + t) / log(steps)``, DeepSpeed's warm-up.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.logarithmic(100, start=0.0, end=1.0, include_end=True)(9)
+        0.5
+
+    Source: DeepSpeed's ``WarmupLR(warmup_type="log")``.
+    """
+
+    notation = "logarithmic"
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        span = self.steps - self.include_end  # type: ignore[operator]
+        done, whole = xp.log1p(x * span), math.log1p(span)
+        remaining = -xp.log1p(-r * span / (1 + span))
+        return self._blend(remaining / whole, done / whole)
+
+
+@dataclass(frozen=True, repr=False)
+class Rex(Ramp):
+    """Reflected exponential: ``down = (1 - x) / (1 - x / 2)``.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.rex(100)(50), 6)
+        0.666667
+
+    Source: REX, arXiv:2107.04197.
+    """
+
+    notation = "rex"
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        return self._blend(2 * r / (1 + r), x / (1 + r))

@@ -1,0 +1,396 @@
+"""Well-known schedules as compositions: each is a line or two of curves and algebra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from glideslope.errors import InvalidType, InvalidValue, require
+
+from ._curves import Constant, Exponential, PowerLaw
+from ._length import Length, Steps, as_steps, as_value, real
+from ._ramps import Cosine, Geometric, Linear, Logarithmic, Polynomial, Relaxation, Rex
+from ._schedule import Schedule
+from ._tables import Piecewise
+
+
+class Shape(Protocol):
+    """A ramp that waits for its length and ends."""
+
+    def __call__(self, steps: Steps, *, start: float, end: float) -> Schedule: ...
+
+
+WARMUPS: Mapping[str, Shape] = {
+    "linear": Linear,
+    "cosine": Cosine,
+    "square": partial(Polynomial, power=2, mirrored=True),
+    "sqrt": partial(Polynomial, power=0.5),
+    "log": partial(Logarithmic, include_end=True),
+    "geometric": Geometric,
+}
+COOLDOWNS: Mapping[str, Shape] = {
+    "linear": Linear,
+    "cosine": Cosine,
+    "square": partial(Polynomial, power=2, mirrored=True),
+    "sqrt": partial(Polynomial, power=0.5, mirrored=True),
+    "exponential": Relaxation,
+    "geometric": Geometric,
+    "rex": Rex,
+}
+
+
+def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
+    require(name in shapes, "shape", f"be one of {', '.join(shapes)}", name)
+    return shapes[name]
+
+
+def _number(name: str, steps: Steps) -> float:
+    """A length that arithmetic is done on, so it must be in steps already."""
+    value = as_steps(name, steps)
+    if isinstance(value, Length):
+        raise InvalidType(f"`{name}` must be a number of steps here, got {str(value)!r}")
+    return value
+
+
+def warmup(steps: Steps, shape: str = "linear", start: float = 0.0) -> Schedule:
+    """From ``start`` up to 1.
+
+    Shapes, with x the share done: ``linear`` x, ``cosine``, ``square`` x², ``sqrt`` 1 - √(1 - x),
+    ``log`` log(1 + t) / log(steps), ``geometric`` (needs ``start`` above 0). A ``start`` above 1
+    warms up from above. ``warmup(w).shift(-1)`` is the form (t + 1) / w, which is never zero.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.warmup(100)(25), gs.warmup(100, "square")(50)
+        (0.25, 0.25)
+
+    Source: arXiv:1706.02677.
+    """
+    return _shape(WARMUPS, shape)(steps, start=start, end=1.0)
+
+
+def hold(steps: Steps, value: float = 1.0) -> Schedule:
+    """``value`` for ``steps`` steps.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.hold(10) >> gs.linear(5)
+        hold(10) >> linear(5)
+    """
+    return Constant(value, steps)
+
+
+def cooldown(steps: Steps, shape: str = "linear", end: float = 0.0) -> Schedule:
+    """From 1 down to ``end``.
+
+    Shapes, with x the share done: ``linear`` 1 - x, ``cosine``, ``sqrt`` 1 - √x, ``square``
+    1 - x², ``exponential`` 2 · 0.5^x - 1, ``geometric`` end^x (needs ``end`` above 0), ``rex``.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.cooldown(100, "sqrt")(25)
+        0.5
+
+    Source: arXiv:2405.18392 compares them.
+    """
+    return _shape(COOLDOWNS, shape)(steps, start=1.0, end=end)
+
+
+def step(every: Steps, gamma: float = 0.1) -> Schedule:
+    """A factor ``gamma`` each time ``every`` steps have passed: ``gamma^⌊t / every⌋``.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.step(30, gamma=0.5)(60)
+        0.25
+
+    Source: torch's ``StepLR``.
+    """
+    return Exponential(gamma, every).staircase(every)
+
+
+def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
+    """A factor ``gamma`` at each of the ``milestones`` (steps, ascending, with or without units).
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.multistep([30, 80])(80) == 0.1**2
+        True
+
+    Source: torch's ``MultiStepLR``.
+    """
+    points = [(0, 1.0), *((at, gamma ** (k + 1)) for k, at in enumerate(milestones))]
+    return Piecewise(points)
+
+
+def natural_exponential(rate: float) -> Schedule:
+    """``e^(-rate · t)``.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.natural_exponential(0.1)(10), 6)
+        0.367879
+
+    Source: Paddle's ``NaturalExpDecay``.
+    """
+    return Exponential(math.exp(-as_value("rate", rate)))
+
+
+def inverse_time(rate: float, every: Steps = 1) -> Schedule:
+    """``1 / (1 + rate · t / every)``; add ``.staircase(every)`` for whole stairs.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.inverse_time(0.5)(2)
+        0.5
+
+    Source: Keras' ``InverseTimeDecay``.
+    """
+    rate = as_value("rate", rate)
+    require(rate > 0, "rate", "be more than 0", rate)
+    return PowerLaw(_number("every", every) / rate, power=1.0)
+
+
+def inverse_sqrt(warmup_steps: Steps) -> Schedule:
+    """Linear warm-up, then ``√(w / t)`` in the run's own clock.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.inverse_sqrt(100)
+        >>> s(50), s(100), s(400)
+        (0.5, 1.0, 0.5)
+
+    Source: fairseq's ``inverse_sqrt``, arXiv:1706.03762.
+    """
+    return warmup(warmup_steps) >> PowerLaw(warmup_steps)
+
+
+def noam(model_size: int, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
+    """The transformer schedule: ``factor · d^-½ · min(t^-½, t · w^-1.5)``, an absolute rate.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.noam(512, 4000)(4000), 8)
+        0.00069877
+
+    Source: arXiv:1706.03762, section 5.3.
+    """
+    size, steps = real("model_size", model_size), _number("warmup_steps", warmup_steps)
+    require(size > 0, "model_size", "be more than 0", model_size)
+    return inverse_sqrt(steps) * (as_value("factor", factor) / math.sqrt(size * steps))
+
+
+def warmup_cosine(
+    warmup_steps: Steps, decay_steps: Steps, start: float = 0.0, end: float = 0.0
+) -> Schedule:
+    """Linear warm-up from ``start``, then half a cosine down to ``end``.
+
+    ``decay_steps`` are those after the warm-up, so the whole takes both together.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.warmup_cosine(500, 9500)
+        warmup(500) >> cosine(9500)
+    """
+    return warmup(warmup_steps, start=start) >> Cosine(decay_steps, end=end)
+
+
+def wsd(
+    warmup_steps: Steps,
+    stable_steps: Steps,
+    decay_steps: Steps,
+    shape: str = "linear",
+    end: float = 0.0,
+) -> Schedule:
+    """Warm-up, stable, decay (trapezoid); ``shape`` is one of `cooldown`'s.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.wsd("5%", "75%", "20%")
+        warmup("5%") >> hold("75%") >> linear("20%")
+
+    Source: MiniCPM, arXiv:2404.06395.
+    """
+    return warmup(warmup_steps) >> hold(stable_steps) >> cooldown(decay_steps, shape, end)
+
+
+def wsd_s(
+    warmup_steps: Steps,
+    stable_steps: Steps,
+    decay_steps: Steps,
+    n: int,
+    shape: str = "linear",
+    end: float = 0.0,
+) -> Schedule:
+    """WSD-S: after each decay the rate returns to the peak and the run goes on, ``n`` times.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.wsd_s(10, 80, 20, n=3)
+        warmup(10) >> (hold(80) >> linear(20)).repeat(3)
+
+    Source: arXiv:2410.05192.
+    """
+    return warmup(warmup_steps) >> (hold(stable_steps) >> cooldown(decay_steps, shape, end)).repeat(n)
+
+
+def one_cycle(
+    steps: Steps,
+    warmup_fraction: float = 0.3,
+    start: float = 0.04,
+    end: float = 4e-6,
+    shape: str = "cosine",
+    three_phase: bool = False,
+) -> Schedule:
+    """Up from ``start`` to 1, then down to ``end``, which is reached on the last step used.
+
+    ``three_phase`` returns to ``start`` as symmetrically as it came before it goes on to ``end``.
+    torch's arguments: ``start = 1 / div_factor``, ``end = start / final_div_factor``.
+
+    Args:
+        steps: length of the whole run.
+        warmup_fraction: share of the run at whose last step the peak is.
+        start: value at step 0.
+        end: value at step ``steps - 1``.
+        shape: ``"cosine"`` or ``"linear"``.
+        three_phase: down to ``start`` first.
+
+    Raises:
+        InvalidValue: a phase would have no steps.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.one_cycle(100)
+        >>> s(0), s(29), s(99)
+        (0.04, 1.0, 4e-06)
+
+    Source: arXiv:1708.07120, torch's ``OneCycleLR``.
+    """
+    require(shape in ("linear", "cosine"), "shape", "be linear or cosine", shape)
+    ramp: Any = {"linear": Linear, "cosine": Cosine}[shape]
+    whole = _number("steps", steps)
+    up = as_value("warmup_fraction", warmup_fraction) * whole - 1
+    rest = whole - 1 - up
+    if not three_phase:
+        return ramp(up, start=start, end=1.0) >> ramp(rest, start=1.0, end=end)
+    back = ramp(up, start=1.0, end=start)
+    return ramp(up, start=start, end=1.0) >> back >> ramp(rest - up, start=start, end=end)
+
+
+def triangular(up_steps: Steps, down_steps: Steps | None = None) -> Schedule:
+    """One triangle, from 0 up to 1 and down again: a cycle of the cyclical learning rate.
+
+    ``triangular(n).repeat()`` is "triangular", ``.repeat(decay=0.5)`` "triangular2", a product with
+    `exponential` "exp_range"; scale between a base and a peak with ``base + (peak - base) * s``.
+
+    Example:
+        >>> import glideslope as gs
+        >>> clr = 0.1 + 0.9 * gs.triangular(10).repeat(decay=0.5)
+        >>> clr(10), clr(30)
+        (1.0, 0.55)
+
+    Source: arXiv:1506.01186.
+    """
+    return Linear(up_steps, start=0.0, end=1.0) >> Linear(down_steps or up_steps)
+
+
+def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.0) -> Schedule:
+    """A short way up from ``1 / ratio``, a long way down to it.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.slanted_triangular(1000)
+        >>> s(0), s(100), s(1000)
+        (0.03125, 1.0, 0.03125)
+
+    Source: ULMFiT, arXiv:1801.06146.
+    """
+    cut_fraction = as_value("cut_fraction", cut_fraction)
+    require(0 < cut_fraction < 1, "cut_fraction", "be between 0 and 1", cut_fraction)
+    low, cut = 1 / as_value("ratio", ratio), math.floor(_number("steps", steps) * cut_fraction)
+    down = cut * (1 / cut_fraction - 1)
+    return Linear(cut, start=low, end=1.0) >> Linear(down, start=1.0, end=low)
+
+
+def range_test(
+    steps: Steps, start: float = 1e-7, end: float = 10.0, shape: str = "geometric"
+) -> Schedule:
+    """The sweep of a learning-rate range test, both ends used: an absolute rate.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.range_test(100)
+        >>> s(0), s(99)
+        (1e-07, 10.0)
+
+    Source: arXiv:1506.01186.
+    """
+    require(shape in ("linear", "geometric"), "shape", "be linear or geometric", shape)
+    ramp: Any = {"linear": Linear, "geometric": Geometric}[shape]
+    return ramp(steps, start=start, end=end, include_end=True)  # type: ignore[no-any-return]
+
+
+def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
+    """Whole cosine waves: ``(1 + cos(2π · cycles · x)) / 2``; half a cycle is plain `cosine`.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.cosine_waves(100, cycles=1.5)
+        >>> [round(s(t), 6) for t in (0, 33, 67, 100)]
+        [1.0, 0.000247, 0.999013, 0.0]
+
+    Source: transformers' ``get_cosine_schedule_with_warmup(num_cycles=...)``.
+    """
+    whole, cycles = _number("steps", steps), as_value("cycles", cycles)
+    require(cycles > 0, "cycles", "be more than 0", cycles)
+    half = whole / (2 * cycles)
+    return (Cosine(half) >> Cosine(half).reverse()).repeat().take(whole)
+
+
+def chebyshev(steps: Steps) -> Schedule:
+    """The Chebyshev nodes in order, ``(1 + cos((2t + 1)π / 2N)) / 2``: monotone, close to a cosine.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.chebyshev(2)(0), 6)
+        0.853553
+
+    Source: pytorch-scheduler's ``ChebyshevScheduler``; not the fractal schedule, see below.
+    """
+    return Cosine(steps).shift(-0.5)
+
+
+def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedule:
+    """The fractal schedule: steps ``1 / λ_j`` at Chebyshev nodes λ of [low, high], permuted.
+
+    ``λ_j = (high + low)/2 - (high - low)/2 · cos((j + ½)π / N)``, taken in the order that keeps
+    partial products small. It jumps up and down on purpose.
+
+    Args:
+        steps: N, a power of two.
+        low: smallest curvature, above 0.
+        high: largest curvature, above ``low``.
+
+    Raises:
+        InvalidValue: N is not a power of two, or the interval is empty.
+
+    Example:
+        >>> import glideslope as gs
+        >>> [round(v, 3) for v in gs.fractal_chebyshev(4).values(4)]
+        [7.454, 1.039, 2.645, 1.384]
+
+    Source: arXiv:2103.01338.
+    """
+    count = _number("steps", steps)
+    power_of_two = isinstance(count, int) and count > 0 and count & (count - 1) == 0
+    require(power_of_two, "steps", "be a power of two", steps)
+    low, high = as_value("low", low), as_value("high", high)
+    require(0 < low < high, "low", f"be above 0 and below high = {high}", low)
+    order = [0]
+    while len(order) < count:
+        order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]
+    middle, radius = (high + low) / 2, (high - low) / 2
+    nodes = [middle - radius * math.cos((j + 0.5) * math.pi / count) for j in order]
+    return Piecewise([(t, 1 / node) for t, node in enumerate(nodes)])

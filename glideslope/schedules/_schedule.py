@@ -1,0 +1,493 @@
+"""The contract: what every schedule is and answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from importlib import import_module
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from glideslope.errors import InvalidValue, UnboundError, require
+
+from ._codec import ATOM, VERSION, call_text, decode, encode, unwrap
+from ._length import Length, Plan, Steps, real
+from ._lint import Finding, lint
+from ._maths import SCALARS, Arrays, array_namespace, as_floats
+from ._svg import svg
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+CHUNK = 1 << 18
+"""How many steps `area`, `peak` and `first` evaluate at once: a few megabytes."""
+
+
+class Peak(NamedTuple):
+    """The highest value of a schedule and the first step that has it."""
+
+    step: int
+    value: float
+
+
+class Phase(NamedTuple):
+    """A stretch of steps ``start <= t < stop`` that one curve answers for."""
+
+    start: float
+    stop: float
+    curve: Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class Schedule(ABC):
+    r"""What a hyperparameter should be at step t: an immutable value.
+
+    ``s(t)`` is a closed form: any t, in any order, nothing is stepped. A schedule answers for
+    ``0 <= t < steps`` and **holds** ``end = s(steps)`` afterwards; before 0 it holds its start.
+
+    - one step (int or float) gives a Python float, an array of steps gives an array of the same
+      library (NumPy, torch, JAX, also under ``jax.jit``);
+    - ``==``, ``hash``, ``pickle`` work; ``repr`` is the text that `parse` reads and that Python
+      evaluates back to the same schedule; `to_json` and `from_json` are inverses too;
+    - ``a >> b`` runs b, on its own clock, after a; ``a * b``, ``a * 3e-4``, ``a + b``, ``1 - a``
+      work on values; the methods below work on either.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.warmup(4) >> gs.cosine(6)
+        >>> [round(s(t), 3) for t in range(11)]
+        [0.0, 0.25, 0.5, 0.75, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067, 0.0]
+        >>> s
+        warmup(4) >> cosine(6)
+        >>> s == gs.parse("warmup(4) >> cosine(6)")
+        True
+    """
+
+    notation: ClassVar[str] = ""
+    """The name in text and JSON; for a transformation, also the name of its method."""
+    registry: ClassVar[dict[str, type[Schedule]]] = {}
+    _rank: ClassVar[int] = ATOM
+
+    def __init_subclass__(cls) -> None:
+        if cls.notation:
+            Schedule.registry[cls.notation] = cls
+
+    # -- what a kind of schedule defines ---------------------------------------------------------
+
+    @abstractmethod
+    def _at(self, t: Any, xp: Any) -> Any:
+        """The value at ``t``, a float or a floating array, by the operations of ``xp``."""
+
+    @property
+    def _length(self) -> float | Length:
+        """The number of steps, infinity, or a length inside that is not bound yet."""
+        return self.steps
+
+    def _phases(self) -> Iterator[Phase]:
+        yield Phase(0, self.steps, self)
+
+    # -- evaluation ------------------------------------------------------------------------------
+
+    def __call__(self, t: Any) -> Any:
+        """The value at step ``t``.
+
+        Args:
+            t: a step (int or float), or an array of steps.
+
+        Raises:
+            InvalidType: ``t`` is neither.
+            InvalidValue: ``t`` is NaN, or the value overflows.
+            UnboundError: some length is still in epochs, tokens or percent.
+        """
+        if self._unbound is not None:
+            raise UnboundError(
+                f"`{self}` has the unbound length {str(self._unbound)!r}: call .bind(...) first"
+            )
+        if isinstance(t, int | float) and not isinstance(t, bool):
+            return self._scalar(t)
+        if isinstance(t, Real) and not isinstance(t, bool):
+            return self._scalar(real("t", t))
+        library = array_namespace(t)
+        floats = as_floats(t, library)
+        return self._at(floats, Arrays(library, floats))
+
+    def _scalar(self, t: float) -> float:
+        require(t == t, "t", "be a number", t)
+        try:
+            value = float(self._at(t, SCALARS))
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            raise InvalidValue(f"`{self}` is not finite at step {t}: {value}")
+        return value
+
+    @cached_property
+    def _unbound(self) -> Length | None:
+        """The first length without a number of steps, in this schedule or inside it."""
+        return next(_unbound_lengths(self), None)
+
+    @cached_property
+    def steps(self) -> float:
+        """The length in steps: an int (or a float), or ``math.inf``."""
+        length = self._length
+        if isinstance(length, Length):
+            raise UnboundError(f"`{self}` has the unbound length {str(length)!r}: call .bind(...)")
+        return length
+
+    @property
+    def end(self) -> float:
+        """The value at ``t = steps``, held ever after.
+
+        Raises:
+            InvalidValue: the schedule is endless.
+        """
+        if math.isinf(self.steps):
+            raise InvalidValue(f"`{self}` is endless: it has no end value")
+        return float(self(self.steps))
+
+    @property
+    def _endless(self) -> bool:
+        return self._length == math.inf
+
+    # -- the algebra -----------------------------------------------------------------------------
+
+    def __rshift__(self, other: Schedule) -> Schedule:
+        return self._combine("sequence", self, other)
+
+    def __mul__(self, other: Schedule | float) -> Schedule:
+        return self._combine("product", self, other)
+
+    def __rmul__(self, other: Schedule | float) -> Schedule:
+        return self._combine("product", self, other)
+
+    def __add__(self, other: Schedule | float) -> Schedule:
+        return self._combine("sum", self, other)
+
+    def __radd__(self, other: Schedule | float) -> Schedule:
+        return self._combine("sum", self, other)
+
+    def __neg__(self) -> Schedule:
+        return self * -1.0
+
+    def __sub__(self, other: Schedule | float) -> Schedule:
+        return self + -other
+
+    def __rsub__(self, other: Schedule | float) -> Schedule:
+        return -self + other
+
+    def _combine(self, operation: str, *parts: object) -> Schedule:
+        if not all(isinstance(p, Schedule | Real) and not isinstance(p, bool) for p in parts):
+            return NotImplemented
+        if operation == "sequence" and not all(isinstance(p, Schedule) for p in parts):
+            return NotImplemented
+        curves = [p if isinstance(p, Schedule) else _make("constant", p) for p in parts]
+        node = _make(operation, tuple(curves))
+        # Two numbers make one number: `constant(2) * 3` is `constant(6)`.
+        return node.parts[0] if len(node.parts) == 1 else node  # type: ignore[attr-defined, no-any-return]
+
+    def clip(self, lo: float | None = None, hi: float | None = None) -> Schedule:
+        """The same curve held between ``lo`` and ``hi``: ``min(max(s(t), lo), hi)``.
+
+        >>> import glideslope as gs
+        >>> gs.linear(10).clip(0.25)(9)
+        0.25
+        """
+        return _make("clip", self, lo, hi)
+
+    def repeat(self, n: float = math.inf, *, decay: float = 1.0, stretch: float = 1.0) -> Schedule:
+        r"""The curve ``n`` times: cycle k is ``decay**k`` as high and ``stretch**k`` as long.
+
+        ``s(t) = decay^k · inner((t - B_k) / stretch^k)`` where ``B_k`` is the sum of the first k
+        lengths, kept in exact integers when the length and ``stretch`` are integers.
+
+        Args:
+            n: number of cycles; endless unless given.
+            decay: factor on the height from one cycle to the next.
+            stretch: factor on the length from one cycle to the next; at least 1 when endless.
+
+        >>> import glideslope as gs
+        >>> sgdr = gs.cosine(10).repeat(stretch=3)
+        >>> [sgdr(t) for t in (0, 10, 40, 1210)]
+        [1.0, 1.0, 1.0, 1.0]
+        """
+        return _make("repeat", self, n, decay=decay, growth=stretch)
+
+    def stretch(self, steps: Steps) -> Schedule:
+        """The same curve over ``steps`` steps: ``inner(t · inner.steps / steps)``.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup(5) >> gs.cosine(95)).stretch(1000)(50)
+        1.0
+        """
+        return _make("stretch", self, steps)
+
+    def reverse(self) -> Schedule:
+        """The curve run backwards: ``inner(steps - t)``.
+
+        >>> import glideslope as gs
+        >>> gs.cosine(10).reverse()(0), gs.cosine(10).reverse()(10)
+        (0.0, 1.0)
+        """
+        return _make("reverse", self)
+
+    def shift(self, k: Steps) -> Schedule:
+        """The curve ``k`` steps later (earlier when negative): ``inner(t - k)``.
+
+        >>> import glideslope as gs
+        >>> gs.warmup(10).shift(-1)(0)      # never zero: (t + 1) / 10
+        0.1
+        """
+        return _make("shift", self, k)
+
+    def take(self, steps: Steps) -> Schedule:
+        """The first ``steps`` steps; afterwards the value reached there is held.
+
+        >>> import glideslope as gs
+        >>> gs.exponential(0.5).take(2)(100)
+        0.25
+        """
+        return _make("take", self, steps)
+
+    def staircase(self, every: Steps) -> Schedule:
+        """The curve in stairs of ``every`` steps: ``inner(every · floor(t / every))``.
+
+        >>> import glideslope as gs
+        >>> [gs.linear(4).staircase(2)(t) for t in range(5)]
+        [1.0, 1.0, 0.5, 0.5, 0.0]
+        """
+        return _make("staircase", self, every)
+
+    def branch(self, at: Steps, decay: Schedule) -> Schedule:
+        """Leave the curve at step ``at`` and go on with ``decay`` from the value it had.
+
+        ``s(t) = inner(t)`` before ``at``, then ``inner(at) · decay(t - at)``.
+
+        >>> import glideslope as gs
+        >>> cooled = gs.constant(0.5).branch(100, gs.linear(10))
+        >>> cooled(99), cooled(105), cooled(110)
+        (0.5, 0.25, 0.0)
+        """
+        return _make("branch", self, at, decay)
+
+    # -- units -----------------------------------------------------------------------------------
+
+    def bind(
+        self,
+        *,
+        steps_per_epoch: float | None = None,
+        tokens_per_step: float | None = None,
+        total_steps: float | None = None,
+    ) -> Self:
+        """The same schedule with every length in whole steps.
+
+        In a sequence the boundaries are rounded, not the parts, so ``"33%"`` three times and
+        ``"1%"`` come to the whole.
+
+        Raises:
+            UnboundError: a unit is used whose number is not given.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup("5%") >> gs.cosine("95%")).bind(total_steps=1000)
+        warmup(50) >> cosine(950)
+        """
+        given = (steps_per_epoch, tokens_per_step, total_steps)
+        for name, value in zip(("steps_per_epoch", "tokens_per_step", "total_steps"), given):
+            if value is not None:
+                require(real(name, value) > 0, name, "be more than 0", value)
+        return self._bind(Plan(*given))
+
+    def _bind(self, plan: Plan) -> Self:
+        return replace(self, **{f.name: _bound(f.name, getattr(self, f.name), plan) for f in fields(self)})
+
+    # -- analysis --------------------------------------------------------------------------------
+
+    def values(self, steps: int | None = None) -> NDArray[np.float64]:
+        """The values of steps ``0 .. steps - 1`` (the whole schedule unless given), as an array.
+
+        >>> import glideslope as gs
+        >>> gs.linear(4).values()
+        array([1.  , 0.75, 0.5 , 0.25])
+        """
+        return self._range(0, self._horizon(steps))
+
+    def area(self, a: int = 0, b: int | None = None) -> float:
+        """The sum of the curve, ``Σ s(t)`` over ``a <= t < b`` (to the end unless given).
+
+        >>> import glideslope as gs
+        >>> gs.linear(100).area()
+        50.5
+        """
+        stop = self._horizon(b)
+        return math.fsum(float(chunk.sum()) for _, chunk in self._chunks(a, stop))
+
+    def peak(self, steps: int | None = None) -> Peak:
+        """The highest value among the whole steps, and the first step that has it.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup(10) >> gs.cosine(90)).peak()
+        Peak(step=10, value=1.0)
+        """
+        tops = (
+            (float(chunk.max()), -(start + int(chunk.argmax())))
+            for start, chunk in self._chunks(0, self._horizon(steps))
+        )
+        value, step = max(tops)
+        return Peak(-step, value)
+
+    def first(self, value: float, steps: int | None = None) -> int | None:
+        """The first step at which the curve reaches or has crossed ``value``; None if never.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup(10) >> gs.cosine(90)).first(0.5)
+        5
+        """
+        value = float(real("value", value))
+        side = self(0) - value
+        for start, chunk in self._chunks(0, self._horizon(steps)):
+            reached = (chunk - value) * (1.0 if side >= 0 else -1.0) <= 0
+            if reached.any():
+                return start + int(reached.argmax())
+        return None
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The stretches a reader would name, each with the curve that answers for it.
+
+        >>> import glideslope as gs
+        >>> for phase in (gs.warmup(10) >> gs.cosine(90)).phases():
+        ...     print(phase.start, phase.stop, phase.curve)
+        0 10 warmup(10)
+        10 100 cosine(90)
+        """
+        return tuple(self._phases())
+
+    def lint(self, steps: int | None = None) -> list[Finding]:
+        """What a person would want to know before a long run of ``steps`` steps.
+
+        See `Finding` for the list of what is looked for.
+
+        >>> import glideslope as gs
+        >>> for finding in (gs.warmup(500) >> gs.cosine(9500)).lint(steps=300):
+        ...     print(finding)
+        short-run: the run ends at step 300 of 10000: the schedule's end is never reached
+        endless-warmup: still warming up at step 300, the end of the run
+        zero-start: the value at step 0 is 0: the first update changes nothing
+        """
+        return lint(self, steps)
+
+    def _horizon(self, steps: int | None) -> int:
+        if steps is not None:
+            return int(real("steps", steps))
+        if math.isinf(self.steps):
+            raise InvalidValue(f"`{self}` is endless: say how many `steps`")
+        return math.ceil(self.steps)
+
+    def _range(self, start: int, stop: int) -> NDArray[np.float64]:
+        import numpy as np
+
+        require(stop >= start, "steps", f"be at least {start}", stop)
+        values = self(np.arange(start, stop, dtype=np.float64))
+        return np.asarray(values, dtype=np.float64)
+
+    def _chunks(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        require(stop > start, "steps", f"be more than {start}", stop)
+        for a in range(start, stop, CHUNK):
+            yield a, self._range(a, min(a + CHUNK, stop))
+
+    # -- text, JSON, pictures --------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return call_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schedule as plain data, with the version of the format.
+
+        Raises:
+            InvalidType: a user's function is inside.
+
+        >>> import glideslope as gs
+        >>> gs.cosine(100, end=0.1).to_dict()
+        {'glideslope': 1, 'schedule': {'kind': 'cosine', 'steps': 100, 'end': 0.1}}
+        """
+        return {"glideslope": VERSION, "schedule": encode(self)}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Schedule:
+        """The schedule that `to_dict` wrote.
+
+        Raises:
+            InvalidValue: ``data`` is something else, or of another version.
+
+        >>> import glideslope as gs
+        >>> gs.Schedule.from_dict({"glideslope": 1, "schedule": {"kind": "cosine", "steps": 9}})
+        cosine(9)
+        """
+        try:
+            schedule = decode(unwrap(data), Schedule.registry)
+        except RecursionError:
+            raise InvalidValue("a saved schedule nested too deeply to be one") from None
+        require(isinstance(schedule, Schedule), "schedule", "be a saved schedule", data)
+        return schedule  # type: ignore[no-any-return]
+
+    def to_json(self) -> str:
+        """The schedule as JSON.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup("5%") >> gs.cosine("95%")).to_json()[:60]
+        '{"glideslope": 1, "schedule": {"kind": "sequence", "parts": '
+        """
+        return json.dumps(self.to_dict())
+
+    @staticmethod
+    def from_json(text: str) -> Schedule:
+        """The schedule that `to_json` wrote.
+
+        Raises:
+            InvalidValue: ``text`` is not such JSON.
+        """
+        try:
+            data = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InvalidValue(f"not JSON: {error}") from None
+        return Schedule.from_dict(data)
+
+    def _repr_svg_(self) -> str | None:
+        return None if self._unbound else svg(self)
+
+    def plot(self, *others: Schedule, **options: Any) -> Any:
+        """Draw this schedule, and ``others`` beside it, with Matplotlib; see `glideslope.plot`.
+
+        The room that draws lies above this one, so it is looked up when it is asked for.
+        """
+        return import_module("glideslope.plot").plot(self, *others, **options)
+
+
+def _make(notation: str, *args: Any, **options: Any) -> Schedule:
+    """A registered kind by name: the algebra is built from below without importing it."""
+    return Schedule.registry[notation](*args, **options)
+
+
+def _bound(name: str, value: Any, plan: Plan) -> Any:
+    """A field with its lengths in steps; only the length of a part carries its rounding on."""
+    if isinstance(value, Schedule):
+        return value._bind(plan)
+    if isinstance(value, Length):
+        return plan.resolve(value) if name == "steps" else plan.position(value)
+    return value
+
+
+def _unbound_lengths(value: Any) -> Iterator[Length]:
+    """Every length inside ``value`` that is not in steps yet."""
+    if isinstance(value, Length):
+        yield value
+    elif isinstance(value, Schedule):
+        for f in fields(value):
+            yield from _unbound_lengths(getattr(value, f.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _unbound_lengths(item)

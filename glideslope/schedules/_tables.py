@@ -1,0 +1,148 @@
+"""Curves given by data: points, and a user's function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from glideslope.errors import InvalidType, InvalidValue, require, require_type
+
+from ._length import Length, Plan, Steps, as_steps, as_value
+from ._maths import SCALARS
+from ._schedule import Schedule
+
+SHAPES = ("hold", "linear", "cosine")
+
+
+@dataclass(frozen=True, repr=False)
+class Piecewise(Schedule):
+    """Through given points: held until the next point, or joined by lines or half cosine waves.
+
+    ``points[k] = (step, value)``; from one point to the next the value is ``value_k`` (hold),
+    ``value_k · r + value_{k+1} · x`` (linear), or the same along a cosine.
+
+    Args:
+        points: (step, value) pairs, or a mapping from step to value; the first step is 0, the
+            steps ascend. Steps may have a unit.
+        shape: ``"hold"``, ``"linear"`` or ``"cosine"``.
+
+    Raises:
+        InvalidValue: no points, steps that do not ascend from 0, an unknown shape.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.piecewise({0: 1.0, 30: 0.1, 60: 0.01})
+        >>> s(29), s(30), s(1000)
+        (1.0, 0.1, 0.01)
+        >>> gs.piecewise([(0, 0), (10, 1), (100, 0)], shape="linear")(55)
+        0.5
+
+    Source: torch's ``MultiStepLR``, Ignite's ``PiecewiseLinear``, optax's ``piecewise_*``.
+    """
+
+    notation = "piecewise"
+    points: Any
+    shape: str = "hold"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _pairs(self.points))
+        require(self.shape in SHAPES, "shape", f"be one of {', '.join(SHAPES)}", self.shape)
+        steps = [step for step, _ in self.points]
+        require(steps[0] == 0, "points", "begin at step 0", steps[0])
+        bound = [step for step in steps if not isinstance(step, Length)]
+        ascend = all(a < b for a, b in zip(bound, bound[1:]))
+        require(ascend, "points", "have ascending steps", steps)
+
+    @property
+    def _length(self) -> float | Length:
+        units = (step for step, _ in self.points if isinstance(step, Length))
+        return next(units, self.points[-1][0])  # type: ignore[no-any-return]
+
+    def _bind(self, plan: Plan) -> Piecewise:
+        points = [(plan.position(step), value) for step, value in self.points]
+        return Piecewise(tuple(points), self.shape)
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The steps and the values; the last point twice, so that every interval has an end."""
+        steps, values = zip(*self.points, strict=True)
+        return (*steps, steps[-1] + 1), (*values, values[-1])
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        steps, values = self._columns
+        t = xp.clip(t, 0, steps[-2])
+        k = xp.count(steps[1:-1], t)
+        if self.shape == "hold":
+            return xp.take(values, k)
+        start, stop = xp.take(steps, k), xp.take(steps, k + 1)
+        x, r = (t - start) / (stop - start), (stop - t) / (stop - start)
+        if self.shape == "cosine":
+            x, r = xp.sin(0.5 * math.pi * x) ** 2, xp.sin(0.5 * math.pi * r) ** 2
+        return xp.take(values, k) * r + xp.take(values, k + 1) * x
+
+
+@dataclass(frozen=True, repr=False)
+class Function(Schedule):
+    """A user's function of the step: ``s(t) = function(t)``.
+
+    It compares and pickles as its function does, and cannot be saved as text or JSON.
+
+    Args:
+        function: takes a step (int or float), gives a finite real number. NumPy arrays are
+            evaluated element by element; arrays of other libraries are given to it whole.
+        steps: length, in steps or with a unit; endless unless given.
+
+    Raises:
+        InvalidType: ``function`` cannot be called, or gives something that is not a real number.
+        InvalidValue: it gives a number that is not finite.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.function(lambda t: 0.95 ** (t // 10))(25)
+        0.9025
+    """
+
+    notation = "function"
+    function: Callable[[Any], Any]
+    steps: Steps = math.inf  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        require_type(callable(self.function), "function", "be callable", self.function)
+        if self.steps != math.inf:
+            object.__setattr__(self, "steps", as_steps("steps", self.steps))
+            at_least_one = isinstance(self.steps, Length) or self.steps >= 1  # type: ignore[operator]
+            require(at_least_one, "steps", "be at least 1", self.steps)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        t = xp.clip(t, 0, self.steps)
+        if xp is SCALARS:
+            return self._one(t)
+        if not hasattr(t, "flat"):
+            return self.function(t)
+        return xp.asarray([self._one(step) for step in t.flat]).reshape(t.shape)
+
+    def _one(self, t: float) -> float:
+        value = self.function(t)
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        try:
+            number = as_value(name, value.item() if hasattr(value, "item") else value)
+        except InvalidType:
+            raise InvalidType(f"`{name}` must give a real number, got {value!r} at step {t}") from None
+        except InvalidValue:
+            raise InvalidValue(f"`{name}` must give a finite number, got {value!r} at step {t}") from None
+        return number
+
+
+def _pairs(points: Any) -> tuple[tuple[Any, float], ...]:
+    """Points from a mapping or from pairs."""
+    rule = "be (step, value) pairs or a mapping from step to value"
+    items: Iterable[Any] = points.items() if isinstance(points, Mapping) else points
+    try:
+        pairs = [(step, value) for step, value in items]
+    except (TypeError, ValueError):
+        raise InvalidType(f"`points` must {rule}, got {points!r}") from None
+    require(len(pairs) > 0, "points", "have at least one point", points)
+    return tuple((as_steps("step", step), as_value("value", value)) for step, value in pairs)
