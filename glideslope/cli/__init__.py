@@ -1,0 +1,8 @@
+"""The command line. A command is a module that registers itself: one import line here."""
+
+from __future__ import annotations
+
+from . import _train as _train
+from ._app import main as main
+
+__all__ = ["main"]
