@@ -14,11 +14,10 @@ myst_heading_anchors = 3
 # `name` in a docstring is a link where it names something, and code where it does not.
 default_role = "py:obj"
 
-autoclass_content = "both"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 140
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"

@@ -7,21 +7,28 @@ its name is first used, so a script that only composes a schedule starts in a bl
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+from glideslope import schedules
+from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands behind the star)
 
 __version__ = "0.1.0"
 
-_ROOMS = ("errors",)
+_ROOMS = ("errors", "schedules")
 _HOMES: dict[str, str] = {}
 
-__all__ = sorted([*_ROOMS, *_HOMES])
+__all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
+if TYPE_CHECKING:
+    from glideslope import errors as errors
+else:
 
-def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return import_module(f"glideslope.{name}")
-    if name in _HOMES:
-        return getattr(import_module(f"glideslope.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name in _ROOMS:
+            return import_module(f"glideslope.{name}")
+        if name in _HOMES:
+            return getattr(import_module(f"glideslope.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

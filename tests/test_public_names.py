@@ -25,7 +25,8 @@ def _public_modules() -> list[str]:
 
 MODULES = _public_modules()
 PACKAGES = [name for name in MODULES if hasattr(import_module(name), "__path__")]
-DOCUMENTED = [name for page in PAGES for name in DIRECTIVE.findall(page.read_text())]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+DOCUMENTED = DIRECTIVE.findall(TEXT)
 
 
 def _resolve(path: str) -> object:
@@ -36,10 +37,11 @@ def _resolve(path: str) -> object:
     return getattr(import_module(module), name, None)
 
 
-def _undocumented(module: ModuleType) -> list[str]:
-    """Names of ``module`` that no page lists, under this path or another one of the same object."""
-    listed = {(path.rpartition(".")[2], id(_resolve(path))) for path in DOCUMENTED}
-    return [name for name in module.__all__ if (name, id(getattr(module, name))) not in listed]
+def _is_documented(module: ModuleType, name: str) -> bool:
+    """Whether a page lists ``name``; the second name of a thing is printed in a table beside it."""
+    thing = getattr(module, name)
+    listed = {path.rpartition(".")[2] for path in DOCUMENTED if _resolve(path) is thing}
+    return name in listed or (bool(listed) and f"| `{name}` |" in TEXT)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -57,7 +59,9 @@ def test_a_package_shows_its_public_names_and_no_others(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_public_name_is_documented(name: str) -> None:
-    assert _undocumented(import_module(name)) == [], "list them under docs/reference/"
+    module = import_module(name)
+    missing = [public for public in module.__all__ if not _is_documented(module, public)]
+    assert missing == [], "list them on a page of docs/reference/"
 
 
 @pytest.mark.parametrize("path", DOCUMENTED)
