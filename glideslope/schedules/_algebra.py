@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar, Self
 
 from glideslope.errors import InvalidValue, require, require_type
 
 from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
-from ._length import Length, Plan, Steps, as_steps, real
+from ._length import Length, Plan, Steps, as_steps, bound, real
 from ._ramps import set_length, set_values
 from ._schedule import Phase, Schedule
 
@@ -43,7 +43,7 @@ class Sequence(Schedule):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", flatten(self, self.parts))
-        for part, following in zip(self.parts, self.parts[1:]):
+        for part, following in pairwise(self.parts):
             if part._endless:
                 raise InvalidValue(f"`{following}` can never begin: `{part}` before it is endless")
 
@@ -273,9 +273,9 @@ class Repeat(Transformation):
         starts = [k * self.inner.steps for k in range(int(self.n) + 1)]
         starts = starts if self.growth == 1 else self._starts
         for k in range(int(self.n)):
-            cycle = self.inner if self.growth == 1 else self.inner.stretch(starts[k + 1] - starts[k])
-            cycle = cycle if self.decay == 1 else cycle * self.decay**k
-            yield Phase(starts[k], starts[k + 1], cycle)
+            start, stop = starts[k], starts[k + 1]
+            cycle = self.inner if k == 0 or self.growth == 1 else self.inner.stretch(stop - start)
+            yield Phase(start, stop, cycle * self.decay**k if k and self.decay != 1 else cycle)
 
 
 @dataclass(frozen=True, repr=False)
@@ -296,10 +296,10 @@ class Stretch(Transformation):
         return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.inner._at(t * self.inner.steps / self.steps, xp)  # type: ignore[operator]
+        return self.inner._at(t * self.inner.steps / self.steps, xp)
 
     def _phases(self) -> Iterator[Phase]:
-        scale = self.steps / self.inner.steps  # type: ignore[operator]
+        scale = bound(self.steps) / self.inner.steps
         for start, stop, curve in self.inner._phases():
             yield Phase(start * scale, stop * scale, curve.stretch((stop - start) * scale))
 
@@ -361,8 +361,8 @@ class Take(Transformation):
 
     def _phases(self) -> Iterator[Phase]:
         for start, stop, curve in self.inner._phases():
-            if start < self.steps:  # type: ignore[operator]
-                cut = min(stop, self.steps)  # type: ignore[call-overload]
+            if start < bound(self.steps):
+                cut = min(stop, bound(self.steps))
                 yield Phase(start, cut, curve if cut == stop else curve.take(cut - start))
 
 

@@ -97,13 +97,16 @@ def decode(data: Any, registry: Mapping[str, type]) -> Any:
     if not isinstance(kind, str) or kind not in registry or kind == "function":
         raise InvalidValue(f"`kind` must be the name of a schedule, got {kind!r}")
     names = {argument_name(f): f.name for f in fields(registry[kind])}
-    arguments = {names.get(k, k): decode(v, registry) for k, v in data.items() if k != "kind"}
+    unknown = data.keys() - names.keys() - {"kind"}
+    if unknown:
+        raise InvalidValue(f"`{kind}` has no argument `{min(unknown, key=str)}`")
+    arguments = {names[k]: decode(v, registry) for k, v in data.items() if k != "kind"}
     try:
         return registry[kind](**arguments)
     except TypeError as error:
         if isinstance(error, InvalidType):
             raise
-        raise InvalidValue(f"`{kind}` does not take these arguments: {sorted(arguments)}") from None
+        raise InvalidValue(f"`{kind}` lacks an argument, it has only {sorted(arguments)}") from None
 
 
 def unwrap(data: Any) -> Any:

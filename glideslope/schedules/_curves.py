@@ -182,7 +182,7 @@ class Rectifier(Endless):
     Example:
         >>> import glideslope as gs
         >>> round(gs.rectifier(0.999)(1000), 4)
-        0.7249
+        0.6466
 
     Source: RAdam, arXiv:1908.03265, as a warm-up in arXiv:1910.04209.
     """

@@ -59,7 +59,8 @@ class Plan:
             return length
         exact = self._exact(length) + self.carry
         steps = math.floor(exact + Fraction(1, 2))
-        require(steps >= 1, "length", "come to at least 1 step", f"{length} = {float(exact):g} steps")
+        told = f"{length} = {float(exact):g} steps"
+        require(steps >= 1, "length", "come to at least 1 step", told)
         self.carry = exact - steps
         return steps
 
@@ -89,9 +90,17 @@ def as_steps(name: str, steps: Any) -> int | float | Length:
     return real(name, steps)
 
 
+def bound(steps: Steps) -> float:
+    """A length that is known to be a number of steps by now."""
+    if isinstance(steps, str | Length):
+        raise UnboundError(f"the length {str(steps)!r} is not bound to steps: call .bind(...)")
+    return steps
+
+
 def real(name: str, value: Any) -> int | float:
     """A finite real number as a plain int or float; whole floats become ints."""
-    require_type(isinstance(value, Real) and not isinstance(value, bool), name, "be a number", value)
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    require_type(number, name, "be a number", value)
     require(math.isfinite(value), name, "be finite", value)
     return int(value) if value == int(value) else float(value)
 

@@ -96,9 +96,8 @@ def array_namespace(t: Any) -> Any:
     module = type(t).__module__.partition(".")[0]
     if module == "torch":
         return import_module("torch")
-    find = getattr(t, "__array_namespace__", None)
-    require_type(find is not None, "t", "be a number or an array of steps", t)
-    return find()
+    require_type(hasattr(t, "__array_namespace__"), "t", "be a number or an array of steps", t)
+    return t.__array_namespace__()
 
 
 def as_floats(t: Any, library: Any) -> Any:

@@ -108,7 +108,7 @@ class Parser:
         if self.next.kind != "end":
             self.fail(f"unexpected `{self.next.text}`: the schedule ended before it", self.next)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return self.attempt(first, Constant, value)
+            value = self.attempt(first, Constant, value)
         if not isinstance(value, Schedule):
             self.fail("a schedule is needed here", first)
         return value
@@ -160,7 +160,8 @@ class Parser:
             return WORDS[token.text] if token.text in WORDS else self.call(token)
         if token.text in ("(", "["):
             return self.nested(lambda: self.group(token))
-        self.fail("something is missing here" if token.kind == "end" else f"unexpected `{token.text}`", token)
+        missing = token.kind == "end"
+        return self.fail("something is missing" if missing else f"unexpected `{token.text}`", token)
 
     def call(self, name: Token) -> Schedule:
         table = vocabulary()
@@ -265,8 +266,9 @@ class Parser:
 
 def follow(first: Any, second: Any) -> Schedule:
     """``first >> second``; a number there would be a value without a length."""
+    rule = "join schedules; hold(steps, value) is one"
     for part in (first, second):
-        require_type(isinstance(part, Schedule), ">>", "join schedules; hold(steps, value) is one", part)
+        require_type(isinstance(part, Schedule), ">>", rule, part)
     joined: Schedule = first >> second
     return joined
 

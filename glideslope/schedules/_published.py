@@ -79,7 +79,7 @@ class Hyperbolic(Finite):
     Example:
         >>> import glideslope as gs
         >>> gs.hyperbolic(100, 100)(60)
-        0.8
+        0.4
 
     Source: HyperbolicLR, arXiv:2407.15200.
     """
@@ -110,8 +110,8 @@ class ExpHyperbolic(Finite):
 
     Example:
         >>> import glideslope as gs
-        >>> round(gs.exp_hyperbolic(100, 100, floor=0.01)(60), 6)    # 0.01^0.2
-        0.398107
+        >>> round(gs.exp_hyperbolic(100, 100, floor=0.01)(60), 6)    # 0.01^0.6
+        0.063096
 
     Source: ExpHyperbolicLR, arXiv:2407.15200.
     """

@@ -15,7 +15,7 @@ from typing import Any
 from glideslope.errors import require
 
 from ._codec import call_text, value_text
-from ._length import Length, Steps, as_steps, as_value
+from ._length import Length, Steps, as_steps, as_value, bound
 from ._schedule import Schedule
 
 TINY = 1e-300
@@ -35,7 +35,7 @@ class Ramp(Schedule):
         set_length(self, "steps")
         set_values(self, "start", "end")
         if self.include_end and not isinstance(self.steps, Length):
-            require(self.steps > 1, "steps", "be more than 1 with include_end", self.steps)
+            require(bound(self.steps) > 1, "steps", "be more than 1 with include_end", self.steps)
 
     def _at(self, t: Any, xp: Any) -> Any:
         span = self.steps - self.include_end  # type: ignore[operator]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from glideslope.errors import InvalidValue, UnboundError, require
 
 from ._codec import ATOM, VERSION, call_text, decode, encode, unwrap
-from ._length import Length, Plan, Steps, real
+from ._length import UNITS, Length, Plan, Steps, real
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
 from ._svg import svg
@@ -158,19 +158,24 @@ class Schedule(ABC):
     # -- the algebra -----------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        return self._combine("sequence", self, other)
+        combined: Schedule = self._combine("sequence", self, other)
+        return combined
 
     def __mul__(self, other: Schedule | float) -> Schedule:
-        return self._combine("product", self, other)
+        combined: Schedule = self._combine("product", self, other)
+        return combined
 
     def __rmul__(self, other: Schedule | float) -> Schedule:
-        return self._combine("product", self, other)
+        combined: Schedule = self._combine("product", self, other)
+        return combined
 
     def __add__(self, other: Schedule | float) -> Schedule:
-        return self._combine("sum", self, other)
+        combined: Schedule = self._combine("sum", self, other)
+        return combined
 
     def __radd__(self, other: Schedule | float) -> Schedule:
-        return self._combine("sum", self, other)
+        combined: Schedule = self._combine("sum", self, other)
+        return combined
 
     def __neg__(self) -> Schedule:
         return self * -1.0
@@ -181,15 +186,15 @@ class Schedule(ABC):
     def __rsub__(self, other: Schedule | float) -> Schedule:
         return -self + other
 
-    def _combine(self, operation: str, *parts: object) -> Schedule:
+    def _combine(self, operation: str, *parts: object) -> Any:
         if not all(isinstance(p, Schedule | Real) and not isinstance(p, bool) for p in parts):
             return NotImplemented
         if operation == "sequence" and not all(isinstance(p, Schedule) for p in parts):
             return NotImplemented
         curves = [p if isinstance(p, Schedule) else _make("constant", p) for p in parts]
-        node = _make(operation, tuple(curves))
+        node: Any = _make(operation, tuple(curves))
         # Two numbers make one number: `constant(2) * 3` is `constant(6)`.
-        return node.parts[0] if len(node.parts) == 1 else node  # type: ignore[attr-defined, no-any-return]
+        return node.parts[0] if len(node.parts) == 1 else node
 
     def clip(self, lo: float | None = None, hi: float | None = None) -> Schedule:
         """The same curve held between ``lo`` and ``hi``: ``min(max(s(t), lo), hi)``.
@@ -296,14 +301,16 @@ class Schedule(ABC):
         >>> (gs.warmup("5%") >> gs.cosine("95%")).bind(total_steps=1000)
         warmup(50) >> cosine(950)
         """
-        given = (steps_per_epoch, tokens_per_step, total_steps)
-        for name, value in zip(("steps_per_epoch", "tokens_per_step", "total_steps"), given):
+        plan = Plan(steps_per_epoch, tokens_per_step, total_steps)
+        for name in UNITS.values():
+            value = getattr(plan, name)
             if value is not None:
                 require(real(name, value) > 0, name, "be more than 0", value)
-        return self._bind(Plan(*given))
+        return self._bind(plan)
 
     def _bind(self, plan: Plan) -> Self:
-        return replace(self, **{f.name: _bound(f.name, getattr(self, f.name), plan) for f in fields(self)})
+        bound = {f.name: _bound(f.name, getattr(self, f.name), plan) for f in fields(self)}
+        return replace(self, **bound)
 
     # -- analysis --------------------------------------------------------------------------------
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from numbers import Real
 from typing import Any
 
-from glideslope.errors import InvalidType, InvalidValue, require, require_type
+from glideslope.errors import InvalidType, require, require_type
 
 from ._length import Length, Plan, Steps, as_steps, as_value
 from ._maths import SCALARS
@@ -53,13 +55,13 @@ class Piecewise(Schedule):
         steps = [step for step, _ in self.points]
         require(steps[0] == 0, "points", "begin at step 0", steps[0])
         bound = [step for step in steps if not isinstance(step, Length)]
-        ascend = all(a < b for a, b in zip(bound, bound[1:]))
+        ascend = all(a < b for a, b in pairwise(bound))
         require(ascend, "points", "have ascending steps", steps)
 
     @property
     def _length(self) -> float | Length:
         units = (step for step, _ in self.points if isinstance(step, Length))
-        return next(units, self.points[-1][0])  # type: ignore[no-any-return]
+        return next(units, self.points[-1][0])
 
     def _bind(self, plan: Plan) -> Piecewise:
         points = [(plan.position(step), value) for step, value in self.points]
@@ -126,14 +128,12 @@ class Function(Schedule):
 
     def _one(self, t: float) -> float:
         value = self.function(t)
+        value = value.item() if hasattr(value, "item") else value
         name = getattr(self.function, "__name__", type(self.function).__name__)
-        try:
-            number = as_value(name, value.item() if hasattr(value, "item") else value)
-        except InvalidType:
-            raise InvalidType(f"`{name}` must give a real number, got {value!r} at step {t}") from None
-        except InvalidValue:
-            raise InvalidValue(f"`{name}` must give a finite number, got {value!r} at step {t}") from None
-        return number
+        told = f"{name}({t})"
+        require_type(isinstance(value, Real), told, "be a real number", value)
+        require(math.isfinite(value), told, "be finite", value)
+        return float(value)
 
 
 def _pairs(points: Any) -> tuple[tuple[Any, float], ...]:
