@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-CHUNK = 1 << 18
-"""How many steps `area`, `peak` and `first` evaluate at once: a few megabytes."""
+CHUNK = 1 << 14
+"""How many steps are evaluated at once: what fits a core's cache, for many steps take no longer
+than the memory traffic of their intermediate results."""
 
 
 class Peak(NamedTuple):
@@ -321,7 +322,12 @@ class Schedule(ABC):
         >>> gs.linear(4).values()
         array([1.  , 0.75, 0.5 , 0.25])
         """
-        return self._range(0, self._horizon(steps))
+        import numpy as np
+
+        values = np.empty(self._horizon(steps))
+        for start, chunk in self._chunks(0, len(values)):
+            values[start : start + len(chunk)] = chunk
+        return values
 
     def area(self, a: int = 0, b: int | None = None) -> float:
         """The sum of the curve, ``Σ s(t)`` over ``a <= t < b`` (to the end unless given).
@@ -389,22 +395,19 @@ class Schedule(ABC):
 
     def _horizon(self, steps: int | None) -> int:
         if steps is not None:
-            return int(real("steps", steps))
+            count = int(real("steps", steps))
+            require(count >= 1, "steps", "be at least 1", steps)
+            return count
         if math.isinf(self.steps):
             raise InvalidValue(f"`{self}` is endless: say how many `steps`")
         return math.ceil(self.steps)
 
-    def _range(self, start: int, stop: int) -> NDArray[np.float64]:
+    def _chunks(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """The first step of each chunk and its values."""
         import numpy as np
 
-        require(stop >= start, "steps", f"be at least {start}", stop)
-        values = self(np.arange(start, stop, dtype=np.float64))
-        return np.asarray(values, dtype=np.float64)
-
-    def _chunks(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        require(stop > start, "steps", f"be more than {start}", stop)
         for a in range(start, stop, CHUNK):
-            yield a, self._range(a, min(a + CHUNK, stop))
+            yield a, self(np.arange(a, min(a + CHUNK, stop), dtype=np.float64))
 
     # -- text, JSON, pictures --------------------------------------------------------------------
 
