@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ def draw_curves(records: Sequence[Record], title: str, path: Path) -> None:
     """Write the picture of these updates to a PNG file."""
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    losses.set_title(title, loc="left", fontsize=12, color=INK, pad=12)
+    losses.set_title(fill(title, 80), loc="left", fontsize=12, color=INK, pad=12)
     _draw_losses(losses, records)
     _draw_rates(rates, records)
     for axes in (losses, rates):

@@ -14,7 +14,7 @@ class Display:
     def __init__(self, steps: int, console: Console) -> None:
         self.console = console
         self.bar = Progress(
-            BarColumn(),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
@@ -28,7 +28,7 @@ class Display:
 
     def show(self, record: Record) -> None:
         """One more update is done."""
-        numbers = f"loss {record.loss:.3f}  learning rate {record.lr:.2e}"
+        numbers = f"loss {record.loss:.3f}  lr {record.lr:.2e}"
         self.bar.update(self.task, completed=record.step + 1, description=numbers)
         if record.val_loss is not None:
             losses = f"{record.step + 1:6}  {record.loss:6.3f}  {record.val_loss:10.3f}"

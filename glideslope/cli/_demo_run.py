@@ -41,7 +41,7 @@ def run(settings: Settings, path: Path) -> int:
 def title(training: Training) -> str:
     """What the picture is of."""
     rate = training.optimizer.defaults["lr"]
-    return f"{type(training.optimizer).__name__}, {rate:g} x {training.schedule}"
+    return f"{type(training.optimizer).__name__}, learning rate {rate:g}, {training.schedule}"
 
 
 def introduce(training: Training, console: Console) -> None:

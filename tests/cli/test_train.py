@@ -20,7 +20,8 @@ from glideslope.cli._demo_progress import Display
 
 Program = Callable[..., Any]
 
-QUICK = ("train", "--threads", 1, "--batch-size", 2, "--steps", 3)
+SMALL = ("train", "--threads", 1, "--batch-size", 2)
+QUICK = (*SMALL, "--steps", 3, "--schedule", "linear(100%)")
 
 
 def history(folder: str) -> list[dict[str, float]]:
@@ -60,7 +61,7 @@ def test_the_history_has_one_line_for_each_update(glideslope: Program) -> None:
 
 def test_the_command_in_the_config_repeats_the_run_exactly(glideslope: Program) -> None:
     chosen = ("--optimizer", "nadam", "--lr", 0.01, "--weight-decay", 0.1, "--seed", 7)
-    glideslope(*QUICK, *chosen, "--schedule", "linear(100%)", "--out", "first")
+    glideslope(*QUICK, *chosen, "--out", "first")
     command = json.loads(Path("first/config.json").read_text())["command"]
     program, *words = shlex.split(command)
     assert program == "glideslope"
@@ -109,7 +110,6 @@ def test_an_epoch_is_one_pass_over_the_training_text(glideslope: Program) -> Non
         (("--batch-size", 0), "`batch_size` must be at least 1, got 0"),
         (("--threads", 0), "`threads` must be at least 1, got 0"),
         (("--seed", -1), "`seed` must be at least 0 and less than 2**63, got -1"),
-        (("--schedule", "linear(0)"), "`steps` must be at least 1, got 0"),
         (("--schedule", "linear(1%)"), "`length` must come to at least 1 step, "),
     ],
 )
@@ -123,12 +123,13 @@ def test_a_mistake_is_one_sentence_and_no_folder(
     assert not Path("run").exists()
 
 
-def test_a_mistake_in_the_schedule_is_pointed_at(glideslope: Program) -> None:
-    ended = glideslope(*QUICK, "--out", "run", "--schedule", "warmup(10) >> cosin(90)")
+@pytest.mark.parametrize("wrong", ["cosin(90)", "linear(0)", "linear(10))"])
+def test_a_mistake_in_the_schedule_is_pointed_at(glideslope: Program, wrong: str) -> None:
+    ended = glideslope(*QUICK, "--out", "run", "--schedule", f"warmup(10) >> {wrong}")
     assert ended.code == 2
     sentence, text, pointer = ended.err.splitlines()
     assert sentence.startswith("error: ")
-    assert text[pointer.index("^") :].startswith("cosin(90)")
+    assert text[pointer.index("^") :] in (wrong, ")")
     assert not Path("run").exists()
 
 
@@ -170,7 +171,7 @@ def test_what_is_odd_about_a_schedule_is_said_before_training(glideslope: Progra
 
 
 def test_the_usual_schedule_has_nothing_odd(glideslope: Program) -> None:
-    assert "note: " not in glideslope(*QUICK, "--out", "run", "--steps", 20).out
+    assert "note: " not in glideslope(*SMALL, "--out", "run", "--steps", 20).out
 
 
 def test_away_from_a_terminal_the_output_is_plain_lines(glideslope: Program) -> None:
@@ -185,7 +186,7 @@ def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left() -> None:
     display = Display(4, console)
     with display.bar:
         display.show(Record(step=0, loss=4.5, lr=3e-4))
-    for part in ("1/4", "loss 4.500", "learning rate 3.00e-04", "left"):
+    for part in ("1/4", "loss 4.500", "lr 3.00e-04", "left"):
         assert part in screen.getvalue()
 
 
