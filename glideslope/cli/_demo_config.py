@@ -14,13 +14,12 @@ import glideslope
 
 from ._demo_data import python_reference
 from ._demo_loop import Training
-from ._settings import Settings
 
 
 def describe(training: Training) -> dict[str, Any]:
     """The command, what it was resolved to, and what it ran on."""
     return {
-        "command": command(training.settings),
+        "command": command(training),
         "schedule": {
             "text": str(training.schedule),
             "json": training.schedule.to_dict(),
@@ -52,14 +51,13 @@ def describe(training: Training) -> dict[str, Any]:
     }
 
 
-def command(settings: Settings) -> str:
-    """The command line that makes a run of these settings.
-
-    An option that was left to the optimizer is left to it again.
-    """
+def command(training: Training) -> str:
+    """The command line that makes this run again, with nothing left to a default."""
+    settings, defaults = training.settings, training.optimizer.defaults
+    chosen = {"lr": defaults["lr"], "weight_decay": defaults.get("weight_decay")}
     words = ["glideslope", "train"]
     for field in fields(settings):
-        value = getattr(settings, field.name)
+        value = chosen.get(field.name, getattr(settings, field.name))
         if value is not None:
             words += [f"--{field.name.replace('_', '-')}", str(value)]
     return shlex.join(words)

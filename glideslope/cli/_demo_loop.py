@@ -45,10 +45,7 @@ class Record:
 
 
 class Training:
-    """A run that is ready to start; iterating over it trains, one record per update.
-
-    Whoever iterates may stop between any two updates.
-    """
+    """A run that is ready to start: the text, the model, its optimizer, and the schedule."""
 
     def __init__(self, settings: Settings) -> None:
         torch.set_num_threads(settings.threads)
@@ -65,7 +62,8 @@ class Training:
         )
         self.scheduler = Scheduler(self.optimizer, lr=self.schedule)
 
-    def __iter__(self) -> Iterator[Record]:
+    def train(self) -> Iterator[Record]:
+        """Make every update, with a record of each; the caller may stop between any two."""
         order = torch.Generator().manual_seed(self.settings.seed)
         for step in range(self.settings.steps):
             lr = self.optimizer.param_groups[0]["lr"]

@@ -28,46 +28,46 @@ def run(settings: Settings, path: Path) -> int:
     folder = RunFolder(path)
     folder.write_config(describe(training))
     introduce(training, console)
-    records: list[Record] = []
     started = time.perf_counter()
-    outcome = follow(training, folder, records, console)
+    outcome, records = follow(training, folder, console)
     result = summary(outcome, records, time.perf_counter() - started)
     folder.write_result(result)
-    draw_curves(records, title(training), folder.curves)
+    draw_curves(records, f"{optimizer_text(training)}, {training.schedule}", folder.curves)
     conclude(result, folder, console)
     return EXIT_CODES[outcome]
 
 
-def title(training: Training) -> str:
-    """What the picture is of."""
-    rate = training.optimizer.defaults["lr"]
-    return f"{type(training.optimizer).__name__}, learning rate {rate:g}, {training.schedule}"
-
-
 def introduce(training: Training, console: Console) -> None:
     """Say what is about to run, and what a person would want to know before it does."""
-    corpus, rate = training.corpus, training.optimizer.defaults["lr"]
+    corpus = training.corpus
     console.print(f"model     {training.parameters:,} parameters")
     console.print(f"text      {len(corpus.train):,} characters, {len(corpus.held_out):,} held out")
-    console.print(f"optimizer {type(training.optimizer).__name__}, learning rate {rate:g}")
+    console.print(f"optimizer {optimizer_text(training)}")
     console.print(f"schedule  {training.schedule}")
     for finding in training.schedule.lint(steps=training.settings.steps):
         console.print(f"note: {finding}")
 
 
-def follow(training: Training, folder: RunFolder, records: list[Record], console: Console) -> str:
+def optimizer_text(training: Training) -> str:
+    """The optimizer and its learning rate, for people."""
+    optimizer = training.optimizer
+    return f"{type(optimizer).__name__}, learning rate {optimizer.defaults['lr']:g}"
+
+
+def follow(training: Training, folder: RunFolder, console: Console) -> tuple[str, list[Record]]:
     """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
+    records: list[Record] = []
     display = Display(training.settings.steps, console)
     with interruptible() as stop, folder.open_history() as history, display.bar:
-        for record in training:
+        for record in training.train():
             if not record.is_finite():
-                return "diverged"
+                return "diverged", records
             history.write(json.dumps(record.as_dict()) + "\n")
             records.append(record)
             display.show(record)
             if stop.is_set():
-                return "interrupted"
-    return "finished"
+                return "interrupted", records
+    return "finished", records
 
 
 def summary(outcome: str, records: Sequence[Record], seconds: float) -> dict[str, Any]:

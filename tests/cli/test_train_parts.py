@@ -93,7 +93,7 @@ def test_every_optimizer_of_torch_trains_the_model(name: str) -> None:
     training = Training(settings(optimizer=name))
     assert type(training.optimizer).__name__ == name
     before = [parameter.detach().clone() for parameter in training.model.parameters()]
-    first = next(iter(training))
+    first = next(training.train())
     assert math.isfinite(first.loss)
     for old, new in zip(before, training.model.parameters(), strict=True):
         assert torch.isfinite(new).all()
