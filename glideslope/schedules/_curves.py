@@ -11,7 +11,7 @@ from glideslope.errors import require
 
 from ._codec import value_text
 from ._length import Length, Steps
-from ._maths import Scalars
+from ._maths import SCALARS
 from ._ramps import TINY, set_length, set_positive, set_values
 from ._schedule import Schedule
 
@@ -96,7 +96,11 @@ class Exponential(Endless):
         set_length(self, "every", least=TINY)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.gamma ** (xp.clip(t, 0, math.inf) / self.every)
+        t = xp.clip(t, 0, math.inf)
+        # Whole powers and the rest apart: the error of a power grows with a rounded exponent.
+        whole = xp.floor(t / self.every)
+        rest = xp.clip(t - whole * self.every, 0, self.every)
+        return self.gamma**whole * self.gamma ** (rest / self.every)
 
 
 @dataclass(frozen=True, repr=False)
@@ -197,17 +201,32 @@ class Rectifier(Endless):
     @cached_property
     def _first(self) -> int:
         """The first count whose ρ exceeds 4: about five, a few more for a small β₂."""
-        return next(k for k in range(1, 1 << 20) if self._rho(k, Scalars) > 4)
+        return next(k for k in range(1, 1 << 20) if self._excess(k, SCALARS) > 0)
 
     @property
     def _limit(self) -> float:
         return 2 / (1 - self.beta2) - 1
 
-    def _rho(self, k: Any, xp: Any) -> Any:
-        rate = math.log(self.beta2)
-        return self._limit + 2 * k * xp.exp(k * rate) / xp.expm1(k * rate)
+    def _excess(self, k: Any, xp: Any) -> Any:
+        """ρ - 4 without cancellation.
+
+        With ``h = -log(β) / 2`` and ``L(z) = coth z - 1/z``, ρ is also ``k + L(h) - k·L(kh)``.
+        """
+        h = -0.5 * math.log(self.beta2)
+        early = (k - 4) + (langevin(h) - k * langevin(k * h))
+        late = self._limit - 4 + 2 * k * xp.exp(-2 * h * k) / xp.expm1(-2 * h * k)
+        return xp.where(k * h < 1, early, late)
 
     def _at(self, t: Any, xp: Any) -> Any:
         limit = self._limit
-        rho = self._rho(xp.clip(t, 0, 1e15) + self._first, xp)
-        return xp.sqrt((rho - 4) / (limit - 4) * ((rho - 2) / (limit - 2)) * (limit / rho))
+        excess = self._excess(xp.clip(t, 0, 1e15) + self._first, xp)
+        products = (excess / (limit - 4)) * ((excess + 2) / (limit - 2)) * (limit / (excess + 4))
+        return xp.sqrt(products)
+
+
+def langevin(z: Any) -> Any:
+    """``coth z - 1/z`` for z up to 1, by its continued fraction."""
+    value = 0.0
+    for odd in range(19, 1, -2):
+        value = z * z / (odd + value)
+    return value / z

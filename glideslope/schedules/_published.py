@@ -92,8 +92,10 @@ class Hyperbolic(Finite):
         set_upper_bound(self)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        start = hyperbola(0, self.steps, self.upper_bound, math)
-        return (1 - start) + hyperbola(xp.clip(t, 0, self.steps), self.steps, self.upper_bound, xp)
+        n, u = self.steps, self.upper_bound
+        f0, f = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
+        # 1 - f(0), which would cancel when U is close to N.
+        return ((u - n) / u) ** 2 / (1 + f0) + f
 
 
 @dataclass(frozen=True, repr=False)

@@ -267,8 +267,10 @@ class Relaxation(Ramp):
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         rate, whole = math.log(self.ratio), 1 - self.ratio
-        down = self.ratio * xp.expm1(-rate * r) / whole
-        return self._blend(down, -xp.expm1(rate * x) / whole)
+        up = -xp.expm1(rate * x) / whole
+        # Measured from the nearer end: the error of an exponential grows with its exponent.
+        down = xp.where(x < 0.5, 1 - up, self.ratio * xp.expm1(-rate * r) / whole)
+        return self._blend(down, up)
 
 
 @dataclass(frozen=True, repr=False)
@@ -298,9 +300,9 @@ class Logarithmic(Ramp):
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         span = self.steps - self.include_end  # type: ignore[operator]
-        done, whole = xp.log1p(x * span), math.log1p(span)
-        remaining = -xp.log1p(-r * span / (1 + span))
-        return self._blend(remaining / whole, done / whole)
+        done, whole = x * span, math.log1p(span)
+        remaining = xp.log1p(r * span / (1 + done))
+        return self._blend(remaining / whole, xp.log1p(done) / whole)
 
 
 @dataclass(frozen=True, repr=False)
