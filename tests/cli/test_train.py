@@ -71,6 +71,14 @@ def test_the_command_in_the_config_repeats_the_run_exactly(glideslope: Program) 
     assert history("third") != history("first")
 
 
+def test_the_command_in_the_config_leaves_nothing_to_defaults(glideslope: Program) -> None:
+    glideslope(*SMALL, "--steps", 5, "--out", "run")
+    config = json.loads(Path("run/config.json").read_text())
+    assert "--lr 0.005 --weight-decay 0.01" in config["command"]
+    assert '--schedule \'warmup("10%") >> hold("65%") >> linear("25%")\'' in config["command"]
+    assert config["schedule"]["text"] == "warmup(1) >> hold(3) >> linear(1)"
+
+
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [

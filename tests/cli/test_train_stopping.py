@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from glideslope.cli._interrupt import interruptible
+from glideslope.cli._run_folder import RunFolder
 
 PROGRAM = [sys.executable, "-c", "from glideslope.cli import main; main()"]
 ENDLESS = ["train", "--threads", "1", "--batch-size", "1", "--steps", "1000000", "--out", "run"]
@@ -62,6 +63,12 @@ def test_a_killed_run_keeps_its_config_and_its_history(
     assert len(whole) >= 3
     assert [json.loads(line)["step"] for line in whole] == list(range(len(whole)))
     assert json.loads((folder / "config.json").read_text())["steps"] == 1_000_000
+
+
+def test_each_line_of_the_history_is_on_disk_as_soon_as_it_is_complete(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run").open_history() as history:
+        history.write('{"step": 0}\n')
+        assert (tmp_path / "run" / "history.jsonl").read_text() == '{"step": 0}\n'
 
 
 def test_the_first_ctrl_c_is_a_request_and_the_second_acts_at_once() -> None:
