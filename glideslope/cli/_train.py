@@ -15,6 +15,8 @@ from glideslope.schedules import parse
 from ._app import app
 from ._settings import Settings
 
+USUAL_SCHEDULE = "warmup(10%, start=0.1) >> hold(65%) >> linear(25%)"
+
 
 @app.command()
 def train(
@@ -25,7 +27,7 @@ def train(
             help="Factor of the learning rate at each update. Lengths count updates, or percent"
             " of --steps (5%), passes over the text (2ep), characters (1e5tok).",
         ),
-    ] = "warmup(10%) >> hold(65%) >> linear(25%)",
+    ] = USUAL_SCHEDULE,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help="Any optimizer of torch.optim, such as SGD.")
     ] = "AdamW",
