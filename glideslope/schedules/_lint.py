@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glideslope.errors import require
 
-from ._view import inner_schedules, view_steps
+from ._view import inner_schedules, value_label, view_steps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,8 +134,8 @@ class Run:
         return values[np.isfinite(values)]
 
     def text(self, value: float) -> str:
-        """A value as a person reads it: rounding errors are 0."""
-        return f"{value if abs(value) > 1e-12 * self.scale else 0:.3g}"
+        """A value as a person reads it."""
+        return value_label(value, self.scale, digits=3)
 
     @cached_property
     def cycles(self) -> list[tuple[float, float]]:

@@ -105,3 +105,12 @@ def value_limits(values: NDArray[np.float64]) -> tuple[float, float]:
     if lowest < highest or lowest != 0:
         return min(lowest, 0.0), max(highest, 0.0)
     return 0.0, 1.0
+
+
+def value_label(value: float, scale: float, digits: int = 4) -> str:
+    """A value as a person reads it: beside values of size ``scale``, a rounding error is 0.
+
+    >>> value_label(6.1e-32, 1.0), value_label(0.000123456, 1.0)
+    ('0', '0.0001235')
+    """
+    return "0" if abs(value) <= 1e-12 * scale else f"{value:.{digits}g}"
