@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import accumulate, pairwise
+from operator import add, mul
 from typing import Any, ClassVar, Self
 
 from glideslope.errors import InvalidValue, require, require_type
@@ -14,8 +15,11 @@ from glideslope.errors import InvalidValue, require, require_type
 from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
 from ._length import Length, Plan, Steps, as_steps, bound, real
-from ._ramps import set_length, set_values
+from ._ramps import set_length, set_period, set_values
 from ._schedule import Phase, Schedule
+
+DEPTH = 64
+"""Schedules within schedules; a few calls of Python's stack each."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,8 +45,13 @@ class Sequence(Schedule):
     _rank = SEQUENCE
     parts: tuple[Schedule, ...]
 
+    @classmethod
+    def join(cls, parts: tuple[Schedule, ...]) -> Schedule:
+        """The parts in a row."""
+        return cls(parts)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", flatten(self, self.parts))
+        set_parts(self, flatten(self, self.parts))
         for part, following in pairwise(self.parts):
             if part._endless:
                 raise InvalidValue(f"`{following}` can never begin: `{part}` before it is endless")
@@ -76,26 +85,42 @@ class Arithmetic(Schedule):
     """What product and sum share: parts in order, and all numbers gathered into the last one."""
 
     _sign: ClassVar[str]
+    _operator: ClassVar[Callable[[Any, Any], Any]]
     parts: tuple[Schedule, ...]
+
+    @classmethod
+    def join(cls, parts: tuple[Schedule, ...]) -> Schedule:
+        """The parts combined; numbers alone make a number: ``constant(2) * 3`` is one."""
+        if all(is_number(part) for part in parts):
+            return Constant(cls._fold(part.value for part in parts))  # type: ignore[attr-defined]
+        return cls(parts)
 
     def __post_init__(self) -> None:
         parts = flatten(self, self.parts)
         curves = [part for part in parts if not is_number(part)]
+        require(len(curves) > 0, "parts", "have a schedule that is not a number", self.parts)
         numbers = [part.value for part in parts if is_number(part)]  # type: ignore[attr-defined]
         number = [Constant(self._fold(numbers))] if numbers else []
-        object.__setattr__(self, "parts", (*curves, *number))
+        set_parts(self, (*curves, *number))
 
-    @staticmethod
-    def _fold(numbers: list[float]) -> float:
-        raise NotImplementedError
+    @classmethod
+    def _fold(cls, values: Iterable[Any]) -> Any:
+        """From left to right, as Python would: numbers, or the values of the parts."""
+        return reduce(cls._operator, values)
+
+    def _at(self, t: Any, xp: Any) -> Any:
+        return self._fold(part._at(t, xp) for part in self.parts)
 
     @property
     def _length(self) -> float | Length:
         return longest([part._length for part in self.parts if not is_number(part)])
 
     def _bind(self, plan: Plan) -> Self:
-        parts = tuple(part._bind(replace(plan)) for part in self.parts)
-        return type(self)(parts)
+        plans = [replace(plan) for _ in self.parts]
+        parts = [part._bind(own) for part, own in zip(self.parts, plans, strict=True)]
+        lengths = [0 if is_number(part) else part._length for part in parts]
+        plan.carry = plans[lengths.index(max(lengths))].carry  # type: ignore[type-var]
+        return type(self)(tuple(parts))
 
     def _phases(self) -> Iterator[Phase]:
         first, *rest = self.parts
@@ -104,11 +129,13 @@ class Arithmetic(Schedule):
         return map_phases(first, lambda curve: type(self)((curve, *rest)))
 
     def __repr__(self) -> str:
-        numbers = [value_text(part.value) for part in self.parts if is_number(part)]  # type: ignore[attr-defined]
         curves = [inside(part, self._rank + 1) for part in self.parts if not is_number(part)]
-        if not curves:
-            curves = [f"constant({numbers.pop()})"]
-        return f" {self._sign} ".join([*curves, *numbers])
+        text = f" {self._sign} ".join(curves)
+        last = self.parts[-1]
+        return text + self._number_text(last.value) if is_number(last) else text  # type: ignore[attr-defined]
+
+    def _number_text(self, number: float) -> str:
+        return f" {self._sign} {value_text(number)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,14 +156,7 @@ class Product(Arithmetic):
     notation = "product"
     _rank = PRODUCT
     _sign = "*"
-
-    @staticmethod
-    def _fold(numbers: list[float]) -> float:
-        return math.prod(numbers)
-
-    def _at(self, t: Any, xp: Any) -> Any:
-        values = [part._at(t, xp) for part in self.parts]
-        return math.prod(values[1:], start=values[0])
+    _operator = mul
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,14 +174,10 @@ class Sum(Arithmetic):
     notation = "sum"
     _rank = SUM
     _sign = "+"
+    _operator = add
 
-    @staticmethod
-    def _fold(numbers: list[float]) -> float:
-        return math.fsum(numbers)
-
-    def _at(self, t: Any, xp: Any) -> Any:
-        values = [part._at(t, xp) for part in self.parts]
-        return sum(values[1:], start=values[0])
+    def _number_text(self, number: float) -> str:
+        return f" - {value_text(-number)}" if number < 0 else super()._number_text(number)
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,6 +188,7 @@ class Transformation(Schedule):
 
     def __post_init__(self) -> None:
         require_type(isinstance(self.inner, Schedule), "inner", "be a schedule", self.inner)
+        check_depth(self)
 
     @property
     def _length(self) -> float | Length:
@@ -226,8 +243,18 @@ class Repeat(Transformation):
         object.__setattr__(self, "n", real("n", self.n))
         require(self.n >= 1 and isinstance(self.n, int), "n", "be a whole number above 0", self.n)
         require(self.growth > 0, "stretch", "be more than 0", self.growth)
-        most = "be at most 100000 with a stretch"
-        require(self.growth == 1 or self.n <= 100_000, "n", most, self.n)
+        if self.growth != 1:
+            require(self.n <= 100_000, "n", "be at most 100000 with a stretch", self.n)
+            self._check_cycles()
+
+    def _check_cycles(self) -> None:
+        """The shortest of the cycles and all together must be countable in steps."""
+        length = self.inner._length
+        if not isinstance(length, Length):
+            shortest = length * power(min(self.growth, 1), int(self.n) - 1)
+            require(shortest >= 1, "stretch", "leave every cycle at least 1 step", self.growth)
+            rule = "keep all cycles together below 2^53 steps"
+            require(len(self._starts) > self.n, "stretch", rule, self.growth)
 
     @property
     def _length(self) -> float | Length:
@@ -240,7 +267,7 @@ class Repeat(Transformation):
     def _starts(self) -> list[float]:
         """Where each cycle begins, exact in integers, and where the last one ends.
 
-        Endless cycles are listed until they begin past 2^53, the last step a double can count.
+        Cycles are listed until they begin past 2^53, the last step a double can count.
         """
         starts: list[float] = [0]
         length = self.inner.steps
@@ -266,6 +293,13 @@ class Repeat(Transformation):
         local = (t - xp.take(self._starts, k)) / xp.take(stretches, k)
         return xp.take(heights, k) * self.inner._at(local, xp)
 
+    def _bind(self, plan: Plan) -> Repeat:
+        own = plan.own_clock()
+        inner = self.inner._bind(own)
+        if self.growth == 1 and self.n != math.inf:
+            plan.carry += own.carry * int(self.n)
+        return Repeat(inner, self.n, decay=self.decay, growth=self.growth)
+
     def _phases(self) -> Iterator[Phase]:
         if self.n > 64:
             yield from super()._phases()
@@ -279,21 +313,34 @@ class Repeat(Transformation):
 
 
 @dataclass(frozen=True, repr=False)
-class Stretch(Transformation):
-    """`Schedule.stretch`."""
+class Resized(Transformation):
+    """What `Stretch` and `Take` share: a length of their own."""
 
-    notation = "stretch"
     steps: Steps = field()  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._must_end()
-        set_length(self, "steps")
+        set_period(self, "steps")
 
     @property
     def _length(self) -> float | Length:
         inner = self.inner._length
         return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
+
+    def _bind(self, plan: Plan) -> Self:
+        inner = self.inner._bind(plan.own_clock())
+        return replace(self, inner=inner, steps=plan.resolve(self.steps))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, repr=False)
+class Stretch(Resized):
+    """`Schedule.stretch`."""
+
+    notation = "stretch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_end()
 
     def _at(self, t: Any, xp: Any) -> Any:
         return self.inner._at(t * self.inner.steps / self.steps, xp)
@@ -301,7 +348,7 @@ class Stretch(Transformation):
     def _phases(self) -> Iterator[Phase]:
         scale = bound(self.steps) / self.inner.steps
         for start, stop, curve in self.inner._phases():
-            yield Phase(start * scale, stop * scale, curve.stretch((stop - start) * scale))
+            yield Phase(start * scale, stop * scale, curve.stretch(curve.steps * scale))
 
 
 @dataclass(frozen=True, repr=False)
@@ -341,29 +388,21 @@ class Shift(Transformation):
 
 
 @dataclass(frozen=True, repr=False)
-class Take(Transformation):
+class Take(Resized):
     """`Schedule.take`."""
 
     notation = "take"
-    steps: Steps = field()  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        set_length(self, "steps")
-
-    @property
-    def _length(self) -> float | Length:
-        inner = self.inner._length
-        return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
 
     def _at(self, t: Any, xp: Any) -> Any:
         return self.inner._at(xp.clip(t, -math.inf, self.steps), xp)
 
     def _phases(self) -> Iterator[Phase]:
+        whole, steps = self.inner.steps, bound(self.steps)
         for start, stop, curve in self.inner._phases():
-            if start < bound(self.steps):
-                cut = min(stop, bound(self.steps))
-                yield Phase(start, cut, curve if cut == stop else curve.take(cut - start))
+            if stop >= steps > start:
+                yield Phase(start, steps, curve if stop == steps else curve.take(steps - start))
+            elif stop < steps:
+                yield Phase(start, steps if stop == whole else stop, curve)
 
 
 @dataclass(frozen=True, repr=False)
@@ -375,7 +414,7 @@ class Staircase(Transformation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_length(self, "every")
+        set_period(self, "every")
 
     @property
     def _length(self) -> float | Length:
@@ -412,8 +451,8 @@ class Branch(Transformation):
         return xp.select(t, (0, self.at), self._parts)
 
     def _bind(self, plan: Plan) -> Branch:
-        inner, decay = self.inner._bind(replace(plan)), self.decay._bind(replace(plan))
-        return Branch(inner, plan.position(self.at), decay)  # type: ignore[arg-type]
+        inner = self.inner._bind(plan.own_clock())
+        return Branch(inner, plan.resolve(self.at, least=0), self.decay._bind(plan))  # type: ignore[arg-type]
 
     def _phases(self) -> Iterator[Phase]:
         before, after = self._parts
@@ -431,9 +470,20 @@ def flatten(node: Sequence | Arithmetic, parts: Any) -> tuple[Schedule, ...]:
     for part in parts:
         require_type(isinstance(part, Schedule), "parts", "be schedules", part)
     opened = [part.parts if type(part) is type(node) else (part,) for part in parts]
-    flat = tuple(part for group in opened for part in group)
-    require(len(flat) > 0, "parts", "have at least one schedule", parts)
-    return flat
+    return tuple(part for group in opened for part in group)
+
+
+def set_parts(node: Sequence | Arithmetic, parts: tuple[Schedule, ...]) -> None:
+    """Set the field ``parts``, in its final form."""
+    require(len(parts) > 1, "parts", "be at least two schedules", parts)
+    object.__setattr__(node, "parts", parts)
+    check_depth(node)
+
+
+def check_depth(schedule: Schedule) -> None:
+    """Refuse what is nested so deep that Python's stack could end when it is evaluated."""
+    depth = schedule._depth
+    require(depth <= DEPTH, "schedule", f"be nested at most {DEPTH} deep", depth)
 
 
 def is_number(part: Schedule) -> bool:
@@ -444,7 +494,7 @@ def is_number(part: Schedule) -> bool:
 def total(lengths: list[float | Length]) -> float | Length:
     """The sum of the lengths; the first unbound one if there is any."""
     unbound = [length for length in lengths if isinstance(length, Length)]
-    return unbound[0] if unbound else sum(lengths)  # type: ignore[arg-type]
+    return unbound[0] if unbound else reduce(add, lengths)
 
 
 def longest(lengths: list[float | Length]) -> float | Length:

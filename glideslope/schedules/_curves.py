@@ -12,7 +12,7 @@ from glideslope.errors import require
 from ._codec import value_text
 from ._length import Length, Steps
 from ._maths import SCALARS
-from ._ramps import TINY, set_length, set_positive, set_values
+from ._ramps import set_length, set_period, set_positive, set_values
 from ._schedule import Schedule
 
 
@@ -93,7 +93,7 @@ class Exponential(Endless):
 
     def __post_init__(self) -> None:
         set_positive(self, "gamma")
-        set_length(self, "every", least=TINY)
+        set_period(self, "every")
 
     def _at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, math.inf)
@@ -131,7 +131,7 @@ class PowerLaw(Endless):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        set_length(self, "timescale", least=TINY)
+        set_period(self, "timescale")
         set_positive(self, "power")
 
     def _at(self, t: Any, xp: Any) -> Any:
@@ -164,7 +164,7 @@ class Saturation(Endless):
     timescale: Steps
 
     def __post_init__(self) -> None:
-        set_length(self, "timescale", least=TINY)
+        set_period(self, "timescale")
 
     def _at(self, t: Any, xp: Any) -> Any:
         return -xp.expm1(-(xp.clip(t, 0, math.inf) + 1) / self.timescale)

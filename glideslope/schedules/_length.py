@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Real
 from typing import Any
@@ -53,22 +53,24 @@ class Plan:
     total_steps: float | None
     carry: Fraction = Fraction(0)
 
-    def resolve(self, length: float | Length) -> float:
+    def resolve(self, length: float | Length, least: int = 1) -> float:
         """The whole number of steps that keeps the running total closest to the exact one."""
         if not isinstance(length, Length):
             return length
-        exact = self._exact(length) + self.carry
-        steps = math.floor(exact + Fraction(1, 2))
+        exact = self._exact(length)
+        steps = math.floor(exact + self.carry + Fraction(1, 2))
         told = f"{length} = {float(exact):g} steps"
-        require(steps >= 1, "length", "come to at least 1 step", told)
-        self.carry = exact - steps
+        require(steps >= least, "length", f"come to at least {least} whole step", told)
+        self.carry += exact - steps
         return steps
 
     def position(self, length: float | Length) -> float:
         """A length that is measured on its own: rounded, nothing carried."""
-        if not isinstance(length, Length):
-            return length
-        return math.floor(self._exact(length) + Fraction(1, 2))
+        return self.own_clock().resolve(length, least=0)
+
+    def own_clock(self) -> Plan:
+        """The same plan with nothing carried: for what is not a part of the sequence."""
+        return replace(self, carry=Fraction(0))
 
     def _exact(self, length: Length) -> Fraction:
         name = UNITS[length.unit]
@@ -101,8 +103,12 @@ def real(name: str, value: Any) -> int | float:
     """A finite real number as a plain int or float; whole floats become ints."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     require_type(number, name, "be a number", value)
-    require(math.isfinite(value), name, "be finite", value)
-    return int(value) if value == int(value) else float(value)
+    try:
+        double = float(value)
+    except OverflowError:
+        double = math.inf
+    require(math.isfinite(double), name, "be finite", double)
+    return int(value) if value == int(value) else double
 
 
 def as_value(name: str, value: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from glideslope.errors import require
 
 from ._curves import Endless
-from ._length import Length, Steps
+from ._length import Length, Steps, bound
 from ._ramps import set_length, set_positive, set_values
 from ._schedule import Schedule
 
@@ -92,7 +92,7 @@ class Hyperbolic(Finite):
         set_upper_bound(self)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        n, u = self.steps, self.upper_bound
+        n, u = bound(self.steps), bound(self.upper_bound)
         f0, f = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
         # 1 - f(0), which would cancel when U is close to N.
         return ((u - n) / u) ** 2 / (1 + f0) + f

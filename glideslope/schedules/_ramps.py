@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
-from glideslope.errors import require
+from glideslope.errors import require, require_type
 
 from ._codec import call_text, value_text
 from ._length import Length, Steps, as_steps, as_value, bound
@@ -34,6 +34,7 @@ class Ramp(Schedule):
     def __post_init__(self) -> None:
         set_length(self, "steps")
         set_values(self, "start", "end")
+        set_flag(self, "include_end")
         if self.include_end and not isinstance(self.steps, Length):
             require(bound(self.steps) > 1, "steps", "be more than 1 with include_end", self.steps)
 
@@ -56,6 +57,19 @@ def set_length(schedule: Schedule, name: str, least: float = 1) -> None:
     object.__setattr__(schedule, name, value)
     if not isinstance(value, Length):
         require(value >= least, name, f"be at least {least}", value)
+
+
+def set_period(schedule: Schedule, name: str) -> None:
+    """Read the field ``name`` as a stretch of time above zero, in place."""
+    value = as_steps(name, getattr(schedule, name))
+    object.__setattr__(schedule, name, value)
+    require(isinstance(value, Length) or value > 0, name, "be more than 0", value)
+
+
+def set_flag(schedule: Schedule, name: str) -> None:
+    """Refuse a field ``name`` that is not True or False."""
+    value = getattr(schedule, name)
+    require_type(isinstance(value, bool), name, "be True or False", value)
 
 
 def set_values(schedule: Schedule, *names: str) -> None:
@@ -187,6 +201,7 @@ class Polynomial(Ramp):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        set_flag(self, "mirrored")
         set_positive(self, "power", "k_decay")
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
@@ -209,7 +224,7 @@ class Geometric(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not above 0.
+        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not above 0 or 300 decades apart.
 
     Example:
         >>> import glideslope as gs
@@ -225,6 +240,8 @@ class Geometric(Ramp):
     def __post_init__(self) -> None:
         super().__post_init__()
         set_positive(self, "start", "end")
+        near = TINY < self.end / self.start < 1 / TINY
+        require(near, "end", f"be within a factor {1 / TINY:g} of start", self.end)
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         # Measured from the nearer end: the error of a power grows with its exponent.
@@ -269,7 +286,7 @@ class Relaxation(Ramp):
         rate, whole = math.log(self.ratio), 1 - self.ratio
         up = -xp.expm1(rate * x) / whole
         # Measured from the nearer end: the error of an exponential grows with its exponent.
-        down = xp.where(x < 0.5, 1 - up, self.ratio * xp.expm1(-rate * r) / whole)
+        down = xp.where(up < 0.5, 1 - up, self.ratio * xp.expm1(-rate * r) / whole)
         return self._blend(down, up)
 
 

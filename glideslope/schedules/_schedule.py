@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
@@ -19,6 +19,7 @@ from ._length import UNITS, Length, Plan, Steps, real
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
 from ._svg import svg
+from ._view import inner_schedules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +74,7 @@ class Schedule(ABC):
     notation: ClassVar[str] = ""
     """The name in text and JSON; for a transformation, also the name of its method."""
     registry: ClassVar[dict[str, type[Schedule]]] = {}
+    __array_ufunc__: ClassVar[None] = None  # an array times a schedule is not an array of schedules
     _rank: ClassVar[int] = ATOM
 
     def __init_subclass__(cls) -> None:
@@ -156,6 +158,11 @@ class Schedule(ABC):
     def _endless(self) -> bool:
         return self._length == math.inf
 
+    @cached_property
+    def _depth(self) -> int:
+        """How many schedules lie within each other here."""
+        return 1 + max((part._depth for part in inner_schedules(self)), default=0)
+
     # -- the algebra -----------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
@@ -192,10 +199,7 @@ class Schedule(ABC):
             return NotImplemented
         if operation == "sequence" and not all(isinstance(p, Schedule) for p in parts):
             return NotImplemented
-        curves = [p if isinstance(p, Schedule) else _make("constant", p) for p in parts]
-        node: Any = _make(operation, tuple(curves))
-        # Two numbers make one number: `constant(2) * 3` is `constant(6)`.
-        return node.parts[0] if len(node.parts) == 1 else node
+        return combine(operation, parts)
 
     def clip(self, lo: float | None = None, hi: float | None = None) -> Schedule:
         """The same curve held between ``lo`` and ``hi``: ``min(max(s(t), lo), hi)``.
@@ -475,6 +479,13 @@ class Schedule(ABC):
         The room that draws lies above this one, so it is looked up when it is asked for.
         """
         return import_module("glideslope.plot").plot(self, *others, **options)
+
+
+def combine(operation: str, parts: Iterable[Any]) -> Schedule:
+    """Schedules and numbers joined by ``"sequence"``, ``"product"`` or ``"sum"``."""
+    curves = tuple(p if isinstance(p, Schedule) else _make("constant", p) for p in parts)
+    joined: Schedule = Schedule.registry[operation].join(curves)  # type: ignore[attr-defined]
+    return joined
 
 
 def _make(notation: str, *args: Any, **options: Any) -> Schedule:
