@@ -1,0 +1,62 @@
+"""Engines: how a rule runs over all parameters at once.
+
+A rule is what an optimizer does to one number, written once in `glideslope.rules`. Here is the way
+from that formula to a step::
+
+    rule  +  active options, dtypes, extras of the pass        known when the first step begins
+      │
+      │  specialise     branches on options are taken; what is computed from scalars alone leaves
+      │                 the formula for a Python function of them, evaluated in double precision
+      ▼
+    straight line       p, g, exp_avg, ..., _c0, _c1, ...  ->  p, exp_avg, ...
+      │
+      │  kernel         the line inside one loop with its loads, its stores and the extras; a small
+      │                 module of text, compiled by Numba and cached under a hash of that text
+      ▼
+    machine code        run(job): takes chunks off a shared counter until none is left
+      ▲
+      │  table          one row of addresses for each tensor of all groups, one row of scalars for
+      │                 each group and step; rebuilt only when an address has changed
+    parameters, gradients, state
+
+Terms:
+
+- a **recipe** is everything one pass does to an element: the rule, its active options, and what is
+  common to all optimizers (maximize, a factor for the gradient, an average of the parameter,
+  zeroing the gradient, the rounding of 16-bit parameters);
+- a **slot** is one parameter with its state; a **cohort** is the slots that share scalars: those of
+  one group that are at the same step;
+- a **batch** is the slots that an engine updates together: for the fused engine one kernel, one
+  table, one parallel region.
+
+The **tensor** engine calls the formula with tensors. It is the reference: any device and dtype,
+differentiable, traceable. The **fused** engine is the above. Both compute in float32, or in float64
+if any tensor is, and round a 16-bit number once, when it is stored. An `Engine` says why it cannot
+run a slot, or prepares a `Batch` of them; `choose` takes the first that has no reason.
+"""
+
+from __future__ import annotations
+
+from ._choice import Choice as Choice
+from ._choice import EngineName as EngineName
+from ._choice import choose as choose
+from ._engine import Batch as Batch
+from ._engine import Engine as Engine
+from ._engine import Recipe as Recipe
+from ._engine import Rounding as Rounding
+from ._engine import Slot as Slot
+
+__all__ = [
+    "Batch",
+    "Choice",
+    "Engine",
+    "EngineName",
+    "Recipe",
+    "Rounding",
+    "Slot",
+    "choose",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,131 @@
+"""The words of a compiled rule; generated kernels import everything here.
+
+Each function compiles for float32 or float64, holds nothing that keeps LLVM from vectorising the
+loop around it, and treats infinities and not-a-numbers as the tensor engine does.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import cfunc, float32, float64, njit, types
+
+from ._instructions import (
+    float32_at,
+    float64_at,
+    int32_at,
+    int64_at,
+    jitter,
+    narrow_bfloat16,
+    narrow_float16,
+    noise,
+    take,
+    uint16_at,
+    unit,
+    widen_bfloat16,
+    widen_float16,
+)
+
+Decorator = Callable[[Any], Any]
+
+# A product and a sum may be fused, which rounds once instead of twice. Nothing else that changes a
+# result is allowed.
+inline: Decorator = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+"""A function of a kernel."""
+
+reduction: Decorator = njit(error_model="numpy", fastmath={"contract", "reassoc"}, forceinline=True)
+"""A function of a kernel that adds numbers up in whatever order is fastest."""
+
+entry: Decorator = cfunc(types.void(types.CPointer(types.int64)), cache=True, error_model="numpy")
+"""The function a thread runs: it takes the address of a job."""
+
+
+@inline
+def absolute(x):
+    return abs(x)
+
+
+@inline
+def sqrt(x):
+    return math.sqrt(x)
+
+
+@inline
+def sign(x):
+    return type(x)(x > 0) - type(x)(x < 0)
+
+
+@inline
+def maximum(x, y):
+    return x if (x > y) | (x != x) else y
+
+
+@inline
+def minimum(x, y):
+    return x if (x < y) | (x != x) else y
+
+
+@inline
+def clip(x, low, high):
+    return low if x < low else high if x > high else x
+
+
+@inline
+def where(condition, x, y):
+    return x if condition else y
+
+
+INFINITY = np.float32(np.inf)
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+SMALLEST_NORMAL = np.float32(2.0**-14)
+SUBNORMAL_ULP = np.float32(2.0**-24)
+
+
+@inline
+def stochastic_bfloat16(x, random):
+    """One of the two bfloat16 around x, the nearer the likelier."""
+    return jitter(x, random, 0xFFFF) if abs(x) < INFINITY else x
+
+
+@inline
+def stochastic_float16(x, random):
+    """One of the two float16 around x, the nearer the likelier."""
+    ulps = abs(x) / SUBNORMAL_ULP
+    whole = np.floor(ulps)
+    up = whole + (ONE if unit(random) < ulps - whole else ZERO)
+    large = jitter(x, random, 0x1FFF) if abs(x) < INFINITY else x
+    return math.copysign(up * SUBNORMAL_ULP, x) if abs(x) < SMALLEST_NORMAL else large
+
+
+__all__ = [
+    "absolute",
+    "clip",
+    "entry",
+    "float32",
+    "float32_at",
+    "float64",
+    "float64_at",
+    "inline",
+    "int32_at",
+    "int64_at",
+    "maximum",
+    "minimum",
+    "narrow_bfloat16",
+    "narrow_float16",
+    "noise",
+    "reduction",
+    "sign",
+    "sqrt",
+    "stochastic_bfloat16",
+    "stochastic_float16",
+    "take",
+    "uint16_at",
+    "where",
+    "widen_bfloat16",
+    "widen_float16",
+]

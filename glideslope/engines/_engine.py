@@ -1,0 +1,119 @@
+"""What an optimizer asks of an engine, and what it hands over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from glideslope.rules import Rule
+
+Rounding = Literal["nearest", "stochastic", "compensated"]
+Values = Mapping[str, Any]
+"""The scalars of one step by name."""
+
+FACTOR, EMA_WEIGHT = "gradient_factor", "ema_weight"
+"""Scalars of a step that belong to no rule: see `Recipe`."""
+COMPENSATION, EMA = "compensation", "ema"
+"""State that belongs to no rule: see `Recipe`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything one pass does to an element that is known before the first step.
+
+    Args:
+        rule: the formula.
+        options: the formula's active options.
+        maximize: turn the gradient round first.
+        scaled: multiply the gradient by the step's ``gradient_factor``: clipping, loss scaling.
+        averaged: keep an exponential moving average of the parameter: the state ``ema`` moves
+            towards the new parameter by the step's ``ema_weight``.
+        zeroing: leave zero where the gradient was.
+        rounding: how a parameter of 16 bits takes its new value: the nearest number, a random one
+            of the two around it, or the nearest with the rest kept in the state ``compensation``.
+        differentiable: gradients must be able to flow through the step.
+    """
+
+    rule: Rule
+    options: frozenset[str]
+    maximize: bool = False
+    scaled: bool = False
+    averaged: bool = False
+    zeroing: bool = False
+    rounding: Rounding = "nearest"
+    differentiable: bool = False
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The names of the state that the pass keeps beside the rule's own."""
+        kept = {COMPENSATION: self.rounding == "compensated", EMA: self.averaged}
+        return tuple(name for name, wanted in kept.items() if wanted)
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The names of all state, the rule's first."""
+        return (*self.rule.kept_state(self.options), *self.companions)
+
+
+class Slot(NamedTuple):
+    """One parameter as an engine sees it.
+
+    ``cohort`` counts the parameters of one group that are at the same step: they share scalars.
+    """
+
+    parameter: Tensor
+    state: dict[str, Tensor]
+    cohort: int
+
+
+class Batch(ABC):
+    """Slots that one engine updates together, with whatever it has prepared for them.
+
+    A step is ``aim``, then ``sum_of_squares`` if it is asked for, then ``run`` unless the step is
+    skipped, then ``release``.
+    """
+
+    @abstractmethod
+    def aim(self, gradients: Sequence[Tensor]) -> bool:
+        """Take this step's gradients; False if what was prepared no longer describes the slots."""
+
+    @abstractmethod
+    def sum_of_squares(self) -> float:
+        """The sum of the squares of all gradients, in double precision."""
+
+    @abstractmethod
+    def run(self, cohorts: Sequence[Values]) -> None:
+        """Update every slot in place with the scalars of its cohort."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let go of the gradients."""
+
+
+class Engine(ABC):
+    """A way to run rules over tensors."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
+        """Why this engine cannot run this slot, or None if it can."""
+
+    @abstractmethod
+    def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Hashable:
+        """What slots must have in common to be in one batch."""
+
+    @abstractmethod
+    def prepare(self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> Batch:
+        """Make ready to run slots of one kind, with gradients like these, any number of times."""
+
+
+def compute_dtype(*tensors: Tensor) -> torch.dtype:
+    """The dtype of the arithmetic: float64 if one of the tensors has it, else float32."""
+    wide = {torch.float64, torch.complex128}
+    return torch.float64 if any(tensor.dtype in wide for tensor in tensors) else torch.float32

@@ -1,0 +1,155 @@
+"""The fused engine for the CPU: one compiled loop over all tensors, one pass over memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from operator import itemgetter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from glideslope.errors import InvalidValue
+from glideslope.rules import Rule
+
+from ._compile import compiled, numba_is_installed
+from ._engine import Batch, Engine, Recipe, Slot, Values, compute_dtype
+from ._kernel import Kernel, sum_of_squares
+from ._layout import DTYPES, is_dense, laid_out_as, real_count, walk_alike
+from ._specialise import specialise
+from ._table import Table
+from ._watch import Watch
+
+PLAIN_TYPES = {Tensor, nn.Parameter}
+"""Other classes (distributed, quantised, traced) may keep no elements at their address."""
+
+
+class FusedEngine(Engine):
+    """Compiles the rule and runs it over dense tensors on the CPU."""
+
+    name = "fused"
+
+    def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
+        if recipe.differentiable:
+            return "gradients must flow through the step"
+        parameter, state = slot.parameter, [slot.state[name] for name in recipe.state]
+        for tensor in (parameter, gradient, *state):
+            if reason := _strangeness(tensor):
+                return reason
+        if not is_dense(parameter):
+            return "the parameter has gaps or overlaps in memory"
+        if not all(walk_alike(tensor, parameter) for tensor in state):
+            return "the state is not laid out as the parameter"
+        return _obstacle(recipe.rule, recipe.options)
+
+    def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Kernel:
+        tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
+        real = DTYPES[compute_dtype(*tensors)]
+        return Kernel(recipe, real, tuple(DTYPES[tensor.dtype] for tensor in tensors))
+
+    def prepare(
+        self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
+    ) -> FusedBatch:
+        return FusedBatch(self.kind(recipe, slots[0], gradients[0]), slots, gradients)
+
+
+class FusedBatch(Batch):
+    """The tensors of one kernel, and the table of their addresses."""
+
+    def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
+        self._kernel, self._function = kernel, compiled(kernel.source())
+        self._parameters = [slot.parameter for slot in slots]
+        self._states = [slot.state for slot in slots]
+        self._cohorts = sorted({slot.cohort for slot in slots})
+        self._foreign = [i for i, g in enumerate(gradients) if not _is_laid_out(g, slots[i])]
+        self._watch, self._gradients = Watch(gradients), gradients
+        self._held = self._kept()  # while these live, no other tensor can have their addresses
+        self._addresses = _addresses(self._held)
+        self._table = self._new_table([slot.cohort for slot in slots])
+
+    def aim(self, gradients: Sequence[Tensor]) -> bool:
+        if not self._watch.unchanged(gradients) or _addresses(self._kept()) != self._addresses:
+            return False
+        self._gradients = gradients
+        aligned = list(gradients)
+        for i in self._foreign:
+            aligned[i] = laid_out_as(gradients[i], self._parameters[i])
+        self._copies = [aligned[i] for i in self._foreign]
+        self._table.addresses[:, 1] = list(map(Tensor.data_ptr, aligned))
+        return True
+
+    def sum_of_squares(self) -> float:
+        return self._table.total(compiled(sum_of_squares(self._kernel.dtypes[1])))
+
+    def run(self, cohorts: Sequence[Values]) -> None:
+        for cohort in self._cohorts:
+            self._table.rows[cohort] = self._row(cohorts[cohort])
+        self._table.run(self._function, self._seed())
+        if self._kernel.recipe.zeroing:
+            for i in self._foreign:
+                self._gradients[i].zero_()
+
+    def release(self) -> None:
+        self._gradients, self._copies = (), []
+
+    def _kept(self) -> list[list[Tensor]]:
+        """The parameters, then each kind of state, as the optimizer holds them now."""
+        names = self._kernel.recipe.state
+        return [self._parameters, *(list(map(itemgetter(name), self._states)) for name in names)]
+
+    def _new_table(self, cohorts: Sequence[int]) -> Table:
+        counts = [real_count(parameter) for parameter in self._parameters]
+        rows = np.zeros((1 + max(cohorts), self._kernel.row_width), self._kernel.real)
+        table = Table(counts, cohorts, len(self._kernel.dtypes), rows)
+        parameters, *state = self._addresses
+        table.addresses[:, 0] = parameters
+        for column, addresses in enumerate(state, 2):
+            table.addresses[:, column] = addresses
+        return table
+
+    def _row(self, values: Values) -> list[float]:
+        """The constants of the kernel for one cohort."""
+        scalars = (float(values[name]) for name in self._kernel.recipe.rule.scalars)
+        extras = (values[name] for name in self._kernel.extras)
+        return [*self._kernel.line.prologue(*scalars), *extras]
+
+    def _seed(self) -> int:
+        """Fresh randomness where it is used; `torch.manual_seed` makes it repeatable."""
+        if self._kernel.recipe.rounding != "stochastic":
+            return 0
+        return int(torch.randint(2**31, ()))
+
+
+def _addresses(tensors: list[list[Tensor]]) -> list[list[int]]:
+    return [list(map(Tensor.data_ptr, column)) for column in tensors]
+
+
+def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:
+    lazy = gradient.is_conj() or gradient.is_neg()
+    return walk_alike(gradient, slot.parameter) and not lazy
+
+
+def _strangeness(tensor: Tensor) -> str | None:
+    """Why a tensor's elements cannot be read at its address, or None if they can."""
+    if type(tensor) not in PLAIN_TYPES:
+        return f"{type(tensor).__name__} is not a plain tensor"
+    if tensor.device.type != "cpu":
+        return f"a tensor is on {tensor.device}"
+    if tensor.layout is not torch.strided:
+        return "a gradient is sparse"
+    if tensor.dtype not in DTYPES:
+        return f"{tensor.dtype} is not among the dtypes of the kernels"
+    return None
+
+
+@cache
+def _obstacle(rule: Rule, options: frozenset[str]) -> str | None:
+    """Why a rule cannot be compiled, or None if it can."""
+    if not numba_is_installed():
+        return "Numba is not installed"
+    try:
+        specialise(rule, options)
+    except InvalidValue as error:
+        return str(error)
+    return None

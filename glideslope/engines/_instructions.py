@@ -1,0 +1,113 @@
+"""What kernels do to memory and to bits, as LLVM instructions.
+
+Numba would widen integers to 64 bits, which halves the lanes of a vector, and it knows neither
+addresses nor bfloat16. A function here is written with LLVM's builder and used like any other.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+I16, I32 = ir.IntType(16), ir.IntType(32)
+HALF, FLOAT = ir.HalfType(), ir.FloatType()
+
+
+def instructions(result: Any, *operands: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make a function of kernels from one that writes its instructions."""
+
+    def make(build: Callable[..., Any]) -> Any:
+        @wraps(build)  # Numba reads the number of operands from the signature
+        def typed(_typing: Any, *_: Any) -> Any:
+            def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+                return build(builder, *values)
+
+            return result(*operands), generate
+
+        return intrinsic(typed)
+
+    return make
+
+
+def _u32(value: int) -> Any:
+    return ir.Constant(I32, value)
+
+
+def _address_of(element: Any) -> Any:
+    def as_pointer(builder, address):
+        return builder.inttoptr(address, ir.PointerType())
+
+    return instructions(types.CPointer(element), types.int64)(as_pointer)
+
+
+int32_at = _address_of(types.int32)
+int64_at = _address_of(types.int64)
+uint16_at = _address_of(types.uint16)
+float32_at = _address_of(types.float32)
+float64_at = _address_of(types.float64)
+
+
+@instructions(types.int64, types.CPointer(types.int64), types.int64)
+def take(builder, counter, amount):
+    """Add to a counter that threads share; gives what it was before."""
+    return builder.atomic_rmw("add", counter, amount, "monotonic")
+
+
+@instructions(types.float32, types.uint16)
+def widen_bfloat16(builder, number):
+    """The float32 that equals a bfloat16 given by its bits."""
+    return builder.bitcast(builder.shl(builder.zext(number, I32), _u32(16)), FLOAT)
+
+
+@instructions(types.uint16, types.float32)
+def narrow_bfloat16(builder, number):
+    """The bits of the bfloat16 nearest to a float32, ties to even."""
+    bits = builder.bitcast(number, I32)
+    last = builder.and_(builder.lshr(bits, _u32(16)), _u32(1))
+    rounded = builder.add(bits, builder.add(last, _u32(0x7FFF)))
+    not_a_number = builder.fcmp_unordered("uno", number, number)
+    chosen = builder.select(not_a_number, _u32(0x7FC00000), rounded)
+    return builder.trunc(builder.lshr(chosen, _u32(16)), I16)
+
+
+@instructions(types.float32, types.uint16)
+def widen_float16(builder, number):
+    """The float32 that equals a float16 given by its bits."""
+    return builder.fpext(builder.bitcast(number, HALF), FLOAT)
+
+
+@instructions(types.uint16, types.float32)
+def narrow_float16(builder, number):
+    """The bits of the float16 nearest to a float32, ties to even."""
+    return builder.bitcast(builder.fptrunc(number, HALF), I16)
+
+
+@instructions(types.uint32, types.int64, types.int64)
+def noise(builder, seed, index):
+    """Thirty-two random bits for each index: a hash, so the same for any number of threads."""
+    mixed = builder.mul(builder.trunc(index, I32), _u32(0x9E3779B1))
+    h = builder.xor(mixed, builder.trunc(seed, I32))
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
+        h = builder.mul(builder.xor(h, builder.lshr(h, _u32(shift))), _u32(factor))
+    return builder.xor(h, builder.lshr(h, _u32(15)))
+
+
+@instructions(types.float32, types.float32, types.uint32, types.int64)
+def jitter(builder, number, random, low):
+    """A float32 moved at random to a neighbour among those whose bits ``low`` are zero."""
+    mask = builder.trunc(low, I32)
+    moved = builder.add(builder.bitcast(number, I32), builder.and_(random, mask))
+    return builder.bitcast(builder.and_(moved, builder.not_(mask)), FLOAT)
+
+
+@instructions(types.float32, types.uint32)
+def unit(builder, random):
+    """Random bits as a float32 in [0, 1]."""
+    return builder.fmul(builder.uitofp(random, FLOAT), ir.Constant(FLOAT, 2.0**-32))

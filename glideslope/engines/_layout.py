@@ -1,0 +1,51 @@
+"""Where the elements of a tensor lie, and whether they can be walked through by address."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+DTYPES = {
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+    torch.float32: "float32",
+    torch.float64: "float64",
+    torch.complex64: "float32",
+    torch.complex128: "float64",
+}
+"""What fused kernels read and write; a complex number is two real ones."""
+
+
+def real_view(tensor: Tensor) -> Tensor:
+    """A complex tensor as its real and imaginary parts, any other as it is."""
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def real_count(tensor: Tensor) -> int:
+    """The number of real numbers in a tensor."""
+    return tensor.numel() * (2 if tensor.is_complex() else 1)
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether the elements fill one stretch of memory, in whatever order of dimensions."""
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size == 1:
+            continue
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def walk_alike(first: Tensor, second: Tensor) -> bool:
+    """Whether the n-th element in memory is the same element of both."""
+    if first.is_contiguous() and second.is_contiguous():
+        return True
+    return first.stride() == second.stride()
+
+
+def laid_out_as(tensor: Tensor, model: Tensor) -> Tensor:
+    """The tensor itself if it is laid out as the model, else a copy that is."""
+    plain = tensor.resolve_conj().resolve_neg()
+    return plain if walk_alike(plain, model) else torch.empty_like(model).copy_(plain)

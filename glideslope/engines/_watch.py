@@ -1,0 +1,41 @@
+"""Noticing that tensors are no longer what a table of addresses was made for.
+
+torch's compiler has such a check in C++, at the price of one `is_contiguous`. It is not public, so
+where it is missing the same questions are asked one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+try:
+    from torch._C._dynamo.guards import TensorGuards
+except ImportError:
+    TensorGuards = None  # type: ignore[assignment, misc]
+
+_HAS_GUARDS = TensorGuards is not None
+
+
+class Watch:
+    """Remembers the class, dtype, device, shape, strides and laziness of dense tensors."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        fixed = {"dynamic_dims_sizes": None, "dynamic_dims_strides": None}
+        self._guards = TensorGuards(*tensors, **fixed) if _HAS_GUARDS else None
+        self._descriptions = [] if _HAS_GUARDS else list(map(_description, tensors))
+
+    def unchanged(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether each tensor is as the one in its place was."""
+        if self._guards:
+            return bool(self._guards.check(*tensors))
+        return self._descriptions == list(map(_description, tensors))
+
+
+def _description(tensor: Tensor) -> tuple[Any, ...]:
+    kind = (type(tensor), tensor.dtype, tensor.device, tensor.layout)
+    strides = tensor.stride() if tensor.layout is torch.strided else ()
+    return (*kind, tensor.shape, strides, tensor.is_conj(), tensor.is_neg())

@@ -1,0 +1,41 @@
+"""Rules: what an optimizer does to one number, each written once as a plain formula.
+
+A rule is what every engine runs: the tensor engine calls it with tensors, the fused engine compiles
+it. So a formula here is the optimizer, and there is no second copy of it for speed.
+"""
+
+from __future__ import annotations
+
+from ._adaptive import adam as adam
+from ._adaptive import rmsprop as rmsprop
+from ._maths import absolute as absolute
+from ._maths import clip as clip
+from ._maths import maximum as maximum
+from ._maths import minimum as minimum
+from ._maths import sign as sign
+from ._maths import sqrt as sqrt
+from ._maths import where as where
+from ._momentum import lion as lion
+from ._momentum import sgd as sgd
+from ._rule import Rule as Rule
+from ._rule import rule as rule
+
+__all__ = [
+    "Rule",
+    "absolute",
+    "adam",
+    "clip",
+    "lion",
+    "maximum",
+    "minimum",
+    "rmsprop",
+    "rule",
+    "sgd",
+    "sign",
+    "sqrt",
+    "where",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

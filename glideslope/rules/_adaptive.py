@@ -1,0 +1,51 @@
+"""Rules that divide by a root of the averaged square of the gradient, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import maximum, sqrt
+from ._rule import rule
+
+
+@rule(counters=["step"], only_if={"momentum_buffer": "with_momentum", "grad_avg": "centered"})
+def rmsprop(
+    p, g, square_avg, momentum_buffer, grad_avg, /,
+    lr, alpha, eps, weight_decay, momentum,
+    *, with_momentum, centered,
+):  # fmt: skip
+    """RMSprop; centered, it divides by the standard deviation of the gradient."""
+    g = g + weight_decay * p
+    square_avg = alpha * square_avg + (1 - alpha) * g * g
+    variance = square_avg
+    if centered:
+        grad_avg = grad_avg + (1 - alpha) * (g - grad_avg)
+        variance = square_avg - grad_avg * grad_avg
+    update = g / (sqrt(variance) + eps)
+    if with_momentum:
+        momentum_buffer = momentum * momentum_buffer + update
+        update = momentum_buffer
+    return p - lr * update, square_avg, momentum_buffer, grad_avg
+
+
+@rule(counters=["step"], only_if={"max_exp_avg_sq": "amsgrad"})
+def adam(
+    p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+    *, decoupled_weight_decay, amsgrad,
+):  # fmt: skip
+    """Adam, AdamW and AMSGrad; ``eps`` is added to the bias-corrected root."""
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    if amsgrad:
+        max_exp_avg_sq = maximum(max_exp_avg_sq, exp_avg_sq)
+    largest = max_exp_avg_sq if amsgrad else exp_avg_sq
+    root = sqrt(largest) / sqrt(1 - beta2**step)
+    p = p - lr / (1 - beta1**step) * exp_avg / (root + eps)
+    return p, exp_avg, exp_avg_sq, max_exp_avg_sq

@@ -1,0 +1,61 @@
+"""The words a rule may use: each works on Python floats, NumPy arrays and torch tensors.
+
+An engine that compiles a rule puts its own version of the same words in their place.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+
+def _library(*values: Any) -> Any:
+    """Torch if one of the values is a tensor, else NumPy; a value that is here loaded its own."""
+    if any(hasattr(value, "data_ptr") for value in values):
+        return sys.modules["torch"]
+    import numpy
+
+    return numpy
+
+
+def sqrt(x: Any) -> Any:
+    """The square root."""
+    return math.sqrt(x) if isinstance(x, float) else _library(x).sqrt(x)
+
+
+def absolute(x: Any) -> Any:
+    """The value without its sign."""
+    return abs(x)
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1; the sign of 0 is 0."""
+    return float((x > 0) - (x < 0)) if isinstance(x, float) else _library(x).sign(x)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two; not-a-number wins."""
+    return _library(x, y).maximum(*_alike(x, y))
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two; not-a-number wins."""
+    return _library(x, y).minimum(*_alike(x, y))
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """``x`` moved into [low, high]."""
+    return _library(x).clip(x, low, high)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """``x`` where the condition holds, else ``y``: what a rule has instead of ``if``."""
+    return _library(condition).where(condition, x, y)
+
+
+def _alike(x: Any, y: Any) -> tuple[Any, Any]:
+    """Both as tensors if one is: torch's `maximum` takes no plain number."""
+    if hasattr(x, "data_ptr"):
+        return x, y if hasattr(y, "data_ptr") else x.new_tensor(y)
+    return (y.new_tensor(x), y) if hasattr(y, "data_ptr") else (x, y)

@@ -1,0 +1,35 @@
+"""Rules that keep at most one average of the gradient, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import sign
+from ._rule import rule
+
+
+@rule(only_if={"momentum_buffer": "with_momentum"})
+def sgd(
+    p, g, momentum_buffer, /,
+    lr, momentum, dampening, weight_decay, fresh,
+    *, with_momentum, nesterov,
+):  # fmt: skip
+    """Gradient descent with momentum; the first gradient enters the average undamped."""
+    g = g + weight_decay * p
+    if with_momentum:
+        momentum_buffer = momentum * momentum_buffer + (1 - dampening * (1 - fresh)) * g
+        g = g + momentum * momentum_buffer if nesterov else momentum_buffer
+    return p - lr * g, momentum_buffer
+
+
+@rule
+def lion(
+    p, g, exp_avg, /,
+    lr, beta1, beta2, weight_decay,
+):  # fmt: skip
+    """Lion: the sign of an average that looks one gradient ahead of the one kept."""
+    update = sign(beta1 * exp_avg + (1 - beta1) * g)
+    exp_avg = beta2 * exp_avg + (1 - beta2) * g
+    return p * (1 - lr * weight_decay) - lr * update, exp_avg
