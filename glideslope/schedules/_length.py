@@ -12,7 +12,8 @@ from typing import Any
 from glideslope.errors import InvalidValue, UnboundError, require, require_type
 
 UNITS = {"ep": "steps_per_epoch", "tok": "tokens_per_step", "%": "total_steps"}
-LENGTH = re.compile(r"(?P<number>(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)(?P<unit>ep|tok|%)", re.IGNORECASE)
+NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?"
+LENGTH = re.compile(rf"(?P<number>{NUMBER})(?P<unit>ep|tok|%)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def bound(steps: Steps) -> float:
 
 
 def real(name: str, value: Any) -> int | float:
-    """A finite real number as a plain int or float; whole floats become ints."""
+    """A finite real number as a double, or as the int it is equal to: what its text gives back."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     require_type(number, name, "be a number", value)
     try:
@@ -108,7 +109,15 @@ def real(name: str, value: Any) -> int | float:
     except OverflowError:
         double = math.inf
     require(math.isfinite(double), name, "be finite", double)
-    return int(value) if value == int(value) else double
+    return int(double) if double.is_integer() else double
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number of at least ``least``."""
+    number = real(name, value)
+    right = isinstance(number, int) and number >= least
+    require(right, name, f"be a whole number of at least {least}", value)
+    return int(number)
 
 
 def as_value(name: str, value: Any) -> float:

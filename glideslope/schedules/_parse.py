@@ -18,26 +18,28 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, reduce
 from inspect import isfunction
+from operator import add, mul, neg, sub
 from typing import Any, NamedTuple, NoReturn
 
 from glideslope.errors import GlideslopeError, ParseError, require_type
 
 from . import _recipes
 from ._curves import Constant
-from ._length import LENGTH, Length, as_steps
-from ._schedule import Schedule
+from ._length import NUMBER, Length, as_steps
+from ._schedule import Schedule, combine
 
 TOKEN = re.compile(
-    rf"\s*(?:(?P<length>{LENGTH.pattern.replace('?P<number>', '').replace('?P<unit>', '')}(?!\w))"
-    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?!\w))"
+    rf"\s*(?:(?P<length>{NUMBER}(?:ep|tok|%)(?!\w))"
+    rf"|(?P<number>{NUMBER}(?!\w))"
     r"|(?P<name>[a-z_]\w*)"
     r"""|(?P<string>"[^"\\]*"|'[^'\\]*')"""
     r"|(?P<sign>>>|[-+*().,=\[\]]))",
     re.IGNORECASE,
 )
 WORDS = {"True": True, "False": False, "None": None}
+Operator = Callable[[Any, Any], Any]
 DEPTH = 40
 """Parentheses within parentheses; far below what Python's own stack allows."""
 METHODS = ("clip", "repeat", "stretch", "reverse", "shift", "take", "staircase", "branch")
@@ -114,29 +116,37 @@ class Parser:
         return value
 
     def sequence(self) -> Any:
-        return self.chain({">>": follow}, self.sum)
+        return self.chain("sequence", {">>": follow}, self.sum)
 
     def sum(self) -> Any:
-        return self.chain({"+": lambda a, b: a + b, "-": lambda a, b: a - b}, self.product)
+        return self.chain("sum", {"+": add, "-": sub}, self.product)
 
     def product(self) -> Any:
-        return self.chain({"*": lambda a, b: a * b}, self.unary)
+        return self.chain("product", {"*": mul}, self.unary)
 
-    def chain(self, operators: Mapping[str, Callable[[Any, Any], Any]], part: Any) -> Any:
-        """Parts joined from left to right by ``operators``."""
-        value = part()
+    def chain(self, operation: str, operators: Mapping[str, Operator], part: Any) -> Any:
+        """Parts with ``operators`` between them, joined all at once: there may be thousands."""
+        values = [part()]
         while self.next.kind == "sign" and self.next.text in operators:
             operator = self.take()
-            self.refuse_plain(value, operator)
-            other = self.refuse_plain(part(), operator)
-            value = self.attempt(operator, operators[operator.text], value, other)
-        return value
+            left = self.refuse_plain(values[-1], operator)
+            right = self.refuse_plain(part(), operator)
+            self.attempt(operator, operators[operator.text], left, right)  # two that do not go
+            values.append(self.negative(operator, right) if operator.text == "-" else right)
+        if len(values) == 1:
+            return values[0]
+        if not any(isinstance(value, Schedule) for value in values):
+            return reduce(operators["*" if operation == "product" else "+"], values)
+        return self.attempt(operator, combine, operation, values)
 
     def unary(self) -> Any:
         if not self.skip("-"):
             return self.atom()
         minus = self.tokens[self.place - 1]
-        return -self.refuse_plain(self.nested(self.unary), minus)
+        return self.negative(minus, self.nested(self.unary))
+
+    def negative(self, minus: Token, value: Any) -> Any:
+        return self.attempt(minus, neg, self.refuse_plain(value, minus))
 
     def atom(self) -> Any:
         value = self.primary()
@@ -144,7 +154,7 @@ class Parser:
             method = self.take("name")
             if method.text not in METHODS or not isinstance(value, Schedule):
                 self.unknown(method, METHODS)
-            positional, named = self.arguments()
+            positional, named = self.nested(self.arguments)
             value = self.attempt(method, getattr(value, method.text), *positional, **named)
         return value
 

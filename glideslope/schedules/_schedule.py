@@ -12,10 +12,10 @@ from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from glideslope.errors import InvalidValue, UnboundError, require
+from glideslope.errors import InvalidType, InvalidValue, UnboundError, require
 
 from ._codec import ATOM, VERSION, call_text, decode, encode, unwrap
-from ._length import UNITS, Length, Plan, Steps, real
+from ._length import UNITS, Length, Plan, Steps, real, whole
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
 from ._svg import svg
@@ -108,10 +108,7 @@ class Schedule(ABC):
             InvalidValue: ``t`` is NaN, or the value overflows.
             UnboundError: some length is still in epochs, tokens or percent.
         """
-        if self._unbound is not None:
-            raise UnboundError(
-                f"`{self}` has the unbound length {str(self._unbound)!r}: call .bind(...) first"
-            )
+        self._check_bound()
         if isinstance(t, int | float) and not isinstance(t, bool):
             return self._scalar(t)
         if isinstance(t, Real) and not isinstance(t, bool):
@@ -130,6 +127,11 @@ class Schedule(ABC):
             raise InvalidValue(f"`{self}` is not finite at step {t}: {value}")
         return value
 
+    def _check_bound(self) -> None:
+        if self._unbound is not None:
+            told = f"has the unbound length {str(self._unbound)!r}: call .bind(...) first"
+            raise UnboundError(f"`{self}` {told}")
+
     @cached_property
     def _unbound(self) -> Length | None:
         """The first length without a number of steps, in this schedule or inside it."""
@@ -138,10 +140,8 @@ class Schedule(ABC):
     @cached_property
     def steps(self) -> float:
         """The length in steps: an int (or a float), or ``math.inf``."""
-        length = self._length
-        if isinstance(length, Length):
-            raise UnboundError(f"`{self}` has the unbound length {str(length)!r}: call .bind(...)")
-        return length
+        self._check_bound()
+        return self._length  # type: ignore[return-value]
 
     @property
     def end(self) -> float:
@@ -340,7 +340,7 @@ class Schedule(ABC):
         >>> gs.linear(100).area()
         50.5
         """
-        stop = self._horizon(b)
+        a, stop = whole("a", a, 0), self._horizon(b, "b", 0)
         return math.fsum(float(chunk.sum()) for _, chunk in self._chunks(a, stop))
 
     def peak(self, steps: int | None = None) -> Peak:
@@ -381,6 +381,7 @@ class Schedule(ABC):
         0 10 warmup(10)
         10 100 cosine(90)
         """
+        self._check_bound()
         return tuple(self._phases())
 
     def lint(self, steps: int | None = None) -> list[Finding]:
@@ -397,13 +398,13 @@ class Schedule(ABC):
         """
         return lint(self, steps)
 
-    def _horizon(self, steps: int | None) -> int:
+    def _horizon(self, steps: int | None, name: str = "steps", least: int = 1) -> int:
+        """How many steps to look at: those given, or all."""
+        self._check_bound()
         if steps is not None:
-            count = int(real("steps", steps))
-            require(count >= 1, "steps", "be at least 1", steps)
-            return count
+            return whole(name, steps, least)
         if math.isinf(self.steps):
-            raise InvalidValue(f"`{self}` is endless: say how many `steps`")
+            raise InvalidValue(f"`{self}` is endless: say how many steps")
         return math.ceil(self.steps)
 
     def _chunks(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
@@ -466,7 +467,9 @@ class Schedule(ABC):
         """
         try:
             data = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except TypeError:
+            raise InvalidType(f"`text` must be a string, got {text!r:.80}") from None
+        except (ValueError, RecursionError) as error:
             raise InvalidValue(f"not JSON: {error}") from None
         return Schedule.from_dict(data)
 
