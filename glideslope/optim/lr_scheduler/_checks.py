@@ -1,0 +1,59 @@
+"""Rules on the arguments that many schedulers share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+from glideslope.errors import InvalidType, InvalidValue, require, require_type
+
+
+def number(name: str, value: Any) -> Any:
+    """A finite number as it is given; what is no plain number (a tensor) becomes one."""
+    if not isinstance(value, Real):
+        require_type(hasattr(value, "__float__"), name, "be a number", value)
+        value = float(value)
+    require(math.isfinite(value), name, "be finite", value)
+    return value
+
+
+def above(name: str, value: Any, low: float) -> Any:
+    """A finite number above ``low``."""
+    value = number(name, value)
+    require(value > low, name, f"be above {low}", value)
+    return value
+
+
+def at_least(name: str, value: Any, low: float) -> Any:
+    """A finite number not below ``low``."""
+    value = number(name, value)
+    require(value >= low, name, f"be at least {low}", value)
+    return value
+
+
+def in_unit(name: str, value: Any) -> Any:
+    """A finite number in [0, 1]."""
+    value = number(name, value)
+    require(0 <= value <= 1, name, "be in [0, 1]", value)
+    return value
+
+
+def per_group(name: str, value: Any, groups: Sequence[Any]) -> list[float]:
+    """One finite float for each group, from one number or from a list of them."""
+    values = list(value) if isinstance(value, list | tuple) else [value] * len(groups)
+    if len(values) != len(groups):
+        raise InvalidValue(
+            f"{name} must have the same length as optimizer.param_groups. "
+            f"{name} has {len(values)} values, param_groups has {len(groups)}."
+        )
+    return [float(number(name, each)) for each in values]
+
+
+def plain(values: Sequence[Any]) -> list[float]:
+    """Python floats, from numbers, torch's tensors, or what else makes a float."""
+    try:
+        return [float(value) for value in values]
+    except TypeError:
+        raise InvalidType(f"learning rates must be real numbers, got {values!r}") from None

@@ -1,0 +1,162 @@
+"""Schedulers whose factor is your own function, one for all groups or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from glideslope.errors import InvalidType, InvalidValue
+
+from ._closed_form import ClosedForm
+from ._state import restore_callable, saved_callable
+
+Lambda = Callable[[int], float]
+
+
+class Lambdas(ClosedForm):
+    """What the two share: the functions, and how torch keeps them in a state.
+
+    A callable object is saved by its attributes; a function is not, so the code provides it anew.
+    """
+
+    __slots__ = ()
+    _progress = (*ClosedForm._progress, "lr_lambdas")
+
+    lr_lambdas: list[Lambda]
+
+    def __init__(
+        self,
+        optimizer: Any,
+        lr_lambda: Lambda | Sequence[Lambda],
+        last_epoch: int = -1,
+        verbose: bool = False,
+    ) -> None:
+        self.optimizer = optimizer
+        count = len(self._bind().port.groups())
+        several = isinstance(lr_lambda, list | tuple)
+        self.lr_lambdas = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore[arg-type]
+        if len(self.lr_lambdas) != count:
+            raise InvalidValue(f"Expected {count} lr_lambdas, but got {len(self.lr_lambdas)}")
+        for function in self.lr_lambdas:
+            if not callable(function):
+                kind = type(function).__name__
+                raise InvalidType(f"lr_lambda should be a function, but got {kind}")
+        super().__init__(optimizer, last_epoch, verbose)
+
+    def _set_base(self, group: int, base: float) -> None:
+        super()._set_base(group, base)
+        if group >= len(self.lr_lambdas):
+            if any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
+                raise InvalidValue(
+                    f"parameter group {group} is new and has no function: "
+                    "append one to `scheduler.lr_lambdas`"
+                )
+            self.lr_lambdas.append(self.lr_lambdas[0])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in torch's format; of the functions, what `load_state_dict` can give back."""
+        functions = [saved_callable(function) for function in self.lr_lambdas]
+        return super().state_dict() | {"lr_lambdas": functions}
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        super()._adopt({key: state[key] for key in state if key != "lr_lambdas"})
+        for function, saved in zip(self.lr_lambdas, state["lr_lambdas"], strict=False):
+            restore_callable(function, saved)
+
+
+def _called(function: Lambda, t: int) -> float:
+    """A function's factor as a float, or a sentence that names the function."""
+    factor = function(t)
+    try:
+        return float(factor)
+    except TypeError:
+        name = getattr(function, "__name__", repr(function))
+        raise InvalidType(f"{name}({t}) must be a real number, got {factor!r}") from None
+
+
+class LambdaLR(Lambdas):
+    """A factor that is a function of the step: ``base × f(t)``.
+
+    Args:
+        optimizer: see `LRScheduler`.
+        lr_lambda: ``f``, or a list with one function for each group.
+        last_epoch: see `LRScheduler`.
+        verbose: see `LRScheduler`.
+
+    Raises:
+        InvalidType: what is given, or what a function returns, is not a function, not a real number.
+        InvalidValue: a list of another length than there are groups; a rate that is not finite.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> scheduler = LambdaLR(optimizer, lr_lambda=lambda t: 1 / (1 + t))
+        >>> for _ in range(3):
+        ...     print(f"{scheduler.last_lr:.3f}", end=" ")
+        ...     optimizer.step(); scheduler.step()
+        0.100 0.050 0.033
+
+    `torch.optim.lr_scheduler.LambdaLR`
+    """
+
+    __slots__ = ()
+    _settings = ()
+
+    def _values(self, t: int) -> list[float]:
+        functions = self.lr_lambdas
+        return [
+            base * _called(function, t)
+            for base, function in zip(self.base_lrs, functions, strict=False)
+        ]
+
+
+class MultiplicativeLR(Lambdas):
+    """A factor at every step that is a function of the step: ``base × f(1) · f(2) · … · f(t)``.
+
+    Going on by one step calls each function once; jumping to step ``t`` calls it ``t`` times.
+
+    Args:
+        optimizer: see `LRScheduler`.
+        lr_lambda: ``f``, or a list with one function for each group.
+        last_epoch: see `LRScheduler`.
+        verbose: see `LRScheduler`.
+
+    Raises:
+        InvalidType: what is given, or what a function returns, is not a function, not a real number.
+        InvalidValue: a list of another length than there are groups; a rate that is not finite.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> scheduler = MultiplicativeLR(optimizer, lr_lambda=lambda t: 0.5)
+        >>> for _ in range(3):
+        ...     print(scheduler.last_lr, end=" ")
+        ...     optimizer.step(); scheduler.step()
+        [0.1] [0.05] [0.025]
+
+    `torch.optim.lr_scheduler.MultiplicativeLR`
+    """
+
+    __slots__ = ("_products", "_products_at")
+    _settings = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Begin with the empty product."""
+        self = super().__new__(cls, *args, **kwargs)
+        self._products_at, self._products = 0, None
+        return self
+
+    def _values(self, t: int) -> list[float]:
+        if (
+            self._products is None
+            or t < self._products_at
+            or len(self._products) != len(self.lr_lambdas)
+        ):
+            self._products_at, self._products = 0, [1.0] * len(self.lr_lambdas)
+        for step in range(self._products_at + 1, t + 1):
+            self._products = [
+                product * _called(function, step)
+                for product, function in zip(self._products, self.lr_lambdas, strict=True)
+            ]
+        self._products_at = max(t, 0)
+        return [base * f for base, f in zip(self.base_lrs, self._products, strict=False)]

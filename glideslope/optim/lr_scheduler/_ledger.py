@@ -1,0 +1,284 @@
+"""Who multiplies what: one ledger per optimizer and key, shared by all schedulers on it.
+
+For each group the ledger keeps a **base**, and for each scheduler an **entry**: the values it asks
+for and the reference it counts them from. What a group gets is ::
+
+    base × Π value / reference        (over the entries)
+
+so schedulers compose as the product of their factors, in any order, and each stays a closed form.
+Whatever somebody else wrote since the last write (a hand edit, a loaded optimizer, a foreign
+scheduler) is absorbed by the base, so it is respected and goes on being scheduled. A scheduler that
+is gone leaves its last factor behind in the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isclose, isfinite, prod
+from typing import Any, ClassVar
+from weakref import ReferenceType, WeakValueDictionary, ref
+
+from torch import Tensor
+
+from glideslope.errors import InvalidType, InvalidValue
+
+from ._port import Port, field_of, read_all
+
+Share = tuple[Sequence[float], Sequence[float]]
+
+
+def compound(bases: list[float], shares: Iterable[Share]) -> list[float]:
+    """``base × Π value / reference``, without rounding where the reference is the base itself.
+
+    A share may be shorter, for it knows nothing of groups that are newer than itself. A reference
+    of 0 carries no factor; alone, its value stands as it is.
+    """
+    out = bases
+    for values, references in shares:
+        scaled = [
+            value if reference == base else base * (value / reference) if reference else base
+            for base, value, reference in zip(out, values, references, strict=False)
+        ]
+        out = scaled + out[len(scaled) :]
+    return out
+
+
+class Entry:
+    """What one scheduler asks for (``values``), over what it counts from (``references``)."""
+
+    __slots__ = ("owner", "references", "values")
+
+    def __init__(self, owner: object, references: list[float], values: list[float]) -> None:
+        self.owner: ReferenceType[object] = ref(owner)
+        self.references = references
+        self.values = values
+
+    def factor(self, group: int) -> float:
+        """The factor on one group; 1 on a group this scheduler has not joined."""
+        if group >= len(self.values) or not self.references[group]:
+            return 1.0
+        return self.values[group] / self.references[group]
+
+
+class Ledger:
+    """The account of one key of one optimizer. `Ledger.of` finds it; schedulers keep it alive.
+
+    It holds the optimizer, never the other way round: with its last scheduler it is gone, and the
+    values in the groups are what the next one starts from.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_entries",
+        "_field",
+        "_key",
+        "_seen",
+        "_tensors",
+        "_versions",
+        "bases",
+        "port",
+        "written",
+    )
+
+    _open: ClassVar[WeakValueDictionary[tuple[int, str], Ledger]] = WeakValueDictionary()
+
+    def __init__(self, optimizer: Any, key: str) -> None:
+        self.port = Port(optimizer)
+        self.bases: list[float] = []  # what each group has without the entries' factors
+        self.written: list[float] = []  # the numbers last written
+        self._key = key
+        self._field = field_of(key)
+        self._entries: list[Entry] = []
+        self._seen: list[Any] = []  # the objects, numbers or tensors, that stood there afterwards
+        self._tensors: list[Tensor] = []
+        self._versions: list[int] = []
+        self._absorb(read_all(self._field, self.port.groups(), key))
+
+    @classmethod
+    def of(cls, optimizer: Any, key: str = "lr") -> Ledger:
+        """The ledger of this key of this optimizer, opened if nobody has it open."""
+        ledger = cls._open.get((id(optimizer), key))
+        if ledger is None:
+            ledger = cls._open[id(optimizer), key] = cls(optimizer, key)
+        return ledger
+
+    # Entering and leaving.
+
+    def join(self, owner: object, references: Sequence[float]) -> Entry:
+        """Enter with the factor 1: nothing changes until the first `post`."""
+        entry = Entry(owner, list(references), list(references))
+        self._entries.append(entry)
+        return entry
+
+    def release(self, entry: Entry) -> None:
+        """Leave, and take the factor along."""
+        self._entries.remove(entry)
+
+    def free_bases(self) -> list[float]:
+        """What each group has without the factors of the living: the base of a newcomer."""
+        self.observe()
+        self._bury()
+        return list(self.bases)
+
+    def rebase(self, bases: Sequence[float]) -> None:
+        """Take these bases from now on, as an absolute or a resumed schedule asks."""
+        self.observe()
+        self.bases = list(bases)
+
+    def restore(self, entry: Entry, references: Sequence[float], values: list[float]) -> None:
+        """Set an entry whose factor is already in the values that the groups hold."""
+        entry.references, entry.values = list(references), values
+        self._refer(self.observe(), references)
+
+    def extend(self, entry: Entry, reference: float, value: float, base: float | None) -> None:
+        """Let ``entry`` join the next group it does not know, asking for ``value``.
+
+        With ``base`` that is the group's base; without, the group keeps the value it has.
+        """
+        group = len(entry.values)
+        entry.references.append(reference)
+        entry.values = [*entry.values, value]
+        if base is None:
+            base = _undone(self.bases[group], entry.factor(group), reference)
+        self.bases[group] = base
+
+    # Reading and writing.
+
+    def observe(self) -> list[float]:
+        """Let the bases absorb what others wrote; return the values now in the groups."""
+        now = self._field.read(self.port.groups())
+        if now != self._seen or self._retyped(now):
+            self._absorb(now)
+        return self.written
+
+    def post(self, entry: Entry, values: list[float]) -> list[float]:
+        """Ask for ``values``, write the product into the groups, and return what was written.
+
+        The very list that was asked for last, in groups nobody touched since, is there already.
+
+        Raises:
+            InvalidValue: the product is not finite; nothing was written.
+        """
+        groups = self.port.groups()
+        now = self._field.read(groups)
+        if now != self._seen or self._retyped(now):
+            self._absorb(now)
+        elif values is entry.values:
+            return self.written
+        before, entry.values = entry.values, values
+        try:
+            self._write(groups, self._product(entry))
+        except InvalidValue:
+            entry.values = before
+            raise
+        return self.written
+
+    def due(self, entry: Entry, values: list[float]) -> list[float]:
+        """What `post` would write, without writing it."""
+        self.observe()
+        before, entry.values = entry.values, values
+        try:
+            return self._product(entry)[: len(self.written)]
+        finally:
+            entry.values = before
+
+    def edit(self, values: list[float]) -> list[float]:
+        """Write ``values`` outright, as a hand edit does; the bases absorb them."""
+        groups = self.port.groups()
+        self.observe()
+        self._write(groups, values)
+        self._refer(self.written, self.written)
+        return self.written
+
+    def _product(self, newest: Entry) -> list[float]:
+        """What every group is due; a single entry on its own bases gets what it asks for."""
+        if len(self._entries) == 1 and newest.references == self.bases:
+            return newest.values
+        self._bury()
+        return compound(self.bases, [(entry.values, entry.references) for entry in self._entries])
+
+    def _write(self, groups: list[Any], values: list[float]) -> None:
+        if not isfinite(sum(values)):
+            self._refuse(values)
+        if len(values) != len(groups):
+            values = values[: len(groups)]
+        if self._tensors:
+            self._field.fill(groups, values)
+            self._remember(self._field.read(groups), values)
+        else:
+            self._field.store(groups, values)
+            self.written = self._seen = values
+        if self.port.sync is not None:
+            self.port.sync()
+
+    def _refuse(self, values: list[float]) -> None:
+        """Name the first value that is not finite (a sum can overflow where no value does)."""
+        for group, value in enumerate(values):
+            if not isfinite(value):
+                where = f"`{self._key}` of parameter group {group}"
+                raise InvalidValue(f"{where} must be a finite number, got {value!r}")
+
+    # What others did.
+
+    def _retyped(self, now: list[Any]) -> bool:
+        """Whether a tensor was changed in place, or took the place of an equal number."""
+        if self._tensors:
+            return [tensor._version for tensor in self._tensors] != self._versions
+        return type(sum(now)) is not float
+
+    def _absorb(self, now: list[Any]) -> None:
+        """Move the bases so that the factors give what the groups hold."""
+        values = [self._number(value, group) for group, value in enumerate(now)]
+        for group, value in enumerate(values):
+            if group >= len(self.bases):
+                self.bases.append(value)
+            elif group < len(self._seen) and self._stands(group, now[group]):
+                values[group] = self.written[group]
+            else:
+                self.bases[group] = _undone(value, self._factor(group), value)
+        self._remember(now, values)
+
+    def _number(self, value: Any, group: int) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            where = f"`{self._key}` of parameter group {group}"
+            raise InvalidType(f"{where} must be a number, got {value!r}") from None
+
+    def _stands(self, group: int, held: Any) -> bool:
+        """Whether a group still holds what was written, rounded as its tensor rounds it."""
+        written = self.written[group]
+        if isinstance(held, Tensor):
+            written = held.detach().clone().fill_(written).item()
+        return bool(held == written)
+
+    def _remember(self, now: list[Any], values: list[float]) -> None:
+        self._seen, self.written = now, values
+        self._tensors = [value for value in now if isinstance(value, Tensor)]
+        self._versions = [tensor._version for tensor in self._tensors]
+
+    def _factor(self, group: int) -> float:
+        return prod(entry.factor(group) for entry in self._entries)
+
+    def _refer(self, values: Sequence[float], near: Sequence[float]) -> None:
+        """Take the bases that the factors make ``values`` of."""
+        for group, value in enumerate(values):
+            self.bases[group] = _undone(value, self._factor(group), near[group])
+
+    def _bury(self) -> None:
+        """Fold the factors of schedulers that are gone into the bases."""
+        dead = [entry for entry in self._entries if entry.owner() is None]
+        if dead:
+            self.bases = compound(self.bases, [(entry.values, entry.references) for entry in dead])
+            self._entries = [entry for entry in self._entries if entry.owner() is not None]
+
+
+def _undone(value: float, factor: float, near: float) -> float:
+    """The base that ``factor`` made ``value`` of: ``near`` if it is that but for rounding.
+
+    A factor of 0 tells nothing of the base; then it is taken to be ``near``.
+    """
+    if not isfinite(factor) or not factor:
+        return near
+    base = value / factor
+    return near if isclose(base, near, rel_tol=1e-12) else base

@@ -1,0 +1,69 @@
+"""State dictionaries in torch's format: what is saved, what is accepted, what is said about it."""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from glideslope.errors import StateMismatch
+
+# What every state of torch has or has had, and none needs.
+BOOKKEEPING = frozenset(
+    {"_get_lr_called_within_step", "_is_initial", "_last_lr", "_step_count", "verbose"}
+)
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain containers and tensors that shares nothing with them."""
+    if isinstance(value, Counter):
+        return Counter(value)
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set) and type(value) in (list, tuple, set):
+        return type(value)(map(copied, value))
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def check_keys(name: str, known: Iterable[str], state: Mapping[str, Any], strict: bool) -> None:
+    """Refuse the state of another class.
+
+    Raises:
+        StateMismatch: keys are missing or, if ``strict``, there are others.
+    """
+    missing = sorted(set(known) - set(state) - BOOKKEEPING)
+    others = sorted(set(state) - set(known) - BOOKKEEPING) if strict else []
+    problems = [
+        f"{what} {', '.join(keys)}" for what, keys in [("lacks", missing), ("has", others)] if keys
+    ]
+    if problems:
+        raise StateMismatch(f"not a state of {name}: it {' and '.join(problems)}")
+
+
+def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    """Say which settings of the code give way to those of the checkpoint."""
+    changes = [
+        f"{key}={saved[key]!r} (was {value!r})"
+        for key, value in mine.items()
+        if key in saved and saved[key] != value
+    ]
+    if changes:
+        text = f"{name} goes on with the settings of the loaded state: {', '.join(changes)}"
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def saved_callable(function: Callable[..., Any] | None) -> dict[str, Any] | None:
+    """The attributes of a callable object; None for functions, which are not saved."""
+    if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__"):
+        return None
+    return dict(vars(function))
+
+
+def restore_callable(function: Any, saved: Mapping[str, Any] | None) -> None:
+    """Give a callable object its saved attributes back."""
+    if saved and hasattr(function, "__dict__"):
+        vars(function).update(saved)
