@@ -15,6 +15,7 @@ from glideslope.errors import InvalidValue, require, require_type
 from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
 from ._length import Length, Plan, Steps, as_steps, bound, real
+from ._maths import power
 from ._ramps import set_length, set_period, set_values
 from ._schedule import Phase, Schedule
 
@@ -501,14 +502,6 @@ def longest(lengths: list[float | Length]) -> float | Length:
     """The longest of the lengths; the first unbound one if there is any."""
     unbound = [length for length in lengths if isinstance(length, Length)]
     return unbound[0] if unbound else max(lengths, default=math.inf)  # type: ignore[type-var]
-
-
-def power(base: float, k: int) -> float:
-    """``base**k``, infinite where a double cannot hold it."""
-    try:
-        return float(base**k)
-    except OverflowError:
-        return math.inf
 
 
 def map_phases(schedule: Schedule, change: Callable[[Schedule], Schedule]) -> Iterator[Phase]:

@@ -88,16 +88,18 @@ class Arrays:
 
     def _table(self, values: Sequence[float]) -> Any:
         device = {"device": self._like.device} if self._library.__name__ == "torch" else {}
-        return self._library.asarray(values, dtype=self._like.dtype, **device)
+        floats = [float(value) for value in values]
+        return self._library.asarray(floats, dtype=self._like.dtype, **device)
 
 
 def array_namespace(t: Any) -> Any:
     """The library that ``t`` is an array of; anything else is refused."""
     module = type(t).__module__.partition(".")[0]
-    if module == "torch":
-        return import_module("torch")
-    require_type(hasattr(t, "__array_namespace__"), "t", "be a number or an array of steps", t)
-    return t.__array_namespace__()
+    array = hasattr(t, "dtype") and (module == "torch" or hasattr(t, "__array_namespace__"))
+    require_type(array, "t", "be a number or an array of steps", t)
+    real = str(t.dtype).rpartition(".")[2].startswith(("int", "uint", "float", "bfloat"))
+    require_type(real, "t", "be an array of real numbers", t)
+    return import_module("torch") if module == "torch" else t.__array_namespace__()
 
 
 def as_floats(t: Any, library: Any) -> Any:
@@ -105,3 +107,11 @@ def as_floats(t: Any, library: Any) -> Any:
     if library.__name__ == "torch" and not t.is_floating_point():
         return t.to(library.float32 if t.device.type == "mps" else library.float64)
     return t * 1.0
+
+
+def power(base: float, k: int) -> float:
+    """``base**k``, infinite where a double cannot hold it."""
+    try:
+        return float(base**k)
+    except OverflowError:
+        return math.inf

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from glideslope.errors import InvalidType, require
+from glideslope.errors import InvalidType, require, require_type
 
 from ._curves import Constant, Exponential, PowerLaw
-from ._length import Length, Steps, as_steps, as_value, real
+from ._length import Length, Steps, as_steps, as_value, whole
+from ._maths import power
 from ._ramps import Cosine, Geometric, Linear, Logarithmic, Polynomial, Relaxation, Rex
 from ._schedule import Schedule
 from ._tables import Piecewise
@@ -42,7 +43,9 @@ COOLDOWNS: Mapping[str, Shape] = {
 
 
 def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
-    require(name in shapes, "shape", f"be one of {', '.join(shapes)}", name)
+    require(
+        isinstance(name, str) and name in shapes, "shape", f"be one of {', '.join(shapes)}", name
+    )
     return shapes[name]
 
 
@@ -121,8 +124,10 @@ def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
 
     Source: torch's ``MultiStepLR``.
     """
-    points = [(0, 1.0), *((at, gamma ** (k + 1)) for k, at in enumerate(milestones))]
-    return Piecewise(points)
+    gamma, rule = as_value("gamma", gamma), "be a list of steps"
+    require_type(isinstance(milestones, Iterable), "milestones", rule, milestones)
+    points = [(at, power(gamma, k + 1)) for k, at in enumerate(milestones)]
+    return Piecewise([(0, 1.0), *points])
 
 
 def natural_exponential(rate: float) -> Schedule:
@@ -135,7 +140,9 @@ def natural_exponential(rate: float) -> Schedule:
 
     Source: Paddle's ``NaturalExpDecay``.
     """
-    return Exponential(math.exp(-as_value("rate", rate)))
+    rate = as_value("rate", rate)
+    require(rate > 0, "rate", "be more than 0", rate)
+    return Exponential(math.exp(-1), every=1 / rate)
 
 
 def inverse_time(rate: float, every: Steps = 1) -> Schedule:
@@ -177,7 +184,7 @@ def noam(model_size: int, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
 
     Source: arXiv:1706.03762, section 5.3.
     """
-    size, steps = real("model_size", model_size), _number("warmup_steps", warmup_steps)
+    size, steps = as_value("model_size", model_size), _number("warmup_steps", warmup_steps)
     require(size > 0, "model_size", "be more than 0", model_size)
     return inverse_sqrt(steps) * (as_value("factor", factor) / math.sqrt(size * steps))
 
@@ -271,9 +278,11 @@ def one_cycle(
     """
     require(shape in ("linear", "cosine"), "shape", "be linear or cosine", shape)
     ramp = Linear if shape == "linear" else Cosine
-    whole = _number("steps", steps)
-    up = as_value("warmup_fraction", warmup_fraction) * whole - 1
-    rest = whole - 1 - up
+    length = _number("steps", steps)
+    up = as_value("warmup_fraction", warmup_fraction) * length - 1
+    rest = length - 1 - up
+    enough = up >= 1 and rest - (up if three_phase else 0) >= 1
+    require(enough, "warmup_fraction", f"leave every phase a step of the {length}", warmup_fraction)
     if not three_phase:
         return ramp(up, start=start, end=1.0) >> ramp(rest, start=1.0, end=end)
     back = ramp(up, start=1.0, end=start)
@@ -294,7 +303,7 @@ def triangular(up_steps: Steps, down_steps: Steps | None = None) -> Schedule:
 
     Source: arXiv:1506.01186.
     """
-    return Linear(up_steps, start=0.0, end=1.0) >> Linear(down_steps or up_steps)
+    return warmup(up_steps) >> Linear(up_steps if down_steps is None else down_steps)
 
 
 def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.0) -> Schedule:
@@ -310,7 +319,10 @@ def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.
     """
     cut_fraction = as_value("cut_fraction", cut_fraction)
     require(0 < cut_fraction < 1, "cut_fraction", "be between 0 and 1", cut_fraction)
-    low, cut = 1 / as_value("ratio", ratio), math.floor(_number("steps", steps) * cut_fraction)
+    ratio = as_value("ratio", ratio)
+    require(ratio >= 1, "ratio", "be at least 1", ratio)
+    low, cut = 1 / ratio, math.floor(_number("steps", steps) * cut_fraction)
+    require(cut >= 1, "cut_fraction", f"leave a step of the {steps} to go up", cut_fraction)
     down = cut * (1 / cut_fraction - 1)
     return Linear(cut, start=low, end=1.0) >> Linear(down, start=1.0, end=low)
 
@@ -344,10 +356,10 @@ def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
 
     Source: transformers' ``get_cosine_schedule_with_warmup(num_cycles=...)``.
     """
-    whole, cycles = _number("steps", steps), as_value("cycles", cycles)
+    length, cycles = _number("steps", steps), as_value("cycles", cycles)
     require(cycles > 0, "cycles", "be more than 0", cycles)
-    half = whole / (2 * cycles)
-    return (Cosine(half) >> Cosine(half).reverse()).repeat().take(whole)
+    half = length / (2 * cycles)
+    return (Cosine(half) >> Cosine(half).reverse()).repeat().take(length)
 
 
 def chebyshev(steps: Steps) -> Schedule:
@@ -384,9 +396,13 @@ def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedu
 
     Source: arXiv:2103.01338.
     """
-    count = _number("steps", steps)
-    power_of_two = isinstance(count, int) and count > 0 and count & (count - 1) == 0
-    require(power_of_two, "steps", "be a power of two", steps)
+    count = whole("steps", steps, 1)
+    require(
+        count & (count - 1) == 0 and count <= 1 << 20,
+        "steps",
+        "be a power of two up to 2^20",
+        steps,
+    )
     low, high = as_value("low", low), as_value("high", high)
     require(0 < low < high, "low", f"be above 0 and below high = {high}", low)
     order = [0]

@@ -122,11 +122,12 @@ class Function(Schedule):
         t = xp.clip(t, 0, self.steps)
         if xp is SCALARS:
             return self._one(t)
-        if not hasattr(t, "flat"):
+        if not type(t).__module__.startswith("numpy"):
             return self.function(t)
         return xp.asarray([self._one(step) for step in t.flat]).reshape(t.shape)
 
     def _one(self, t: float) -> float:
+        t = int(t) if t == int(t) else float(t)  # not a NumPy scalar: a table can be indexed
         value = self.function(t)
         value = value.item() if hasattr(value, "item") else value
         name = getattr(self.function, "__name__", type(self.function).__name__)
