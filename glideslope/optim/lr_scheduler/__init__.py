@@ -16,3 +16,5 @@ from ._factors import StepLR as StepLR
 from ._lambdas import LambdaLR as LambdaLR
 from ._lambdas import MultiplicativeLR as MultiplicativeLR
 from ._last_lr import LastLR as LastLR
+from ._line import Absolute as Absolute
+from ._scheduler import Scheduler as Scheduler
