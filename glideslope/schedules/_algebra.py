@@ -279,20 +279,21 @@ class Repeat(Transformation):
 
     @cached_property
     def _cycles(self) -> tuple[list[float], list[float]]:
-        """The stretch and the height of each cycle."""
-        count = len(self._starts) - 1
-        return [self.growth**k for k in range(count)], [power(self.decay, k) for k in range(count)]
+        """The length and the height of each cycle."""
+        lengths = [stop - start for start, stop in pairwise(self._starts)]
+        return lengths, [power(self.decay, k) for k in range(len(lengths))]
 
     def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, math.inf)
         if self.growth == 1:
+            t = xp.clip(t, 0, math.inf)
             k = xp.clip(xp.floor(t / self.inner.steps), 0, self.n - 1)
             values = self.inner._at(t - k * self.inner.steps, xp)
             return values if self.decay == 1 else self.decay**k * values
-        stretches, heights = self._cycles
+        t = xp.clip(t, 0, self._starts[-1])
+        lengths, heights = self._cycles
         k = xp.count(self._starts[1:-1], t)
-        local = (t - xp.take(self._starts, k)) / xp.take(stretches, k)
-        return xp.take(heights, k) * self.inner._at(local, xp)
+        local = t - xp.take(self._starts, k)
+        return xp.take(heights, k) * self.inner._over(xp.take(lengths, k), local, xp)
 
     def _bind(self, plan: Plan) -> Repeat:
         own = plan.own_clock()
@@ -344,7 +345,7 @@ class Stretch(Resized):
         self._must_end()
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return self.inner._at(t * self.inner.steps / self.steps, xp)
+        return self.inner._over(self.steps, xp.clip(t, 0, self.steps), xp)
 
     def _phases(self) -> Iterator[Phase]:
         scale = bound(self.steps) / self.inner.steps

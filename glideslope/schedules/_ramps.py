@@ -38,9 +38,19 @@ class Ramp(Schedule):
         if self.include_end and not isinstance(self.steps, Length):
             require(bound(self.steps) > 1, "steps", "be more than 1 with include_end", self.steps)
 
+    @property
+    def _span(self) -> float:
+        return bound(self.steps) - self.include_end
+
     def _at(self, t: Any, xp: Any) -> Any:
-        span = self.steps - self.include_end  # type: ignore[operator]
+        span = self._span
         t = xp.clip(t, 0, span)
+        return self._between(t / span, (span - t) / span, xp)
+
+    def _over(self, steps: Any, t: Any, xp: Any) -> Any:
+        # The shares of the longer way, for what remains would cancel on the shorter one.
+        span = steps * self._span / bound(self.steps)
+        t = xp.where(t < span, t, span)
         return self._between(t / span, (span - t) / span, xp)
 
     @abstractmethod
@@ -316,9 +326,8 @@ class Logarithmic(Ramp):
     notation = "logarithmic"
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
-        span = self.steps - self.include_end  # type: ignore[operator]
-        done, whole = x * span, math.log1p(span)
-        remaining = xp.log1p(r * span / (1 + done))
+        done, whole = x * self._span, math.log1p(self._span)
+        remaining = xp.log1p(r * self._span / (1 + done))
         return self._blend(remaining / whole, xp.log1p(done) / whole)
 
 

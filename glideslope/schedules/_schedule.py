@@ -87,6 +87,10 @@ class Schedule(ABC):
     def _at(self, t: Any, xp: Any) -> Any:
         """The value at ``t``, a float or a floating array, by the operations of ``xp``."""
 
+    def _over(self, steps: Any, t: Any, xp: Any) -> Any:
+        """The value at ``t`` when the whole is stretched over ``steps`` and ``t`` lies inside."""
+        return self._at(t * self.steps / steps, xp)
+
     @property
     def _length(self) -> float | Length:
         """The number of steps, infinity, or a length inside that is not bound yet."""
@@ -108,17 +112,20 @@ class Schedule(ABC):
             InvalidValue: ``t`` is NaN, or the value overflows.
             UnboundError: some length is still in epochs, tokens or percent.
         """
-        self._check_bound()
-        if isinstance(t, int | float) and not isinstance(t, bool):
+        if self._unbound is not None:
+            self._check_bound()
+        kind = type(t)
+        if kind is int or kind is float:
             return self._scalar(t)
-        if isinstance(t, Real) and not isinstance(t, bool):
+        if isinstance(t, Real) and kind is not bool:
             return self._scalar(real("t", t))
         library = array_namespace(t)
         floats = as_floats(t, library)
         return self._at(floats, Arrays(library, floats))
 
     def _scalar(self, t: float) -> float:
-        require(t == t, "t", "be a number", t)
+        if t != t:
+            require(False, "t", "be a number", t)
         try:
             value = float(self._at(t, SCALARS))
         except OverflowError:
