@@ -1,0 +1,100 @@
+"""`glideslope show`: schedules drawn, measured and judged before they are run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glideslope.errors import UnboundError, require
+from glideslope.schedules import Schedule, parse
+from glideslope.schedules._view import view_steps
+
+from ._app import app
+from ._report import Report
+from ._show_files import FORMATS, write
+from ._show_screen import show_on_screen
+
+UNITS = ("total_steps", "steps_per_epoch", "tokens_per_step")
+
+
+@app.command()
+def show(
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC", help='Schedules, such as "warmup(500) >> cosine(9500)".'),
+    ],
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Updates in the run: how far to draw, and what the findings are about.",
+            show_default="the length of the longest",
+        ),
+    ] = None,
+    lr: Annotated[
+        float, typer.Option(metavar="LR", help="Learning rate where a schedule is 1.")
+    ] = 1.0,
+    total_steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="What lengths like 5% are of.", show_default="--steps"),
+    ] = None,
+    steps_per_epoch: Annotated[
+        float | None, typer.Option(metavar="N", help="Updates in an epoch, for lengths like 10ep.")
+    ] = None,
+    tokens_per_step: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Tokens in an update, for lengths like 2e9tok."),
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the picture as PNG.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the picture as SVG.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the value at every step.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything said on the screen.")
+    ] = None,
+) -> None:
+    r"""Draw schedules in the terminal, with their key values and what to know before a run.
+
+    Several are drawn over each other, each with a number and a colour. A file called - is the
+    standard output, and then nothing else is printed there.
+
+    \b
+    Examples:
+      glideslope show "warmup(500) >> cosine(9500)"
+      glideslope show "cosine(1000)" "linear(1000)" --lr 3e-4
+      glideslope show "warmup(5%) >> hold(75%) >> linear(20%)" --steps 20000
+      glideslope show "warmup(2ep) >> cosine(88ep)" --steps-per-epoch 391
+      glideslope show "cosine(100).repeat(3, decay=0.5)" --png cycles.png
+      glideslope show "step(30)" --steps 90 --csv -
+    """
+    require(steps is None or steps >= 1, "steps", "be at least 1", steps)
+    total = steps if total_steps is None else total_steps
+    units = dict(zip(UNITS, (total, steps_per_epoch, tokens_per_step), strict=True))
+    schedules = [scaled(bound(parse(spec), units), lr) for spec in specs]
+    reports = [Report(s, steps or view_steps(s), steps) for s in schedules]
+    files = dict(zip(FORMATS, (png, svg, csv, json), strict=True))
+    if not write(reports, {kind: path for kind, path in files.items() if path is not None}):
+        show_on_screen(reports)
+
+
+def bound(schedule: Schedule, units: dict[str, float | None]) -> Schedule:
+    """The schedule in steps; a unit that was not given is asked for by its option."""
+    try:
+        return schedule.bind(**units)
+    except UnboundError as error:
+        problem = str(error).partition(": bind(")[0]
+        for unit in UNITS:
+            problem = problem.replace(f"`{unit}`", f"--{unit.replace('_', '-')}")
+        raise UnboundError(problem) from None
+
+
+def scaled(schedule: Schedule, lr: float) -> Schedule:
+    """The schedule as a learning rate, where one was given."""
+    return schedule if lr == 1 else schedule * lr

@@ -1,0 +1,142 @@
+"""Schedules as curves over the steps of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glideslope.errors import MissingDependency, require, require_type
+from glideslope.schedules import Schedule
+from glideslope.schedules._view import outline, value_limits, view_steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS = 1000
+"""The curves are drawn as for a picture of so many columns: wider than most screens show."""
+NAMED_PHASES = 6
+"""More curves than these would crowd the legend; they are shaded all the same."""
+LABEL = 72
+"""The length of a label in characters; a longer text keeps its beginning and its end."""
+
+
+def plot(
+    *schedules: Schedule,
+    steps: int | None = None,
+    labels: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw schedules over the steps of a run.
+
+    One schedule is shaded in the colours of its phases, which the legend names. Several are drawn
+    over each other, with a dot where each new phase begins; a schedule that is over before the
+    others holds its end.
+
+    Args:
+        schedules: one or more, with every length bound.
+        steps: how far to draw; unless given, as far as the longest goes, and of an endless one, as
+            far as shows its shape.
+        labels: what to call them; their own texts unless given.
+        ax: where to draw; a new figure unless given.
+
+    Returns:
+        The axes drawn on; ``.figure`` is the whole picture.
+
+    Raises:
+        InvalidType: something is no schedule.
+        InvalidValue: no schedule, ``steps`` below 1, or not as many ``labels`` as schedules.
+        UnboundError: some length is still in epochs, tokens or percent.
+        MissingDependency: Matplotlib is not installed.
+
+    Example:
+        >>> import glideslope as gs
+        >>> axes = (gs.warmup(500) >> gs.cosine(9500)).plot(gs.linear(10_000))
+        >>> [line.get_label() for line in axes.get_lines()]
+        ['warmup(500) >> cosine(9500)', 'linear(10000)']
+    """
+    require(len(schedules) > 0, "schedules", "be at least one", schedules)
+    for schedule in schedules:
+        require_type(isinstance(schedule, Schedule), "schedules", "be schedules", schedule)
+    require(steps is None or steps >= 1, "steps", "be at least 1", steps)
+    names = [shortened(str(schedule)) for schedule in schedules] if labels is None else labels
+    require(len(names) == len(schedules), "labels", f"be {len(schedules)}", labels)
+    stop = steps or max(map(view_steps, schedules))
+    ax = new_axes() if ax is None else ax
+    draw_curves(ax, schedules, names, stop)
+    return ax
+
+
+def new_axes() -> Axes:
+    try:
+        pyplot = import_module("matplotlib.pyplot")
+    except ImportError:
+        raise MissingDependency("matplotlib", "plot") from None
+    axes: Axes = pyplot.subplots(figsize=(8, 4), layout="constrained")[1]
+    return axes
+
+
+def shortened(text: str) -> str:
+    """A text of any length, without its middle where it is too long for a label."""
+    if len(text) <= LABEL:
+        return text
+    half = LABEL // 2 - 2
+    return f"{text[:half]} … {text[-half:]}"
+
+
+def draw_curves(ax: Axes, schedules: Sequence[Schedule], names: Sequence[str], stop: int) -> None:
+    """The curves with their phases, on axes that are made plain for them."""
+    for schedule, name in zip(schedules, names, strict=True):
+        steps, values = outline(schedule, stop, COLUMNS)
+        (line,) = ax.plot(steps, values, label=name, linewidth=2, zorder=3)
+        ax.update_datalim([(0, value_limits(values)[0]), (stop, values[-1])])
+        if len(schedules) > 1:
+            mark_phases(ax, schedule, stop, line.get_color())
+    dress(ax)
+    if len(schedules) > 1:
+        ax.legend(framealpha=0.9, edgecolor="none")
+    else:
+        shade_phases(ax, schedules[0], stop)
+        ax.set_title(names[0], loc="left")
+
+
+def mark_phases(ax: Axes, schedule: Schedule, stop: int, color: Any) -> None:
+    """A dot where each phase but the first begins."""
+    starts = np.array([phase.start for phase in schedule.phases() if 0 < phase.start < stop])
+    if len(starts):
+        ax.scatter(starts, schedule(starts), s=24, color=color, zorder=4)
+
+
+def shade_phases(ax: Axes, schedule: Schedule, stop: int) -> None:
+    """The area under each phase, equal curves in one colour; the legend names them if few."""
+    steps, values = outline(schedule, stop, COLUMNS)
+    ground = max(0.0, value_limits(values)[0])
+    areas: dict[str, Any] = {}
+    phases = schedule.phases()
+    colors = [f"C{k + 1}" for k in range(len(phases))] if len(phases) > 1 else ["C0"]
+    for phase in phases:
+        name = str(phase.curve)
+        color = areas[name].get_facecolor() if name in areas else colors[len(areas)]
+        within = (phase.start <= steps) & (steps <= phase.stop)
+        area = ax.fill_between(
+            steps, ground, values, within.tolist(), color=color, alpha=0.25, linewidth=0
+        )
+        areas.setdefault(name, area)
+    if 1 < len(areas) <= NAMED_PHASES:
+        ax.legend(areas.values(), map(shortened, areas), framealpha=0.9, edgecolor="none")
+
+
+def dress(ax: Axes) -> None:
+    """Whole steps below, a light grid, and no frame."""
+    ticker = import_module("matplotlib.ticker")
+    ax.margins(x=0.01, y=0.05)
+    ax.autoscale_view()
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(length=0)
+    ax.grid(axis="y", alpha=0.4)
+    ax.set_axisbelow(True)
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(nbins=8, integer=True))
+    ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel("step")
