@@ -45,6 +45,10 @@ Curve = Schedule | Absolute | None
 """What one group is under; None leaves it alone."""
 
 
+TIES = ("optimizer", "ledger", "entry")
+NOBODY = object()
+
+
 class Line:
     """The schedules of one key and their place in its ledger: ``value = base · s(t)``.
 
@@ -57,24 +61,39 @@ class Line:
         self.curves: list[Curve] = []
         self.bases: list[float] = []
         self.built: list[float] = []
+        self.optimizer: Any = NOBODY  # the one whose ledger this has entered
         self.ledger: Ledger
         self.entry: Entry
 
-    def attach(self, owner: Any, t: float) -> None:
-        """Enter the ledger of the owner's optimizer, and let groups join that are new to it."""
-        ledger = getattr(self, "ledger", None)
-        if ledger is None or ledger.port.optimizer is not owner.optimizer:
-            self._enter(owner, t)
+    def due(self, owner: Any, t: float) -> list[float]:
+        """What every group is due at step ``t``."""
+        if self.optimizer is not owner.optimizer:
+            self.attach(owner)
         if len(self.ledger.port.groups()) > len(self.bases):
             self._welcome()
+        return self.values(t)
 
     def values(self, t: float) -> list[float]:
-        """What every group is due at step ``t``."""
+        """``base · s(t)`` for every group."""
         if not isinstance(self.spec, Groups):
             factor = schedule_of(self.spec)(t)
             return [base * factor for base in self.bases]
         pairs = zip(self.bases, self.curves, strict=True)
         return [base if curve is None else base * schedule_of(curve)(t) for base, curve in pairs]
+
+    def attach(self, owner: Any) -> None:
+        """Enter the ledger of the owner's optimizer; the first time, every group joins."""
+        if self.optimizer is owner.optimizer:
+            return
+        self.ledger, self.optimizer = Ledger.of(owner.optimizer, self.key), owner.optimizer
+        bases = self.ledger.free_bases()
+        self.entry = self.ledger.join(owner, [])
+        if self.bases:  # a copy: the values it finds have its factor in them already
+            self.ledger.restore(self.entry, self.bases, self.values(owner.last_epoch))
+            return
+        check_groups(self.key, self.spec, self.ledger.port.groups())
+        self.ledger.bases = bases
+        self._welcome()
 
     def write(self, values: list[float]) -> list[float]:
         """Ask the ledger for ``values``; what it wrote comes back."""
@@ -98,16 +117,6 @@ class Line:
         groups = self.ledger.port.groups()
         self.curves = [curve_of(spec, index, group) for index, group in enumerate(groups)]
 
-    def _enter(self, owner: Any, t: float) -> None:
-        self.ledger = Ledger.of(owner.optimizer, self.key)
-        bases = self.ledger.free_bases()
-        self.entry = self.ledger.join(owner, [])
-        if self.bases:  # a copy: the values it finds have its factor in them already
-            self.ledger.restore(self.entry, self.bases, self.values(t))
-        else:
-            check_groups(self.key, self.spec, self.ledger.port.groups())
-            self.ledger.bases = bases
-
     def _welcome(self) -> None:
         """Let the groups that are new join, each with its own value for its base."""
         self.ledger.observe()
@@ -122,9 +131,8 @@ class Line:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the ties to this very optimizer, for copies and pickles."""
-        return {
-            name: value for name, value in vars(self).items() if name not in ("ledger", "entry")
-        }
+        kept = {name: value for name, value in vars(self).items() if name not in TIES}
+        return kept | {"optimizer": NOBODY}
 
 
 # -- what is given for a key ---------------------------------------------------------------------

@@ -123,8 +123,8 @@ def differences(line: Line, saved: SavedLine) -> Iterator[str]:
         yield f"`{line.key}` is under {mine} in the code, {theirs} in the checkpoint"
     for group in other_bases(line, saved):
         where = f"`{line.key}` of parameter group {group}"
-        mine, theirs = line.built[group], saved.built[group]
-        yield f"{where} begins at {mine} in the code, {theirs} in the checkpoint"
+        here, there = line.built[group], saved.built[group]
+        yield f"{where} begins at {here} in the code, {there} in the checkpoint"
 
 
 def other_bases(line: Line, saved: SavedLine) -> list[int]:

@@ -105,7 +105,7 @@ class Scheduler(LRScheduler):
         Raises:
             InvalidValue: a value would not be finite; then no key of any group was written.
         """
-        if self._step_count == 1 and self._order is not None:
+        if epoch is None and self._step_count == 1 and self._order is not None:
             self._order.check(self.optimizer)
             self._order = None
         self._step_count += 1
@@ -114,16 +114,17 @@ class Scheduler(LRScheduler):
             self._announce(self.last_epoch)
 
     def _go_to(self, t: int) -> None:
-        for line in self._lines:
-            line.attach(self, self.last_epoch)
-        values = [line.values(t) for line in self._lines]
+        due = [line.due(self, t) for line in self._lines]  # all of them before any is written
         self.last_epoch = t
-        written = [line.write(due) for line, due in zip(self._lines, values, strict=True)]
-        self._last_lr = list(written[0]) if self._lines[0].key == "lr" else self._read_lr()
+        for line, values in zip(self._lines, due, strict=True):
+            line.write(values)
+        self._last_lr = self._read_lr()
 
     def _read_lr(self) -> list[float]:
-        groups = self._lines[0].ledger.port.groups()
-        return [float(group["lr"]) for group in groups if "lr" in group]
+        line = self._lines[0]
+        if line.key == "lr":
+            return list(line.ledger.written)
+        return [float(group["lr"]) for group in line.ledger.port.groups() if "lr" in group]
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
@@ -183,12 +184,11 @@ class Scheduler(LRScheduler):
         """
         t, saved = checked(state_dict)
         for line in self._lines:
-            line.attach(self, self.last_epoch)
+            line.attach(self)
         differences = compare(self._lines, saved)
         if differences and self._on_mismatch == "error":
-            raise StateMismatch(
-                "\n  ".join(["the checkpoint is of another run:", *differences, HELP])
-            )
+            told = "\n  ".join(["the checkpoint is of another run:", *differences])
+            raise StateMismatch(f"{told}\n{HELP}")
         if differences and self._on_mismatch == "adopt":
             self._adopt_lines(saved)
         self._resume(t, saved)
@@ -199,7 +199,7 @@ class Scheduler(LRScheduler):
         lines = {line.key: line for line in self._lines}
         self._lines = [lines.get(key) or Line(key, spec) for key, spec in specs.items()]
         for line in self._lines:
-            line.attach(self, self.last_epoch)
+            line.attach(self)
             line.replace(specs[line.key])
 
     def _resume(self, t: int, saved: Mapping[str, SavedLine]) -> None:
