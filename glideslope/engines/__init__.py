@@ -40,21 +40,27 @@ from __future__ import annotations
 from ._choice import Choice as Choice
 from ._choice import EngineName as EngineName
 from ._choice import choose as choose
+from ._engine import EMA_WEIGHT as EMA_WEIGHT
+from ._engine import FACTOR as FACTOR
 from ._engine import Batch as Batch
 from ._engine import Engine as Engine
 from ._engine import Recipe as Recipe
 from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
+from ._tensor import update as update
 
 __all__ = [
     "Batch",
     "Choice",
+    "EMA_WEIGHT",
     "Engine",
     "EngineName",
+    "FACTOR",
     "Recipe",
     "Rounding",
     "Slot",
     "choose",
+    "update",
 ]
 
 

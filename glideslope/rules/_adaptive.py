@@ -30,7 +30,7 @@ def rmsprop(
     return p - lr * update, square_avg, momentum_buffer, grad_avg
 
 
-@rule(counters=["step"], only_if={"max_exp_avg_sq": "amsgrad"})
+@rule(only_if={"max_exp_avg_sq": "amsgrad"})
 def adam(
     p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,

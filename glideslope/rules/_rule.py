@@ -11,10 +11,6 @@ from glideslope.errors import require
 Formula = Callable[..., Any]
 Derive = Callable[..., Mapping[str, Any]]
 
-COUNTED = ("step", "fresh")
-"""Scalars that the optimizer counts: the number of the update, and 1 at the first one, then 0."""
-
-
 class Rule:
     """An optimizer as one formula on numbers; made by `rule`, which says how to write one.
 
@@ -45,9 +41,10 @@ class Rule:
         self.state = elements[2:]
         self.scalars = _parameters(formula, kinds.POSITIONAL_OR_KEYWORD)
         self.options = _parameters(formula, kinds.KEYWORD_ONLY)
-        self.counters = tuple(counters)
         self._only_if, self._start = dict(only_if), dict(start)
         self._derived_from = tuple(inspect.signature(derive).parameters) if derive else ()
+        counted = {"step"} & {*self.scalars, *self._derived_from}
+        self.counters = tuple(dict.fromkeys((*counted, *counters)))
 
     def __call__(self, *values: Any, **scalars: Any) -> Any:
         """The formula on any numbers.
@@ -151,7 +148,7 @@ def rule(
         formula: the function, when used as a plain ``@rule``.
         derive: computes further scalars, and the next value of any counter but ``step``, from
             scalars: a function whose parameters are their names, giving a mapping.
-        counters: scalars kept per tensor in the state dict, such as ``step``.
+        counters: scalars kept per tensor in the state dict, besides ``step`` where it is used.
         only_if: the option without which a state does not exist.
         start: the hyperparameter whose value a state starts from, instead of 0.
 

@@ -1,0 +1,67 @@
+"""The arguments that all optimizers share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypedDict, get_args
+
+import torch
+
+from glideslope.engines import EngineName, Rounding
+from glideslope.errors import require, require_type
+
+
+class Common(TypedDict, total=False):
+    """The arguments that all optimizers share, by keyword.
+
+    Attributes:
+        engine: what runs the rule: ``"auto"``, the fastest that is right for each parameter,
+            ``"fused"`` or ``"tensor"``. `RuleOptimizer.engine_report` says which it is and why.
+        max_grad_norm: scale all gradients down so that their common Euclidean norm is at most this,
+            inside the step: ``grad`` itself stays as it is.
+        skip_nonfinite: leave out a step whose gradients hold an infinity or a not-a-number; the
+            attribute ``skipped_steps`` counts them.
+        ema_decay: keep an exponential moving average of each parameter, ``ema`` in its state, and
+            use it inside ``with optimizer.averaged():``.
+        state_dtype: of the state; by default that of the parameter, as in torch.
+        rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
+            small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
+            ``"compensated"``, where what is lost is kept in the state and added the next time.
+    """
+
+    engine: EngineName
+    max_grad_norm: float | None
+    skip_nonfinite: bool
+    ema_decay: float | None
+    state_dtype: torch.dtype | None
+    rounding: Rounding
+
+
+class Settings(NamedTuple):
+    """`Common` with its defaults."""
+
+    engine: EngineName = "auto"
+    max_grad_norm: float | None = None
+    skip_nonfinite: bool = False
+    ema_decay: float | None = None
+    state_dtype: torch.dtype | None = None
+    rounding: Rounding = "nearest"
+
+    @property
+    def needs_norm(self) -> bool:
+        """Whether a step looks at all gradients before it begins."""
+        return self.skip_nonfinite or self.max_grad_norm is not None
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse a value that no optimizer could use."""
+    _require_choice("engine", settings.engine, get_args(EngineName))
+    _require_choice("rounding", settings.rounding, get_args(Rounding))
+    norm, decay, dtype = settings.max_grad_norm, settings.ema_decay, settings.state_dtype
+    require(norm is None or norm > 0, "max_grad_norm", "be more than 0", norm)
+    require(decay is None or 0 <= decay < 1, "ema_decay", "be at least 0 and less than 1", decay)
+    is_real = dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)
+    require_type(is_real, "state_dtype", "be a floating-point torch.dtype", dtype)
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    require(value in choices, name, f"be one of {', '.join(choices)}", value)

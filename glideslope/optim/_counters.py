@@ -1,0 +1,60 @@
+"""Counts kept per parameter, such as ``step``: one vector for all, and a view of it in each state.
+
+So a step counts all of them with one addition, while ``state[p]["step"]`` stays the tensor that
+torch's state dicts hold, and may be read and written by anyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+State = dict[str, Any]
+
+
+class Counters:
+    """The named counts of some parameters.
+
+    Args:
+        names: the entries of a state that count; what does not exist yet starts at 0.
+        states: those of the parameters, whose entries become views.
+    """
+
+    def __init__(self, names: Sequence[str], states: Sequence[State]) -> None:
+        self._vectors: dict[str, NDArray[np.float32]] = {}
+        for name in names:
+            values = torch.tensor([float(state.get(name, 0.0)) for state in states])
+            for state, view in zip(states, values.unbind(), strict=True):
+                state[name] = view
+            self._vectors[name] = values.numpy()
+        self._expected = {name: vector.copy() for name, vector in self._vectors.items()}
+        self._states = states
+        self._views = [[state[name] for state in states] for name in names]
+
+    def are_untouched(self) -> bool:
+        """Whether only `advance` has changed them."""
+        return all(
+            np.array_equal(vector, self._expected[name]) for name, vector in self._vectors.items()
+        )
+
+    def of(self, index: int) -> dict[str, float]:
+        """The counts of one parameter."""
+        return {name: float(vector[index]) for name, vector in self._vectors.items()}
+
+    def advance(self, name: str, members: Any, value: float) -> None:
+        """Set a count of some parameters."""
+        self._vectors[name][members] = value
+        self._expected[name][members] = value
+
+
+def separate(state: State) -> State:
+    """A state whose tensors share no memory with those of other parameters."""
+    return {
+        name: value.clone() if isinstance(value, Tensor) and value.ndim == 0 else value
+        for name, value in state.items()
+    }

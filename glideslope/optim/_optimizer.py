@@ -1,0 +1,105 @@
+"""The base of every optimizer here: torch's own, with the traps of its groups and states closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._compile import _disable_dynamo
+
+from ._hyperparameters import check_spelling, check_values
+from ._loading import Hyperparameters, match_parameters, merged_groups, placed_state
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+"""Tensors, parameter groups, or named tensors, as any optimizer of torch takes them."""
+
+
+class Optimizer(torch.optim.Optimizer):
+    """What an optimizer written by hand subclasses.
+
+    It is `torch.optim.Optimizer`: hooks, `GradScaler`, ``add_param_group``, ``zero_grad``,
+    pickling and profiling are torch's. Three things differ:
+
+    - a key of a parameter group that looks like a hyperparameter, but is misspelt, is refused;
+    - `load_state_dict` matches parameters by name where both sides have names
+      (``named_parameters()``), not by position;
+    - `load_state_dict` copies a state as it was saved, and does not cast it to the dtype of its
+      parameter.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        defaults: hyperparameters by name, with the value of a group that does not say otherwise.
+
+    Raises:
+        InvalidValue: a hyperparameter is outside its bounds, or a group's key is misspelt.
+
+    Example:
+        >>> import torch
+        >>> class Descent(Optimizer):
+        ...     def __init__(self, params, lr=0.5):
+        ...         super().__init__(params, {"lr": lr})
+        ...
+        ...     def step(self, closure=None):
+        ...         for group in self.param_groups:
+        ...             for param in group["params"]:
+        ...                 if param.grad is not None:
+        ...                     param.data -= group["lr"] * param.grad
+        >>> weight = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> optimizer = Descent([weight])
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> weight
+        tensor([0., 0.], requires_grad=True)
+    """
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+
+    @_disable_dynamo
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, as `torch.optim.Optimizer.add_param_group` does.
+
+        Args:
+            param_group: ``params`` and any hyperparameters that differ from the defaults. Keys that
+                are no hyperparameter of this optimizer are the caller's own, and kept.
+
+        Raises:
+            InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
+        """
+        if isinstance(param_group, dict):
+            check_spelling(param_group, {*self.defaults, "params", "param_names"})
+            check_values({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+
+    @_disable_dynamo
+    def load_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        *,
+        strict: bool = True,
+        hyperparameters: Hyperparameters = "saved",
+    ) -> None:
+        """Take over a saved state.
+
+        Args:
+            state_dict: what `state_dict` gave, here or by the same optimizer of torch.
+            strict: refuse a state in which a parameter's name is missing. If False, such a
+                parameter starts without state.
+            hyperparameters: which side's are kept: ``"saved"``, as torch does, with a warning where
+                one other than the learning rate differs, or this optimizer's ``"own"``.
+
+        Raises:
+            StateMismatch: the groups differ in number or size, or a parameter's name is missing.
+        """
+        state_dict = state_dict.copy()
+        for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
+            state_dict = pre_hook(self, state_dict) or state_dict
+        saved_groups = state_dict["param_groups"]
+        owners = match_parameters(self.param_groups, saved_groups, strict)
+        state = placed_state(state_dict["state"], owners)
+        groups = merged_groups(self.param_groups, saved_groups, hyperparameters)
+        self.__setstate__({"state": state, "param_groups": groups})
+        for post_hook in self._optimizer_load_state_dict_post_hooks.values():
+            post_hook(self)

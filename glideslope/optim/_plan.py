@@ -1,0 +1,216 @@
+"""What one step does with the parameters that have gradients now, kept until that changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from operator import is_
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glideslope.engines import EMA_WEIGHT, FACTOR, Batch, Engine, Recipe, Slot, choose
+from glideslope.rules import Rule
+
+from ._common import Settings
+from ._counters import Counters
+from ._state import NARROW, complete
+
+Group = Mapping[str, Any]
+Gradients = Sequence[Tensor | None]
+States = Mapping[Tensor, dict[str, Any]]
+
+
+class Shape(NamedTuple):
+    """What decides which kernels run, besides the tensors themselves."""
+
+    rule: Rule
+    settings: Settings
+    zeroing: bool
+    groups: tuple[tuple[frozenset[str], bool, bool], ...]
+    """Of each group: the rule's active options, maximize, differentiable."""
+
+    @classmethod
+    def of(cls, rule: Rule, settings: Settings, zeroing: bool, groups: Sequence[Group]) -> Shape:
+        kinds = (
+            (rule.active_options(g), bool(g.get("maximize")), bool(g.get("differentiable")))
+            for g in groups
+        )
+        return cls(rule, settings, zeroing, tuple(kinds))
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients flow through the step."""
+        return any(differentiable for _, _, differentiable in self.groups)
+
+    def recipe(self, group: int, parameter: Tensor) -> Recipe:
+        """What happens to a parameter of a group."""
+        options, maximize, differentiable = self.groups[group]
+        return Recipe(
+            rule=self.rule,
+            options=options,
+            maximize=maximize,
+            scaled=self.settings.max_grad_norm is not None,
+            averaged=self.settings.ema_decay is not None,
+            zeroing=self.zeroing,
+            rounding=self.settings.rounding if parameter.dtype in NARROW else "nearest",
+            differentiable=differentiable,
+        )
+
+
+class Member(NamedTuple):
+    """A parameter that has a gradient."""
+
+    position: int
+    group: int
+    parameter: Tensor
+    gradient: Tensor
+    state: dict[str, Any]
+    recipe: Recipe
+    fresh: bool
+
+
+class Cohort(NamedTuple):
+    """Members of one group that are at the same step, by their place in the plan."""
+
+    group: int
+    fresh: bool
+    places: NDArray[np.intp]
+
+
+class Assignment(NamedTuple):
+    """Which engine runs a parameter, and why no faster one."""
+
+    position: int
+    parameter: Tensor
+    engine: str
+    reason: str | None
+
+
+class Plan:
+    """The batches of a step, ready to run."""
+
+    def __init__(
+        self, shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+    ) -> None:
+        self._shape, self._parameters = shape, flattened(groups)
+        self._present = [gradient is not None for gradient in gradients]
+        members = list(_members(shape, groups, gradients, states))
+        self._active = [member.position for member in members]
+        self._counters = Counters(shape.rule.counters, [member.state for member in members])
+        self._cohorts, cohort_of = self._gather(members)
+        self.assignments: list[Assignment] = []
+        self._batches = self._prepare(members, cohort_of)
+        self._seen = list(states.values())
+
+    def aim(
+        self, shape: Shape, parameters: Sequence[Tensor], gradients: Gradients, states: States
+    ) -> bool:
+        """Take this step's gradients; False if the plan was made for something else."""
+        if not (
+            self._shape == shape
+            and _are_same(parameters, self._parameters)
+            and [gradient is not None for gradient in gradients] == self._present
+            and _are_same(list(states.values()), self._seen)
+            and self._counters.are_untouched()
+        ):
+            return False
+        return all(
+            batch.aim([gradients[position] for position in positions])  # type: ignore[misc]
+            for positions, batch in self._batches
+        )
+
+    def sum_of_squares(self) -> float:
+        """The sum of the squares of all gradients."""
+        return sum(batch.sum_of_squares() for _, batch in self._batches)
+
+    def run(self, groups: Sequence[Group], factor: float) -> None:
+        """Update everything: parameters, state and counts."""
+        extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._shape.settings.ema_decay or 0.0)}
+        values = [self._values(cohort, groups[cohort.group]) for cohort in self._cohorts]
+        scalars = [{**each, **extras} for each in values]
+        for _, batch in self._batches:
+            batch.run(scalars)
+        for cohort, each in zip(self._cohorts, values, strict=True):
+            for name in self._shape.rule.counters:
+                self._counters.advance(name, cohort.places, each[name])
+        self._cohorts = [cohort._replace(fresh=False) for cohort in self._cohorts]
+
+    def release(self) -> None:
+        """Let go of the gradients."""
+        for _, batch in self._batches:
+            batch.release()
+
+    def _values(self, cohort: Cohort, group: Group) -> dict[str, Any]:
+        """The scalars of a cohort in this step, and its counts after it."""
+        counts = {**self._counters.of(cohort.places[0]), "fresh": float(cohort.fresh)}
+        if "step" in counts:
+            counts["step"] += 1
+        return {**counts, **self._shape.rule.values(group, counts)}
+
+    def _gather(self, members: Sequence[Member]) -> tuple[list[Cohort], list[int]]:
+        """The cohorts, and the number of each member's."""
+        numbers: dict[Hashable, int] = {}
+        cohort_of = [
+            numbers.setdefault(
+                (member.group, member.fresh, *self._counters.of(place).values()), len(numbers)
+            )
+            for place, member in enumerate(members)
+        ]
+        firsts = [cohort_of.index(number) for number in range(len(numbers))]
+        cohorts = [
+            Cohort(
+                members[first].group,
+                members[first].fresh,
+                np.flatnonzero(np.array(cohort_of) == number),
+            )
+            for number, first in enumerate(firsts)
+        ]
+        return cohorts, cohort_of
+
+    def _prepare(
+        self, members: Sequence[Member], cohort_of: Sequence[int]
+    ) -> list[tuple[list[int], Batch]]:
+        """A batch for each engine, recipe and kind of tensor."""
+        kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Member, Slot]]] = defaultdict(list)
+        for member, cohort in zip(members, cohort_of, strict=True):
+            slot = Slot(member.parameter, member.state, cohort)
+            wanted = self._shape.settings.engine
+            engine, reason = choose(wanted, member.recipe, slot, member.gradient)
+            kind = engine.kind(member.recipe, slot, member.gradient)
+            kinds[engine, member.recipe, kind].append((member, slot))
+            assignment = Assignment(member.position, member.parameter, engine.name, reason)
+            self.assignments.append(assignment)
+        return [
+            (
+                [member.position for member, _ in group],
+                engine.prepare(recipe, [s for _, s in group], [m.gradient for m, _ in group]),
+            )
+            for (engine, recipe, _), group in kinds.items()
+        ]
+
+
+def flattened(groups: Sequence[Group]) -> list[Tensor]:
+    """The parameters of all groups."""
+    return [parameter for group in groups for parameter in group["params"]]
+
+
+def _members(
+    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+) -> Iterator[Member]:
+    """The parameters that have gradients, with all the state that they need."""
+    homes = [i for i, group in enumerate(groups) for _ in group["params"]]
+    for position, parameter in enumerate(flattened(groups)):
+        gradient = gradients[position]
+        if gradient is not None:
+            home, state = homes[position], states[parameter]
+            recipe = shape.recipe(home, parameter)
+            dtype = shape.settings.state_dtype
+            fresh = complete(recipe, groups[home], parameter, state, dtype)
+            yield Member(position, home, parameter, gradient, state, recipe, fresh)
+
+
+def _are_same(these: Sequence[Any], those: Sequence[Any]) -> bool:
+    return len(these) == len(those) and all(map(is_, these, those))

@@ -1,0 +1,253 @@
+"""Optimizers that are a rule: everything a step needs around the formula."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Unpack
+
+import torch
+from torch._compile import _disable_dynamo
+
+from glideslope.errors import StateMismatch, require
+from glideslope.rules import Rule
+
+from ._common import Common, Settings, check_settings
+from ._counters import separate
+from ._hyperparameters import at_step, has_schedule
+from ._optimizer import Optimizer, Params
+from ._plan import Plan, Shape, flattened
+from ._report import EngineReport, EngineReportRow
+from ._traced import can_trace, traced_step
+
+CLIP_EPS = 1e-6
+"""What `torch.nn.utils.clip_grad_norm_` adds to the norm."""
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer whose update is a `Rule`; the class attribute ``rule`` holds it.
+
+    A subclass names its rule and passes its hyperparameters on. Any of them, or one of a tuple, may
+    be a `Schedule`: then each update runs at the schedule's value at the number of updates before
+    it, and the parameter group shows that value.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        defaults: the hyperparameters by name.
+        common: the arguments that all optimizers share: see `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds, or a group's key is misspelt.
+
+    Example:
+        >>> import torch
+        >>> from glideslope.rules import rule, sign
+        >>> @rule
+        ... def sign_descent(p, g, /, lr):
+        ...     return p - lr * sign(g)
+        >>> class SignDescent(RuleOptimizer):
+        ...     rule = sign_descent
+        ...
+        ...     def __init__(self, params, lr=0.25, **common):
+        ...         super().__init__(params, {"lr": lr}, **common)
+        >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = SignDescent([weight])
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> weight
+        tensor([ 0.7500, -1.7500], requires_grad=True)
+    """
+
+    rule: ClassVar[Rule]
+
+    grad_norm: float | None = None
+    """The norm of all gradients at the last step; None where no argument asks for it."""
+    skipped_steps: int = 0
+    """How many steps `skip_nonfinite` has left out."""
+
+    _plan: Plan | None = None
+
+    def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
+        self._settings = Settings(**common)
+        check_settings(self._settings)
+        self._schedules: dict[int, dict[str, Any]] = {}
+        super().__init__(params, defaults)
+
+    def step(self, closure: Callable[[], Any] | None = None, *, zero_grad: bool = False) -> Any:
+        """Update all parameters that have gradients.
+
+        Args:
+            closure: evaluates the model again, calls ``backward`` and returns the loss.
+            zero_grad: leave zeros in the gradients, in the same pass over memory.
+
+        Returns:
+            The closure's loss, or None.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._write_scheduled_values()
+        shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups)
+        with torch.set_grad_enabled(shape.differentiable):
+            if torch.compiler.is_compiling() and can_trace(shape):
+                traced_step(shape, self.param_groups, self.state)
+            else:
+                self._update(shape)
+        return loss
+
+    def engine_report(self) -> EngineReport:
+        """Which engine runs each parameter that has a gradient, and why not a faster one.
+
+        Example:
+            >>> import torch
+            >>> from glideslope.optim import AdamW
+            >>> model = torch.nn.Linear(3, 2)
+            >>> optimizer = AdamW(model.named_parameters(), engine="tensor")
+            >>> model(torch.ones(3)).sum().backward()
+            >>> optimizer.engine_report()
+            tensor: weight and 1 more
+        """
+        plan = self._aimed_plan(Shape.of(self.rule, self._settings, False, self.param_groups))
+        plan.release()
+        names = [name for group in self.param_groups for name in _names(group)]
+        return EngineReport(
+            EngineReportRow(
+                names[position] or f"parameter {position}",
+                tuple(parameter.shape),
+                str(parameter.dtype).removeprefix("torch."),
+                engine,
+                reason,
+            )
+            for position, parameter, engine, reason in plan.assignments
+        )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averages of `ema_decay` in the place of the parameters, for a while.
+
+        Example:
+            >>> import torch
+            >>> from glideslope.optim import SGD
+            >>> weight = torch.ones(1, requires_grad=True)
+            >>> optimizer = SGD([weight], lr=1.0, ema_decay=0.75)
+            >>> weight.sum().backward()
+            >>> optimizer.step()
+            >>> with optimizer.averaged():
+            ...     print(weight.item())
+            0.75
+            >>> weight.item()
+            0.0
+        """
+        require(self._settings.ema_decay is not None, "ema_decay", "be given to average", None)
+        pairs = [(p, self.state[p]["ema"]) for p in flattened(self.param_groups) if self.state[p]]
+        kept = [parameter.detach().clone() for parameter, _ in pairs]
+        _write((parameter, average) for parameter, average in pairs)
+        try:
+            yield
+        finally:
+            _write(zip((parameter for parameter, _ in pairs), kept, strict=True))
+
+    @_disable_dynamo
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters; its schedules join those that run.
+
+        Args:
+            param_group: ``params`` and any hyperparameters that differ from the defaults.
+
+        Raises:
+            InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
+        """
+        super().add_param_group(param_group)
+        *others, group = self.param_groups
+        scheduled = {key: value for key, value in group.items() if has_schedule(value)}
+        if scheduled:
+            self._schedules[len(others)] = scheduled
+            group["updates"] = max((other.get("updates", 0) for other in others), default=0)
+            self._write_scheduled_values()
+
+    @_disable_dynamo
+    def state_dict(self) -> dict[str, Any]:
+        """Give the state and the hyperparameters, in torch's format for this optimizer."""
+        saved = super().state_dict()
+        saved["state"] = {key: separate(entry) for key, entry in saved["state"].items()}
+        return saved
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for key, entry in state["state"].items():
+            state["state"][key] = separate(entry)
+        self._plan = None
+        own = ("_settings", "_schedules", "skipped_steps")
+        return {**state, **{name: getattr(self, name) for name in own}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._plan = None
+        self._check_state()
+
+    def _check_state(self) -> None:
+        """Refuse the state of another kind of optimizer."""
+        known = {*self.rule.state, *self.rule.counters, "ema", "compensation"}
+        for entry in self.state.values():
+            if foreign := sorted(set(entry) - known):
+                raise StateMismatch(
+                    f"{type(self).__name__} keeps {', '.join(sorted(known))} "
+                    f"and has no use for {', '.join(foreign)}"
+                )
+
+    def _write_scheduled_values(self) -> None:
+        """Show each scheduled hyperparameter's present value in its group."""
+        for index, scheduled in self._schedules.items():
+            group = self.param_groups[index]
+            for key, value in scheduled.items():
+                group[key] = at_step(value, group["updates"])
+
+    def _aimed_plan(self, shape: Shape) -> Plan:
+        """The plan, pointed at the present gradients; a new one where the old does not fit."""
+        parameters = flattened(self.param_groups)
+        gradients = [parameter.grad for parameter in parameters]
+        if self._plan is None or not self._plan.aim(shape, parameters, gradients, self.state):
+            self._plan = Plan(shape, self.param_groups, gradients, self.state)
+            self._plan.aim(shape, parameters, gradients, self.state)
+        return self._plan
+
+    @_disable_dynamo
+    def _update(self, shape: Shape) -> None:
+        plan = self._aimed_plan(shape)
+        try:
+            factor = self._factor(plan)
+            if factor is None:
+                self._skip(shape)
+            else:
+                plan.run(self.param_groups, factor)
+                for index in self._schedules:
+                    self.param_groups[index]["updates"] += 1
+        finally:
+            plan.release()
+
+    def _factor(self, plan: Plan) -> float | None:
+        """What the gradients are multiplied by; None if the step is to be skipped."""
+        if not self._settings.needs_norm:
+            return 1.0
+        self.grad_norm = norm = math.sqrt(plan.sum_of_squares())
+        if self._settings.skip_nonfinite and not math.isfinite(norm):
+            return None
+        limit = self._settings.max_grad_norm
+        return 1.0 if limit is None else min(1.0, limit / (norm + CLIP_EPS))
+
+    def _skip(self, shape: Shape) -> None:
+        self.skipped_steps += 1
+        if shape.zeroing:
+            self.zero_grad(set_to_none=False)
+
+
+def _names(group: dict[str, Any]) -> list[str]:
+    return group.get("param_names") or [""] * len(group["params"])
+
+
+@torch.no_grad()
+def _write(pairs: Any) -> None:
+    for parameter, value in pairs:
+        parameter.copy_(value)

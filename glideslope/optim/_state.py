@@ -1,0 +1,50 @@
+"""The state of one parameter, made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glideslope.engines import Recipe
+
+State = dict[str, Any]
+
+NARROW = (torch.bfloat16, torch.float16)
+
+
+def complete(
+    recipe: Recipe,
+    group: Mapping[str, Any],
+    parameter: Tensor,
+    state: State,
+    dtype: torch.dtype | None,
+) -> bool:
+    """Make the state that a recipe lacks; says whether its rule had none."""
+    own = [name for name in recipe.state if name not in recipe.companions]
+    fresh = not all(isinstance(state.get(name), Tensor) for name in own)
+    for name in own:
+        if not isinstance(state.get(name), Tensor):
+            state[name] = _filled(parameter, recipe.rule.initial(name, group), dtype)
+        elif dtype is not None and not parameter.is_complex():
+            state[name] = state[name].to(dtype)
+    for name in recipe.companions:
+        if name not in state:
+            state[name] = _companion(name, parameter)
+    return fresh
+
+
+def _filled(parameter: Tensor, value: float, dtype: torch.dtype | None) -> Tensor:
+    wanted = None if parameter.is_complex() else dtype
+    new = torch.zeros_like(parameter, dtype=wanted, memory_format=torch.preserve_format)
+    return new.fill_(value) if value else new
+
+
+def _companion(name: str, parameter: Tensor) -> Tensor:
+    """An average starts at the parameter, and is wide enough to move; a rest starts at nothing."""
+    if name == "ema":
+        wide = torch.float32 if parameter.dtype in NARROW else parameter.dtype
+        return parameter.detach().to(wide, copy=True)
+    return torch.zeros_like(parameter, memory_format=torch.preserve_format)
