@@ -14,13 +14,17 @@ from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands 
 
 __version__ = "0.1.0"
 
-_ROOMS = ("errors", "schedules")
+_ROOMS = ("engines", "errors", "optim", "plot", "rules", "schedules")
 _HOMES: dict[str, str] = {}
 
 __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
 if TYPE_CHECKING:
+    from glideslope import engines as engines
     from glideslope import errors as errors
+    from glideslope import optim as optim
+    from glideslope import plot as plot
+    from glideslope import rules as rules
 else:
 
     def __getattr__(name: str) -> object:

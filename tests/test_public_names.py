@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import glideslope
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
@@ -68,6 +71,18 @@ def test_every_public_name_is_documented(name: str) -> None:
 def test_every_documented_name_is_public(path: str) -> None:
     module, _, name = path.rpartition(".")
     assert path in MODULES or (module in MODULES and name in import_module(module).__all__)
+
+
+def test_every_room_is_a_name_of_the_package() -> None:
+    rooms = {name.removeprefix("glideslope.") for name in MODULES if name.count(".") == 1}
+    assert rooms <= set(glideslope.__all__)
+
+
+def test_a_type_checker_sees_the_names_that_load_late() -> None:
+    tree = ast.parse((ROOT / "glideslope" / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.asname for line in block.body for alias in line.names}
+    assert seen == {*glideslope._ROOMS, *glideslope._HOMES} - {"schedules"}
 
 
 def test_nothing_is_documented_twice() -> None:
