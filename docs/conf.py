@@ -1,6 +1,13 @@
 """How Sphinx builds the documentation; `make docs` runs it with warnings as errors."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from glideslope import __version__
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "Glideslope"
 author = "The Glideslope maintainers"
@@ -24,3 +31,14 @@ html_theme = "furo"
 html_title = f"Glideslope {version}"
 html_copy_source = False
 html_show_sphinx = False
+
+
+def _skip_fields_of_tuples(*event: object) -> bool | None:
+    """Leave out members documented by nothing but "Alias for field number 0"."""
+    member = event[3]
+    return (member.__doc__ or "").startswith("Alias for field number") or None
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-skip-member", _skip_fields_of_tuples)
