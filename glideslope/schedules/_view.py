@@ -54,7 +54,7 @@ def settling_steps(curve: Any) -> int:
         while steps < 1 << 30:
             start, half, whole = (float(v) for v in curve(np.array([0, steps / 2, steps])))
             early, late = abs(half - start), abs(whole - half)
-            if late <= 0.25 * early or late > 20 * early:
+            if late <= 0.25 * early or late > 5 * early:
                 break
             steps *= 2
     return steps
