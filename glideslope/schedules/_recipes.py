@@ -127,6 +127,7 @@ def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
     gamma, rule = as_value("gamma", gamma), "be a list of steps"
     require_type(isinstance(milestones, Iterable), "milestones", rule, milestones)
     points = [(at, power(gamma, k + 1)) for k, at in enumerate(milestones)]
+    require(len(points) > 0, "milestones", "name a step", milestones)
     return Piecewise([(0, 1.0), *points])
 
 
@@ -382,27 +383,23 @@ def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedu
     partial products small. It jumps up and down on purpose.
 
     Args:
-        steps: N, a power of two.
+        steps: N, a power of two up to 2^20.
         low: smallest curvature, above 0.
         high: largest curvature, above ``low``.
 
     Raises:
-        InvalidValue: N is not a power of two, or the interval is empty.
+        InvalidValue: N is not such a power, or the interval is empty.
 
     Example:
         >>> import glideslope as gs
-        >>> gs.fractal_chebyshev(4).values(4).round(3)
+        >>> gs.fractal_chebyshev(4).values().round(3)
         array([7.449, 1.035, 2.647, 1.385])
 
     Source: arXiv:2103.01338.
     """
-    count = whole("steps", steps, 1)
-    require(
-        count & (count - 1) == 0 and count <= 1 << 20,
-        "steps",
-        "be a power of two up to 2^20",
-        steps,
-    )
+    count = whole("steps", steps, 2)
+    power_of_two = count & (count - 1) == 0 and count <= 1 << 20
+    require(power_of_two, "steps", "be a power of two up to 2^20", steps)
     low, high = as_value("low", low), as_value("high", high)
     require(0 < low < high, "low", f"be above 0 and below high = {high}", low)
     order = [0]
@@ -410,4 +407,4 @@ def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedu
         order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]
     middle, radius = (high + low) / 2, (high - low) / 2
     nodes = [middle - radius * math.cos((j + 0.5) * math.pi / count) for j in order]
-    return Piecewise([(t, 1 / node) for t, node in enumerate(nodes)])
+    return Piecewise([(t, 1 / node) for t, node in enumerate(nodes)]).take(count)

@@ -32,7 +32,7 @@ class Piecewise(Schedule):
         shape: ``"hold"``, ``"linear"`` or ``"cosine"``.
 
     Raises:
-        InvalidValue: no points, steps that do not ascend from 0, an unknown shape.
+        InvalidValue: fewer than two points, steps that do not ascend from 0, an unknown shape.
 
     Example:
         >>> import glideslope as gs
@@ -145,5 +145,5 @@ def _pairs(points: Any) -> tuple[tuple[Any, float], ...]:
         pairs = [(step, value) for step, value in items]
     except (TypeError, ValueError):
         raise InvalidType(f"`points` must {rule}, got {points!r}") from None
-    require(len(pairs) > 0, "points", "have at least one point", points)
+    require(len(pairs) > 1, "points", "be at least two: one value is a constant", points)
     return tuple((as_steps("step", step), as_value("value", value)) for step, value in pairs)
