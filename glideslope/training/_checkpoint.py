@@ -1,0 +1,129 @@
+"""One checkpoint: a nest of plain values in one file."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from typing import Any, BinaryIO
+
+import torch
+
+from glideslope.errors import CheckpointError
+
+from ._nest import Sharing, plain
+from ._replace import replacing
+from ._seal import seal, verify
+
+FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global|GLOBAL (\S+) whose module")
+
+
+def save_checkpoint(state: object, path: str | os.PathLike[str]) -> None:
+    """Save a nest of plain values, whole and on disk, or not at all.
+
+    The file is written beside ``path``, flushed to disk, renamed, and the folder flushed: whatever
+    happens on the way, ``path`` holds either what it held or all of ``state``. Every byte is
+    covered by a checksum that `load_checkpoint` verifies. Plain ``torch.load`` reads the file too.
+
+    Args:
+        state: dicts, lists, tuples and sets, to any depth up to 200, of tensors, numbers, strings,
+            bytes, booleans and None. It is left as it was. Tensors are saved as the numbers they
+            show, without gradients; tensors that share all of their memory go on sharing it.
+            NumPy's scalars are saved as Python numbers, subclasses of `dict` and `list` as what
+            they are equal to. NumPy's arrays are refused, for they would come back as tensors.
+        path: the file. Its folder must exist. What a symbolic link points to is replaced.
+
+    Raises:
+        InvalidType: something that could not be loaded without running code, named by its place,
+            such as ``state["scheduler"]["schedule"]``.
+        InvalidValue: a nest that contains itself or is too deep, an integer over 2039 bits.
+        CheckpointError: the file could not be written, and why.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch, glideslope as gs
+        >>> with TemporaryDirectory() as folder:
+        ...     gs.save_checkpoint({"weight": torch.ones(2), "epoch": 3}, folder + "/last.pt")
+        ...     gs.load_checkpoint(folder + "/last.pt")
+        {'weight': tensor([1., 1.]), 'epoch': 3}
+    """
+    write_checkpoint(plain(state, Sharing().take), path)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Any:
+    """What `save_checkpoint` or ``torch.save`` wrote, once every checksum has been verified.
+
+    No code from the file is run: it may hold what ``torch.load(weights_only=True)`` admits. A file
+    that torch wrote is verified by the checksums it carries; if it carries none, a warning says so.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The nest, its tensors on the CPU, whatever device they were saved from.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, cut short, no checkpoint, or asks for more
+            than plain values.
+
+    Example:
+        >>> import glideslope as gs
+        >>> gs.load_checkpoint("setup.cfg")
+        Traceback (most recent call last):
+        glideslope.errors.CheckpointError: could not read setup.cfg: No such file or directory
+    """
+    return read_checkpoint(path, "cpu")
+
+
+def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
+    """Save what `plain` has made of a state."""
+    try:
+        with replacing(path) as file:
+            torch.save(nest, file)
+            seal(file)
+    except Exception as error:  # torch wraps the operating system's errors into its own
+        raise CheckpointError(f"could not save {os.fspath(path)}: {_reason(error)}") from error
+
+
+def read_checkpoint(path: str | os.PathLike[str], device: str) -> Any:
+    """Verify a file and load it; on the device ``meta``, tensors come without their data."""
+    try:
+        with open(path, "rb") as file:
+            if not verify(file):
+                message = f"{file.name} carries no checksums: damage to it would go unnoticed"
+                warnings.warn(message, stacklevel=3)
+            return _unpickle(file, device)
+    except OSError as error:
+        raise CheckpointError(f"could not read {os.fspath(path)}: {_reason(error)}") from error
+
+
+def _unpickle(file: BinaryIO, device: str) -> Any:
+    file.seek(0)
+    try:
+        return torch.load(file, map_location=device, weights_only=True, mmap=False)
+    except OSError:
+        raise
+    except Exception as error:  # a hostile file can make the unpickler raise anything
+        forbidden = FORBIDDEN.search(str(error))
+        if forbidden:
+            wanted = forbidden[1] or forbidden[2]
+            reason = f"it asks for {wanted}, and a checkpoint holds plain values only"
+        else:
+            reason = f"it does not hold a nest of plain values ({_summary(error)})"
+        raise CheckpointError(f"{file.name} is refused: {reason}") from error
+
+
+def _summary(error: Exception) -> str:
+    """What the unpickler said, without torch's advice around it."""
+    lines = str(error).partition("WeightsUnpickler error:")[2] or str(error)
+    return next((line.strip() for line in lines.splitlines() if line.strip()), type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system said, wherever it is in the chain; else the error's own words."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return f"{type(error).__name__}: {error}"

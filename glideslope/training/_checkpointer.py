@@ -1,0 +1,284 @@
+"""A folder of numbered checkpoints: the newest few, the best one, and none of them torn."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from glideslope.errors import CheckpointError, require, require_type
+
+from ._background import Background
+from ._checkpoint import read_checkpoint, write_checkpoint
+from ._folder_lock import FolderLock
+from ._nest import Buffers
+
+NAME = re.compile(r"step-(\d+)\.pt")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint that was found in a folder.
+
+    Args:
+        step: its number.
+        state: what was saved.
+        metrics: the values that were given with it, by name.
+        path: its file.
+    """
+
+    step: int
+    state: Any
+    metrics: dict[str, float]
+    path: Path
+
+
+class Checkpointer:
+    """Keeps the newest checkpoints of a run, and the best one, in a folder.
+
+    Saving stops training for as long as it takes to copy the state in memory; one write at a time
+    then runs beside it, and the interpreter does not exit before it is done. Its error, if any, is
+    raised by the next call, or at exit. Each file is written as by `save_checkpoint`, and holds
+    ``step``, ``metrics`` and ``state``.
+
+    A checkpoint is deleted only once newer ones that are whole replace it. A damaged one is
+    stepped over with a warning, counts for nothing, and is never deleted.
+
+    One process at a time saves into a folder; any number may read.
+
+    Args:
+        folder: where the files ``step-00000500.pt`` are. It is made at the first save.
+        keep: how many of the newest to keep.
+        keep_best: the name of a metric, and ``"min"`` or ``"max"``: the checkpoint in which it is
+            best is kept as well.
+        every: the number of steps from one save to the next, for `is_due`.
+
+    Raises:
+        InvalidValue: ``keep`` or ``every`` below 1, a mode other than ``"min"`` or ``"max"``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch, glideslope as gs
+        >>> folder = TemporaryDirectory()
+        >>> with gs.training.Checkpointer(folder.name, keep=2, keep_best=("loss", "min")) as saved:
+        ...     for step, loss in enumerate([0.9, 0.2, 0.7, 0.6], start=1):
+        ...         saved.save(step, {"weight": torch.ones(1)}, loss=loss)
+        ...     saved.wait()
+        ...     saved.steps(), saved.best().step, saved.latest().metrics
+        ([2, 3, 4], 2, {'loss': 0.6})
+        >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        keep: int = 3,
+        keep_best: tuple[str, str] | None = None,
+        every: int = 1,
+    ) -> None:
+        require(keep >= 1, "keep", "be at least 1", keep)
+        require(every >= 1, "every", "be at least 1", every)
+        if keep_best is not None:
+            require(keep_best[1] in ("min", "max"), "keep_best", "end in 'min' or 'max'", keep_best)
+        self.folder = Path(folder).absolute()
+        self.keep, self.keep_best, self.every = keep, keep_best, every
+        self._lock = FolderLock(self.folder)
+        self._buffers = Buffers()
+        self._background = Background()
+        self._metrics: dict[int, dict[str, float]] = {}  # of the checkpoints known to be whole
+        self._damaged: set[int] = set()
+        weakref.finalize(self, self._background.finish)  # at exit, too
+
+    def is_due(self, step: int) -> bool:
+        """Whether ``step`` is a multiple of ``every``, above 0."""
+        return step > 0 and step % self.every == 0
+
+    def save(self, step: int, state: object, /, **metrics: float) -> None:
+        """Copy ``state`` now, and write it while training goes on.
+
+        If the write before has not ended, this waits for it. If it failed, this save is begun all
+        the same, and then the error is raised.
+
+        Args:
+            step: the number of the checkpoint: at least that of the newest whole one.
+            state: any nest of plain values, see `save_checkpoint`.
+            metrics: values to keep with it, such as ``val_loss=0.31``.
+
+        Raises:
+            InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest.
+            CheckpointError: another process saves into the folder, or an earlier write failed.
+        """
+        require_type(isinstance(step, int), "step", "be a whole number", step)
+        require(step >= 0, "step", "be at least 0", step)
+        try:
+            self.wait()
+        except Exception:
+            self._begin(step, state, metrics)
+            raise
+        self._begin(step, state, metrics)
+
+    def wait(self) -> None:
+        """Return once the last save is on disk.
+
+        Raises:
+            CheckpointError: it could not be written, and why.
+        """
+        self._background.finish()
+
+    def close(self) -> None:
+        """Wait for the last save, and let other processes save into the folder."""
+        try:
+            self.wait()
+        finally:
+            self._lock.release()
+            self._buffers = Buffers()
+
+    def steps(self) -> list[int]:
+        """The numbers of the checkpoints in the folder, damaged ones included, in order."""
+        self.wait()
+        return self._steps()
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; None if there is none at all.
+
+        Raises:
+            CheckpointError: there are checkpoints, but none is whole.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                return self.load(step)
+            except CheckpointError as error:
+                self._warn_damaged(step, error)
+        if steps:
+            raise CheckpointError(f"none of the {len(steps)} checkpoints in {self.folder} is whole")
+        return None
+
+    def best(self) -> Checkpoint | None:
+        """The whole checkpoint in which the metric of ``keep_best`` is best, if any has it."""
+        self.wait()
+        best = self._best(self._whole())
+        return None if best is None else self.load(best)
+
+    def load(self, step: int) -> Checkpoint:
+        """The checkpoint with this number.
+
+        Raises:
+            CheckpointError: it is missing, or damaged.
+        """
+        path = self.path(step)
+        content = read_checkpoint(path, "cpu")
+        self._metrics[step] = _metrics(content, path)
+        return Checkpoint(step, content["state"], dict(self._metrics[step]), path)
+
+    def path(self, step: int) -> Path:
+        """The file of the checkpoint with this number."""
+        return self.folder / f"step-{step:08d}.pt"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except CheckpointError as failed:
+            if error is None:
+                raise
+            error.add_note(f"and the last checkpoint was lost: {failed}")
+
+    def _begin(self, step: int, state: object, metrics: dict[str, float]) -> None:
+        self._acquire()
+        newest = self._newest()
+        rule = f"be at least {newest}, the newest in {self.folder}"
+        require(newest is None or step >= newest, "step", rule, step)
+        numbers = {name: float(value) for name, value in metrics.items()}
+        copy = self._buffers.snapshot({"step": step, "metrics": numbers, "state": state})
+        self._background.start(lambda: self._write(step, copy, numbers))
+
+    def _acquire(self) -> None:
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            raise CheckpointError(f"could not save into {self.folder}: {error.strerror}") from error
+
+    def _write(self, step: int, copy: object, metrics: dict[str, float]) -> None:
+        write_checkpoint(copy, self.path(step))
+        self._metrics[step] = metrics
+        self._damaged.discard(step)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Delete the whole checkpoints that are neither among the newest nor the best."""
+        whole = self._whole()
+        kept = {*whole[-self.keep :], self._best(whole)}
+        for step in whole:
+            if step not in kept:
+                self._delete(step)
+
+    def _delete(self, step: int) -> None:
+        try:
+            self.path(step).unlink(missing_ok=True)
+            del self._metrics[step]
+        except OSError as error:  # one file too many is no reason to stop training
+            warnings.warn(f"could not delete {self.path(step)}: {error.strerror}", stacklevel=2)
+
+    def _steps(self) -> list[int]:
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CheckpointError(f"could not read {self.folder}: {error.strerror}") from error
+        matches = (NAME.fullmatch(name) for name in names)
+        return sorted(int(match[1]) for match in matches if match)
+
+    def _newest(self) -> int | None:
+        return next((step for step in reversed(self._steps()) if self._is_whole(step)), None)
+
+    def _whole(self) -> list[int]:
+        return [step for step in self._steps() if self._is_whole(step)]
+
+    def _is_whole(self, step: int) -> bool:
+        """Whether a checkpoint is known, or now found, to be whole; a damaged one is told once."""
+        if step in self._metrics or step in self._damaged:
+            return step in self._metrics
+        path = self.path(step)
+        try:
+            self._metrics[step] = _metrics(read_checkpoint(path, "meta"), path)
+        except CheckpointError as error:
+            self._warn_damaged(step, error)
+            return False
+        return True
+
+    def _warn_damaged(self, step: int, error: CheckpointError) -> None:
+        self._damaged.add(step)
+        warnings.warn(f"stepping over a checkpoint: {error}", stacklevel=3)
+
+    def _best(self, steps: list[int]) -> int | None:
+        """Of equally good ones the newest, for it has been trained longest."""
+        if self.keep_best is None:
+            return None
+        metric, mode = self.keep_best
+        sign = 1 if mode == "max" else -1
+        scores = [(sign * self._metrics[step].get(metric, math.nan), step) for step in steps]
+        return max((score for score in scores if not math.isnan(score[0])), default=(0, None))[1]
+
+
+def _metrics(content: object, path: Path) -> dict[str, float]:
+    """The values that were saved with a checkpoint."""
+    if not isinstance(content, Mapping) or not {"step", "metrics", "state"} <= content.keys():
+        raise CheckpointError(f"{path} was not saved by a Checkpointer")
+    return dict(content["metrics"])

@@ -1,0 +1,59 @@
+"""One process at a time may save into a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from glideslope.errors import CheckpointError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
+
+class FolderLock:
+    """A lock that ends with the process, however it ends.
+
+    It belongs to the process and not to its children, so a data worker that outlives a killed run
+    does not keep the next one out.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".lock"
+        self._file: BinaryIO | None = None
+
+    def acquire(self) -> None:
+        """Make the folder if it is missing, and take its lock if this has not got it."""
+        if self._holds():
+            return
+        self.release()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab")
+        if fcntl is None:
+            return
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.release()
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                reason = f"another process is saving into {self._path.parent}"
+                raise CheckpointError(reason) from error
+            raise
+
+    def release(self) -> None:
+        """Let other processes save."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _holds(self) -> bool:
+        """Whether the lock is this one's, on the file that is there now: folders get deleted."""
+        try:
+            there = self._path.stat()
+        except OSError:
+            return False
+        return self._file is not None and os.path.samestat(there, os.fstat(self._file.fileno()))

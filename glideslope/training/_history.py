@@ -1,0 +1,191 @@
+"""What happened in a run, one record per line, on disk as it happens."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from glideslope.errors import CheckpointError, StateMismatch, require_type
+
+from ._replace import replacing
+
+Record = dict[str, Any]
+
+CHUNK = 4096
+
+
+class History:
+    """An append-only file of records in JSON Lines.
+
+    Each record is handed to the operating system before `append` returns, so a process that is
+    killed loses none. A power cut may tear the last line: it is dropped on reading, and removed
+    when the next record is appended. Reading never changes the file.
+
+    As a part of a `TrainingState`, a history goes back to the records it had: those that a killed
+    run appended after its last checkpoint are removed, for they are about to be made again.
+
+    Args:
+        path: the file. It is made when the first record is appended; its folder must exist.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import glideslope as gs
+        >>> with TemporaryDirectory() as folder:
+        ...     history = gs.training.History(folder + "/history.jsonl")
+        ...     history.append({"step": 0, "loss": 0.9, "lr": 0.1})
+        ...     history.append({"step": 1, "loss": 0.7, "lr": 0.1, "val_loss": 0.8})
+        ...     list(history)[0], history.values("val_loss")
+        ({'step': 0, 'loss': 0.9, 'lr': 0.1}, [0.8])
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a record.
+
+        Args:
+            record: names and values: numbers, strings, booleans, None, lists and dicts of them.
+                Scalars of NumPy and torch are written as numbers. NaN and infinities are written
+                as Python's `json` spells them.
+
+        Raises:
+            InvalidType: a value that JSON has no form for, or a name that is not text.
+            CheckpointError: the file could not be written, and why.
+        """
+        line = _line(record)
+        try:
+            with self.path.open("a+b", buffering=0) as file:
+                _write_whole(file, line)
+        except OSError as error:
+            raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
+
+    def values(self, name: str) -> list[Any]:
+        """What the records that have ``name`` hold there, in order."""
+        return [record[name] for record in self if name in record]
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write all records as a table, atomically; a column per name, in order of appearance.
+
+        Raises:
+            CheckpointError: the table could not be written, and why.
+        """
+        records = list(self)
+        columns = dict.fromkeys(name for record in records for name in record)
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, list(columns))
+        table.writeheader()
+        table.writerows(records)
+        try:
+            with replacing(path) as file:
+                file.write(text.getvalue().encode())
+        except OSError as error:
+            raise CheckpointError(f"could not write {path}: {error.strerror}") from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many bytes there are, and the last line to know them by."""
+        try:
+            with self.path.open("rb") as file:
+                size = _whole_size(file, file.seek(0, os.SEEK_END))
+                return {"size": size, "last": _line_before(file, size).decode()}
+        except FileNotFoundError:
+            return {"size": 0, "last": ""}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to the records there were; warn if some of them are missing.
+
+        Raises:
+            StateMismatch: the file holds the records of something else.
+        """
+        there = self.path.stat().st_size if self.path.exists() else 0
+        if there < state["size"]:
+            message = f"{self.path} is shorter than when the state was saved: records are missing"
+            warnings.warn(message, stacklevel=2)
+        elif there:
+            with self.path.open("r+b") as file:
+                if _line_before(file, state["size"]) != state["last"].encode():
+                    raise StateMismatch(f"{self.path} is not the history that the state speaks of")
+                file.truncate(state["size"])
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, from the file.
+
+        Raises:
+            CheckpointError: a line before the last one holds no record.
+        """
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    if line.endswith(b"\n"):  # else it is the last one, and torn
+                        yield _record(line, f"{self.path}, line {number}")
+        except FileNotFoundError:
+            return
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    for name in record:
+        require_type(isinstance(name, str), "a name in the record", "be text", name)
+    return json.dumps(dict(record), ensure_ascii=False, default=_number).encode() + b"\n"
+
+
+def _number(value: Any) -> Any:
+    """A scalar of NumPy or torch as a number."""
+    is_scalar = hasattr(value, "item") and getattr(value, "ndim", None) == 0
+    require_type(is_scalar, "a value in the record", "be a number, text, a list or a dict", value)
+    return value.item()
+
+
+def _record(line: bytes, place: str) -> Record:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise CheckpointError(f"{place} is damaged: {error}") from error
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{place} is not a record")
+    return record
+
+
+def _write_whole(file: BinaryIO, line: bytes) -> None:
+    """Append a line after what is whole; leave no part of it behind if the disk is full."""
+    end = file.seek(0, os.SEEK_END)
+    size = _whole_size(file, end)
+    if size < end:
+        file.truncate(size)
+    try:
+        written = file.write(line)
+        if written < len(line):
+            file.write(line[written:])
+    except OSError:
+        file.truncate(size)
+        raise
+
+
+def _whole_size(file: BinaryIO, end: int) -> int:
+    """How many of the first ``end`` bytes are in whole lines."""
+    return end - len(_after_line_break(file, end))
+
+
+def _line_before(file: BinaryIO, end: int) -> bytes:
+    """The line whose line break is the last of the first ``end`` bytes."""
+    if not end:
+        return b""
+    start = end - 1 - len(_after_line_break(file, end - 1))
+    file.seek(start)
+    return file.read(end - start)
+
+
+def _after_line_break(file: BinaryIO, end: int) -> bytes:
+    """What follows the last line break of the first ``end`` bytes."""
+    found = b""
+    while end > 0 and b"\n" not in found:
+        size = min(CHUNK, end)
+        end -= size
+        file.seek(end)
+        found = file.read(size) + found
+    return found.rpartition(b"\n")[2]

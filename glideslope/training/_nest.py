@@ -1,0 +1,171 @@
+"""What a checkpoint may hold, and a copy of it that training can no longer change."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glideslope.errors import require, require_type
+
+Keys = tuple[object, ...]
+"""Where a value is: the keys and indices that lead to it."""
+
+ALLOWED = "be a tensor, a number, text, bytes, None, or a dict, list, tuple or set of those"
+LEAVES = {
+    *(type(None), bool, complex, float, str),
+    *(torch.Size, torch.device, torch.dtype, torch.layout),
+}
+# The unpickler that runs no code knows no longer integers and no deeper nests are worth having.
+MAX_BITS = 2039
+MAX_DEPTH = 200
+
+
+class _NoBytes(bytes):
+    """``b""``, spelt so that the unpickler that runs no code can read it back."""
+
+    def __reduce__(self) -> tuple[Callable[..., bytes], tuple[str, str]]:
+        from _codecs import encode
+
+        return encode, ("", "latin1")
+
+
+class Sharing:
+    """Takes tensors as they are, for a save that ends before training goes on."""
+
+    def __init__(self) -> None:
+        self._storages: set[int] = set()
+
+    def take(self, keys: Keys, tensor: Tensor) -> Tensor:
+        """The tensor itself; a copy if it is a part of its memory, or not the first to show it."""
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+            return tensor.cpu()
+        storage = tensor.untyped_storage()
+        alone = storage.nbytes() == tensor.nbytes and storage.data_ptr() not in self._storages
+        self._storages.add(storage.data_ptr())
+        return tensor if alone else tensor.clone()
+
+
+class Buffers:
+    """Copies tensors into memory that the next copy uses again.
+
+    Fresh memory costs several times what the copying costs: each of its pages is first cleared.
+    """
+
+    def __init__(self) -> None:
+        self._spare: dict[Keys, Tensor] = {}
+        self._filled: dict[Keys, Tensor] = {}
+
+    def snapshot(self, state: object) -> Any:
+        """A copy of ``state``; the one made before is overwritten."""
+        self._spare, self._filled = self._filled, {}
+        copy = plain(state, self.take)
+        self._spare = {}
+        return copy
+
+    def take(self, keys: Keys, tensor: Tensor) -> Tensor:
+        """A copy of ``tensor``, in the memory of what was last copied from the same place."""
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            return tensor.cpu().clone()
+        buffer = self._spare.get(keys)
+        if buffer is None or (buffer.shape, buffer.dtype) != (tensor.shape, tensor.dtype):
+            buffer = torch.empty_like(tensor, device="cpu")
+        self._filled[keys] = buffer.copy_(tensor)
+        return buffer
+
+
+def plain(state: object, take: Callable[[Keys, Tensor], Tensor]) -> Any:
+    """``state`` rebuilt from new containers, its tensors as ``take`` hands them over.
+
+    Whatever could be saved but not loaded without running code is refused here, by its place:
+    `state["scheduler"]["schedule"]`. NumPy's scalars become Python numbers; subclasses of `dict`
+    and `list` become what they are equal to. Tensors that show the same memory stay one.
+    """
+    return _Walk(take).value(state, ())
+
+
+def place(keys: Keys) -> str:
+    """How Python spells the way to a value: ``state["model"][0]``."""
+    return "state" + "".join(f'["{k}"]' if isinstance(k, str) else f"[{k!r}]" for k in keys)
+
+
+class _Walk:
+    def __init__(self, take: Callable[[Keys, Tensor], Tensor]) -> None:
+        self._take = take
+        self._taken: dict[object, tuple[Tensor, Tensor]] = {}
+        self._inside: set[int] = set()
+
+    def value(self, value: object, keys: Keys) -> Any:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, Tensor):
+            return self._tensor(value, keys)
+        if isinstance(value, dict | list) or type(value) in (tuple, set):
+            return self._container(value, keys)
+        return _leaf(value, place(keys))
+
+    def _container(self, value: Any, keys: Keys) -> Any:
+        require(id(value) not in self._inside, place(keys), "not contain itself", type(value))
+        require(len(keys) < MAX_DEPTH, "state", f"be at most {MAX_DEPTH} deep", "a deeper nest")
+        self._inside.add(id(value))
+        if isinstance(value, dict):
+            copy: Any = self._dict(value, keys)
+        elif isinstance(value, set):
+            copy = {self.value(item, (*keys, item)) for item in value}
+        else:
+            kind = tuple if isinstance(value, tuple) else list
+            copy = kind(self.value(item, (*keys, i)) for i, item in enumerate(value))
+        self._inside.remove(id(value))
+        return copy
+
+    def _dict(self, value: dict[Any, Any], keys: Keys) -> dict[Any, Any]:
+        items = {self._key(k, keys): self.value(v, (*keys, k)) for k, v in value.items()}
+        if isinstance(value, Counter):
+            return Counter(items)
+        if not isinstance(value, OrderedDict):
+            return items
+        ordered = OrderedDict(items)
+        vars(ordered).update(self._dict(vars(value), keys))  # a module's state has `_metadata`
+        return ordered
+
+    def _key(self, key: object, keys: Keys) -> Any:
+        if isinstance(key, tuple):
+            return tuple(self._key(part, keys) for part in key)
+        if isinstance(key, np.generic):
+            key = key.item()
+        return _leaf(key, f"a key of {place(keys)}")
+
+    def _tensor(self, tensor: Tensor, keys: Keys) -> Tensor:
+        source = tensor.detach()
+        refused = type(source) is not Tensor or source.is_meta or source.is_nested
+        require_type(not refused, place(keys), "be a plain tensor that holds data", type(tensor))
+        source = source.resolve_conj().resolve_neg()
+        identity = _identity(source)
+        if identity not in self._taken:
+            self._taken[identity] = source, self._take(keys, source)
+        return self._taken[identity][1]
+
+
+def _leaf(value: object, name: str) -> object:
+    if type(value) is int:
+        bits = value.bit_length()
+        require(bits <= MAX_BITS, name, f"be of at most {MAX_BITS} bits", f"{bits} bits")
+        return value
+    if type(value) is bytes:
+        return value or _NoBytes()
+    if type(value) is bytearray:
+        return bytearray(value)
+    hint = "be a tensor (torch.from_numpy makes one)" if isinstance(value, np.ndarray) else ALLOWED
+    require_type(type(value) in LEAVES, name, hint, value)
+    return value
+
+
+def _identity(tensor: Tensor) -> object:
+    """Equal for tensors that show the same numbers of the same memory in the same way."""
+    if tensor.layout is not torch.strided:
+        return id(tensor)
+    return tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype

@@ -1,0 +1,65 @@
+"""Random streams: what a run draws from, captured and restored."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+Stream = torch.Generator | np.random.Generator | random.Random
+"""A source of random numbers that a program holds itself."""
+
+
+def stream_state(stream: Stream) -> Any:
+    """Where a stream is, as plain values."""
+    if isinstance(stream, torch.Generator):
+        return stream.get_state()
+    if isinstance(stream, random.Random):
+        return stream.getstate()
+    return _as_lists(stream.bit_generator.state)
+
+
+def set_stream_state(stream: Stream, state: Any) -> None:
+    """Put a stream where it was."""
+    if isinstance(stream, torch.Generator):
+        stream.set_state(state)
+    elif isinstance(stream, random.Random):
+        stream.setstate(state)
+    else:
+        stream.bit_generator.state = state
+
+
+def global_state() -> dict[str, Any]:
+    """Where the random numbers of Python, NumPy and torch are, on the CPU and on CUDA devices."""
+    state = {
+        "python": random.getstate(),
+        "numpy": _as_lists(np.random.get_state(legacy=False)),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_initialized():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_global_state(state: dict[str, Any]) -> None:
+    """Put them where they were; warn if there are not as many CUDA devices as there were."""
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    saved = state.get("cuda", [])
+    devices = torch.cuda.device_count()
+    if saved and len(saved) != devices:
+        message = f"saved with {len(saved)} CUDA devices, restored with {devices}"
+        warnings.warn(f"{message}: random numbers on them will differ", stacklevel=3)
+    for device, device_state in enumerate(saved[:devices]):
+        torch.cuda.set_rng_state(device_state, device)
+
+
+def _as_lists(state: Any) -> Any:
+    """The state of a NumPy generator, its arrays as lists."""
+    if isinstance(state, dict):
+        return {name: _as_lists(part) for name, part in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state

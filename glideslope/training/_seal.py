@@ -1,0 +1,149 @@
+"""Checksums over every byte of a checkpoint, in a form that every zip reader steps over.
+
+``torch.save`` writes a zip archive. The CRC32 of each record stands in the archive's directory, but
+nothing covers names, headers, padding and the directory itself, and nothing verifies the CRC32s.
+The seal is the archive's comment, its last bytes::
+
+    glideslope checkpoint 1 sha256:<64 hexadecimal digits>
+
+The digest is of every byte before the digits, except the data of records whose CRC32 is written
+down. So the digest covers the CRC32s and these cover the rest. A CRC32 of zero means that it was
+not computed; the data of such a record is in the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+from glideslope.errors import CheckpointError
+
+SEAL = b"glideslope checkpoint 1 sha256:"
+DIGITS = 64
+COMMENT = re.compile(re.escape(SEAL) + rb"[0-9a-f]{%d}" % DIGITS)
+
+ARCHIVE = b"PK\x03\x04"
+ARCHIVE_END = b"PK\x05\x06"
+END_SIZE = 22  # up to the comment, whose length is in the last two bytes
+LOCAL_HEADER_SIZE = 30
+BEFORE_ZIP = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files of torch before 1.6 begin
+
+CHUNK = 1 << 20
+THREADS = min(4, os.cpu_count() or 1)
+
+
+def seal(file: BinaryIO) -> None:
+    """Write the seal at the end of the archive that ``file`` holds."""
+    with ZipFile(file) as archive:
+        records = archive.infolist()
+    file.seek(-2, os.SEEK_END)
+    file.write(struct.pack("<H", len(SEAL) + DIGITS) + SEAL)
+    file.write(_digest(file, records, file.tell()))
+
+
+def verify(file: BinaryIO) -> bool:
+    """Raise `CheckpointError` if ``file`` is damaged; False if it carries no checksums to tell by.
+
+    It is whole if it is a sealed archive, or one that torch wrote, and every checksum agrees.
+    """
+    name = file.name
+    start = file.read(len(BEFORE_ZIP))
+    if start == BEFORE_ZIP:
+        return False
+    if not start:
+        raise CheckpointError(f"{name} is empty")
+    if not start.startswith(ARCHIVE):
+        raise CheckpointError(f"{name} is not a checkpoint: it begins with {start!r}")
+    digest = _written_digest(file)
+    try:
+        return _verify_archive(file, digest)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever zipfile makes of bytes that are no archive
+        reason = str(error) or type(error).__name__
+        raise CheckpointError(f"{name} is damaged: {reason}") from error
+
+
+def _written_digest(file: BinaryIO) -> bytes | None:
+    """The digits of the seal; None if the archive ends without a comment, as torch's do."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - END_SIZE - len(SEAL) - DIGITS))
+    tail = file.read()
+    if tail[-END_SIZE:].startswith(ARCHIVE_END) and tail.endswith(b"\0\0"):
+        return None
+    end, comment = tail[:END_SIZE], tail[END_SIZE:]
+    if not end.startswith(ARCHIVE_END) or end[-2:] != struct.pack("<H", len(comment)):
+        raise CheckpointError(f"{file.name} is cut short, or something was added at its end")
+    if not COMMENT.fullmatch(comment):
+        raise CheckpointError(f"{file.name} is damaged: its checksum cannot be read")
+    return comment[-DIGITS:]
+
+
+def _verify_archive(file: BinaryIO, digest: bytes | None) -> bool:
+    name = file.name
+    with ZipFile(file) as archive:
+        records = archive.infolist()
+        if any(record.compress_type != ZIP_STORED for record in records):
+            raise CheckpointError(f"{name} is not a checkpoint: its records are compressed")
+        if not any(record.filename.endswith("/data.pkl") for record in records):
+            raise CheckpointError(f"{name} is not a checkpoint: it has no record data.pkl")
+        _verify_records(archive, [record for record in records if record.CRC])
+    if digest is None:
+        return all(record.CRC for record in records if record.file_size)
+    if digest != _digest(file, records, file.seek(0, os.SEEK_END) - DIGITS):
+        raise CheckpointError(f"{name} is damaged: it does not match its checksum")
+    return True
+
+
+def _verify_records(archive: ZipFile, records: Sequence[ZipInfo]) -> None:
+    """Read every record, in several threads; zipfile compares the CRC32s."""
+    by_size = sorted(records, key=lambda record: record.file_size)
+    with ThreadPoolExecutor(THREADS) as pool:
+        shares = [pool.submit(_read_through, archive, by_size[i::THREADS]) for i in range(THREADS)]
+        for share in shares:
+            share.result()
+
+
+def _read_through(archive: ZipFile, records: Sequence[ZipInfo]) -> None:
+    for record in records:
+        with archive.open(record) as data:
+            while data.read(CHUNK):
+                pass
+
+
+def _digest(file: BinaryIO, records: Sequence[ZipInfo], end: int) -> bytes:
+    """Of the first ``end`` bytes but for what a CRC32 covers, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    position = 0
+    for record in sorted(records, key=lambda record: record.header_offset):
+        if record.CRC:
+            start = _data_start(file, record)
+            _feed(digest, file, position, start)
+            position = start + record.compress_size
+    _feed(digest, file, position, end)
+    return digest.hexdigest().encode()
+
+
+def _data_start(file: BinaryIO, record: ZipInfo) -> int:
+    """Where the data of a record begins: after its header, its name and its padding."""
+    file.seek(record.header_offset + LOCAL_HEADER_SIZE - 4)
+    name_size, padding_size = struct.unpack("<HH", file.read(4))
+    return int(record.header_offset + LOCAL_HEADER_SIZE + name_size + padding_size)
+
+
+def _feed(digest: hashlib._Hash, file: BinaryIO, start: int, stop: int) -> None:
+    if stop < start:
+        raise CheckpointError(f"{file.name} is damaged: its records overlap")
+    file.seek(start)
+    while start < stop:
+        chunk = file.read(min(CHUNK, stop - start))
+        if not chunk:
+            raise CheckpointError(f"{file.name} is cut short")
+        digest.update(chunk)
+        start += len(chunk)
