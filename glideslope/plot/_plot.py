@@ -62,7 +62,8 @@ def plot(
         require_type(isinstance(schedule, Schedule), "schedules", "be schedules", schedule)
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     names = [shortened(str(schedule)) for schedule in schedules] if labels is None else labels
-    require(len(names) == len(schedules), "labels", f"be {len(schedules)}", labels)
+    rule = f"be as many as the schedules, {len(schedules)}"
+    require(len(names) == len(schedules), "labels", rule, labels)
     stop = steps or max(map(view_steps, schedules))
     ax = new_axes() if ax is None else ax
     draw_curves(ax, schedules, names, stop)

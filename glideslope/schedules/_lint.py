@@ -76,6 +76,7 @@ class Finding(NamedTuple):
 
 def lint(schedule: Any, steps: int | None) -> list[Finding]:
     """The findings of every check, those of the whole run first."""
+    schedule._check_bound()
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     is_run = steps is not None or math.isfinite(schedule.steps)
     run = Run(schedule, int(steps or view_steps(schedule)))

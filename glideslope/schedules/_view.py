@@ -25,6 +25,7 @@ def view_steps(schedule: Any) -> int:
 
     Four cycles of a repetition; of a decay, as many as it takes to come nearly to rest.
     """
+    schedule._check_bound()
     if math.isfinite(schedule.steps):
         return math.ceil(float(schedule.steps))
     parts = list(inner_schedules(schedule))
@@ -70,6 +71,7 @@ def outline(
     """
     import numpy as np
 
+    schedule._check_bound()
     steps = sample_steps(schedule, stop, columns * SAMPLES)
     with np.errstate(all="ignore"):
         values = np.asarray(schedule(steps), dtype=np.float64)

@@ -219,6 +219,11 @@ def test_an_endless_schedule_without_a_run_is_judged_by_its_curve_alone() -> Non
     assert codes(gs.parse("constant(0.1) - 0.2"), None) == ["negative"]
 
 
+def test_an_unbound_schedule_is_refused() -> None:
+    with pytest.raises(gs.errors.UnboundError, match="unbound length '5%'"):
+        gs.cosine("5%").lint(steps=100)
+
+
 def test_a_run_has_a_step() -> None:
     with pytest.raises(gs.errors.InvalidValue, match="`steps` must be at least 1, got 0"):
         gs.cosine(10).lint(steps=0)
