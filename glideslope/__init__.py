@@ -14,8 +14,8 @@ from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands 
 
 __version__ = "0.1.0"
 
-_ROOMS = ("engines", "errors", "optim", "plot", "rules", "schedules")
-_HOMES: dict[str, str] = {}
+_ROOMS = ("engines", "errors", "optim", "plot", "rules", "schedules", "training")
+_HOMES = {"load_checkpoint": "training", "save_checkpoint": "training"}
 
 __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from glideslope import optim as optim
     from glideslope import plot as plot
     from glideslope import rules as rules
+    from glideslope import training as training
+    from glideslope.training import load_checkpoint as load_checkpoint
+    from glideslope.training import save_checkpoint as save_checkpoint
 else:
 
     def __getattr__(name: str) -> object:

@@ -1,7 +1,5 @@
 """What keeps a training run safe: checkpoints, exact resume, early stopping, a history."""
 
-from __future__ import annotations
-
 from ._checkpoint import load_checkpoint as load_checkpoint
 from ._checkpoint import save_checkpoint as save_checkpoint
 from ._checkpointer import Checkpoint as Checkpoint
