@@ -16,10 +16,19 @@ from ._report import Report
 from ._show_files import FORMATS, write
 from ._show_screen import show_on_screen
 
+EXAMPLES = """\b
+Examples:
+  glideslope show "warmup(500) >> cosine(9500)"
+  glideslope show "cosine(1000)" "linear(1000)" --lr 3e-4
+  glideslope show "warmup(5%) >> hold(75%) >> linear(20%)" --steps 20000
+  glideslope show "warmup(2ep) >> cosine(88ep)" --steps-per-epoch 391
+  glideslope show "cosine(100).repeat(3, decay=0.5)" --png cycles.png
+  glideslope show "step(30)" --steps 90 --csv -
+"""
 UNITS = ("total_steps", "steps_per_epoch", "tokens_per_step")
 
 
-@app.command()
+@app.command(epilog=EXAMPLES)
 def show(
     specs: Annotated[
         list[str],
@@ -60,19 +69,10 @@ def show(
         Path | None, typer.Option(metavar="FILE", help="Write everything said on the screen.")
     ] = None,
 ) -> None:
-    r"""Draw schedules in the terminal, with their key values and what to know before a run.
+    """Draw schedules, measure them, and look for mistakes.
 
     Several are drawn over each other, each with a number and a colour. A file called - is the
     standard output, and then nothing else is printed there.
-
-    \b
-    Examples:
-      glideslope show "warmup(500) >> cosine(9500)"
-      glideslope show "cosine(1000)" "linear(1000)" --lr 3e-4
-      glideslope show "warmup(5%) >> hold(75%) >> linear(20%)" --steps 20000
-      glideslope show "warmup(2ep) >> cosine(88ep)" --steps-per-epoch 391
-      glideslope show "cosine(100).repeat(3, decay=0.5)" --png cycles.png
-      glideslope show "step(30)" --steps 90 --csv -
     """
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     total = steps if total_steps is None else total_steps
