@@ -47,9 +47,10 @@ def curve(out: str) -> list[str]:
 
 
 def test_the_curve_is_where_the_schedule_is(glideslope: Call) -> None:
-    rows = curve(glideslope("show", SPEC)[1])
+    out = glideslope("show", SPEC)[1]
+    rows = curve(out)
     assert len(rows) == 14
-    width = max(map(len, rows))
+    width = len(out.partition("└")[2].partition("\n")[0])
     for column in range(width):
         drawn = [k for k, row in enumerate(reversed(rows)) if row[column : column + 1].strip()]
         dots = [2 * column - 0.5 + part / 20 for part in range(41)]

@@ -44,6 +44,12 @@ def test_the_outline_keeps_what_is_narrower_than_a_column() -> None:
     assert len(steps) <= 2 * 20 + 2
 
 
+def test_the_outline_keeps_both_sides_of_a_break() -> None:
+    broken = gs.linear(1, start=0, end=1) >> gs.linear(6, start=0.1, end=0)
+    _, values = outline(broken, 7, 4)
+    assert values.max() == pytest.approx(1, abs=1e-12)
+
+
 def test_the_outline_lies_on_the_curve_and_goes_forward() -> None:
     schedule = gs.parse("warmup(10) >> cosine(30).repeat(3, decay=0.5)")
     steps, values = outline(schedule, 100, 50)
