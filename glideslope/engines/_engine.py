@@ -79,8 +79,11 @@ class Batch(ABC):
     """
 
     @abstractmethod
-    def aim(self, gradients: Sequence[Tensor]) -> bool:
-        """Take this step's gradients; False if what was prepared no longer describes the slots."""
+    def aim(self, gradients: Sequence[Tensor | None]) -> bool:
+        """Take this step's gradients; False if what was prepared does not suit them or the slots.
+
+        A gradient that is None never suits.
+        """
 
     @abstractmethod
     def sum_of_squares(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from operator import itemgetter
+from itertools import chain
 
 import numpy as np
 import torch
@@ -60,16 +60,18 @@ class FusedBatch(Batch):
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._kernel, self._function = kernel, compiled(kernel.source())
         self._parameters = [slot.parameter for slot in slots]
-        self._states = [slot.state for slot in slots]
+        states = [[slot.state[name] for slot in slots] for name in kernel.recipe.state]
         self._cohorts = sorted({slot.cohort for slot in slots})
         self._foreign = [i for i, g in enumerate(gradients) if not _is_laid_out(g, slots[i])]
         self._watch, self._gradients = Watch(gradients), gradients
-        self._held = self._kept()  # while these live, no other tensor can have their addresses
-        self._addresses = _addresses(self._held)
+        self._kept = [*self._parameters, *chain.from_iterable(states)]
+        self._addresses = list(map(Tensor.data_ptr, self._kept))
         self._table = self._new_table([slot.cohort for slot in slots])
 
-    def aim(self, gradients: Sequence[Tensor]) -> bool:
-        if not self._watch.unchanged(gradients) or _addresses(self._kept()) != self._addresses:
+    def aim(self, gradients: Sequence[Tensor | None]) -> bool:
+        if not self._watch.all_unchanged(gradients):
+            return False
+        if list(map(Tensor.data_ptr, self._kept)) != self._addresses:
             return False
         self._gradients = gradients
         aligned = list(gradients)
@@ -93,19 +95,12 @@ class FusedBatch(Batch):
     def release(self) -> None:
         self._gradients, self._copies = (), []
 
-    def _kept(self) -> list[list[Tensor]]:
-        """The parameters, then each kind of state, as the optimizer holds them now."""
-        names = self._kernel.recipe.state
-        return [self._parameters, *(list(map(itemgetter(name), self._states)) for name in names)]
-
     def _new_table(self, cohorts: Sequence[int]) -> Table:
         counts = [real_count(parameter) for parameter in self._parameters]
         rows = np.zeros((1 + max(cohorts), self._kernel.row_width), self._kernel.real)
         table = Table(counts, cohorts, len(self._kernel.dtypes), rows)
-        parameters, *state = self._addresses
-        table.addresses[:, 0] = parameters
-        for column, addresses in enumerate(state, 2):
-            table.addresses[:, column] = addresses
+        columns = np.array(self._addresses, np.int64).reshape(-1, len(counts)).T
+        table.addresses[:, 0], table.addresses[:, 2:] = columns[:, 0], columns[:, 1:]
         return table
 
     def _row(self, values: Values) -> list[float]:
@@ -119,10 +114,6 @@ class FusedBatch(Batch):
         if self._kernel.recipe.rounding != "stochastic":
             return 0
         return int(torch.randint(2**31, ()))
-
-
-def _addresses(tensors: list[list[Tensor]]) -> list[list[int]]:
-    return [list(map(Tensor.data_ptr, column)) for column in tensors]
 
 
 def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:

@@ -51,9 +51,9 @@ class TensorBatch(Batch):
         self._recipe, self._slots = recipe, slots
         self._gradients: Sequence[Tensor] = ()
 
-    def aim(self, gradients: Sequence[Tensor]) -> bool:
-        self._gradients = gradients
-        return True
+    def aim(self, gradients: Sequence[Tensor | None]) -> bool:
+        self._gradients = [gradient for gradient in gradients if gradient is not None]
+        return len(self._gradients) == len(self._slots)
 
     def sum_of_squares(self) -> float:
         return float(sum(map(_square, self._gradients)))

@@ -7,7 +7,7 @@ where it is missing the same questions are asked one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -28,14 +28,16 @@ class Watch:
         self._guards = TensorGuards(*tensors, **fixed) if _HAS_GUARDS else None
         self._descriptions = [] if _HAS_GUARDS else list(map(_description, tensors))
 
-    def unchanged(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether each tensor is as the one in its place was."""
+    def all_unchanged(self, tensors: Sequence[Tensor | None]) -> TypeGuard[Sequence[Tensor]]:
+        """Whether each is a tensor, and as the one in its place was."""
         if self._guards:
             return bool(self._guards.check(*tensors))
         return self._descriptions == list(map(_description, tensors))
 
 
-def _description(tensor: Tensor) -> tuple[Any, ...]:
+def _description(tensor: Tensor | None) -> tuple[Any, ...]:
+    if tensor is None:
+        return ()
     kind = (type(tensor), tensor.dtype, tensor.device, tensor.layout)
     strides = tensor.stride() if tensor.layout is torch.strided else ()
     return (*kind, tensor.shape, strides, tensor.is_conj(), tensor.is_neg())

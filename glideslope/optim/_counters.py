@@ -33,8 +33,6 @@ class Counters:
                 state[name] = view
             self._vectors[name] = values.numpy()
         self._expected = {name: vector.copy() for name, vector in self._vectors.items()}
-        self._states = states
-        self._views = [[state[name] for state in states] for name in names]
 
     def are_untouched(self) -> bool:
         """Whether only `advance` has changed them."""
@@ -53,7 +51,7 @@ class Counters:
 
 
 def separate(state: State) -> State:
-    """A state whose tensors share no memory with those of other parameters."""
+    """A plain dict with the same state, whose tensors share no memory with other parameters'."""
     return {
         name: value.clone() if isinstance(value, Tensor) and value.ndim == 0 else value
         for name, value in state.items()

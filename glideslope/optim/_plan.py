@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from glideslope.rules import Rule
 
 from ._common import Settings
 from ._counters import Counters
+from ._entry import Entry, Log
 from ._state import NARROW, complete
 
 Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]
-States = Mapping[Tensor, dict[str, Any]]
+States = MutableMapping[Tensor, dict[str, Any]]
 
 
 class Shape(NamedTuple):
@@ -96,14 +97,15 @@ class Plan:
         self, shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
     ) -> None:
         self._shape, self._parameters = shape, flattened(groups)
-        self._present = [gradient is not None for gradient in gradients]
-        members = list(_members(shape, groups, gradients, states))
-        self._active = [member.position for member in members]
+        self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
+        self._log = Log()
+        members = list(_members(shape, groups, gradients, states, self._log))
         self._counters = Counters(shape.rule.counters, [member.state for member in members])
         self._cohorts, cohort_of = self._gather(members)
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
         self._seen = list(states.values())
+        self._log.changed = False
 
     def aim(
         self, shape: Shape, parameters: Sequence[Tensor], gradients: Gradients, states: States
@@ -112,15 +114,13 @@ class Plan:
         if not (
             self._shape == shape
             and _are_same(parameters, self._parameters)
-            and [gradient is not None for gradient in gradients] == self._present
+            and all(gradients[i] is None for i in self._idle)
             and _are_same(list(states.values()), self._seen)
+            and not self._log.changed
             and self._counters.are_untouched()
         ):
             return False
-        return all(
-            batch.aim([gradients[position] for position in positions])  # type: ignore[misc]
-            for positions, batch in self._batches
-        )
+        return all(batch.aim(_picked(gradients, positions)) for positions, batch in self._batches)
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
@@ -198,18 +198,26 @@ def flattened(groups: Sequence[Group]) -> list[Tensor]:
 
 
 def _members(
-    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States, log: Log
 ) -> Iterator[Member]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
     for position, parameter in enumerate(flattened(groups)):
         gradient = gradients[position]
         if gradient is not None:
-            home, state = homes[position], states[parameter]
+            home = homes[position]
+            state = states[parameter] = Entry(states[parameter], log)
             recipe = shape.recipe(home, parameter)
             dtype = shape.settings.state_dtype
             fresh = complete(recipe, groups[home], parameter, state, dtype)
             yield Member(position, home, parameter, gradient, state, recipe, fresh)
+
+
+def _picked(gradients: Gradients, positions: list[int]) -> Sequence[Any]:
+    """The gradients of a batch, which most often is all there are."""
+    if len(positions) == len(gradients):
+        return gradients
+    return [gradients[position] for position in positions]
 
 
 def _are_same(these: Sequence[Any], those: Sequence[Any]) -> bool:

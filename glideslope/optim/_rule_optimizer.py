@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Unpack
 
 import torch
+from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from glideslope.errors import StateMismatch, require
 from glideslope.rules import Rule
@@ -20,6 +22,8 @@ from ._optimizer import Optimizer, Params
 from ._plan import Plan, Shape, flattened
 from ._report import EngineReport, EngineReportRow
 from ._traced import can_trace, traced_step
+
+Closure = Callable[[], Any]
 
 CLIP_EPS = 1e-6
 """What `torch.nn.utils.clip_grad_norm_` adds to the norm."""
@@ -74,7 +78,7 @@ class RuleOptimizer(Optimizer):
         self._schedules: dict[int, dict[str, Any]] = {}
         super().__init__(params, defaults)
 
-    def step(self, closure: Callable[[], Any] | None = None, *, zero_grad: bool = False) -> Any:
+    def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
         """Update all parameters that have gradients.
 
         Args:
@@ -84,6 +88,24 @@ class RuleOptimizer(Optimizer):
         Returns:
             The closure's loss, or None.
         """
+        if self._is_observed() and not torch.compiler.is_compiling():
+            return _observed_step(self, closure, zero_grad=zero_grad)
+        return self._step(closure, zero_grad=zero_grad)
+
+    # Torch would wrap every `step` in hooks and a profiler's label. They cost as much as a tenth of
+    # a step, so `step` itself calls torch's wrapper, where there is a hook or a profiler.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _is_observed(self) -> bool:
+        return bool(
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+            or _profiler_enabled()
+        )
+
+    def _step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -91,10 +113,12 @@ class RuleOptimizer(Optimizer):
         self._write_scheduled_values()
         shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups)
         with torch.set_grad_enabled(shape.differentiable):
-            if torch.compiler.is_compiling() and can_trace(shape):
+            if not torch.compiler.is_compiling():
+                self._update(shape)
+            elif can_trace(shape):
                 traced_step(shape, self.param_groups, self.state)
             else:
-                self._update(shape)
+                _disable_dynamo(self._update)(shape)
         return loss
 
     def engine_report(self) -> EngineReport:
@@ -213,7 +237,6 @@ class RuleOptimizer(Optimizer):
             self._plan.aim(shape, parameters, gradients, self.state)
         return self._plan
 
-    @_disable_dynamo
     def _update(self, shape: Shape) -> None:
         plan = self._aimed_plan(shape)
         try:
@@ -241,6 +264,9 @@ class RuleOptimizer(Optimizer):
         self.skipped_steps += 1
         if shape.zeroing:
             self.zero_grad(set_to_none=False)
+
+
+_observed_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)
 
 
 def _names(group: dict[str, Any]) -> list[str]:
