@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -239,3 +240,12 @@ def test_the_examples_of_the_help_run(glideslope: Call) -> None:
     assert len(examples) == 6
     for example in examples:
         assert glideslope(*shlex.split(example)[1:])[0] == 0
+
+
+def test_the_page_shows_what_the_program_prints(glideslope: Call) -> None:
+    page = Path(__file__).parents[2] / "docs" / "show.md"
+    sessions = re.findall(r"^```console\n\$ (.*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    assert len(sessions) == 4
+    for command, shown in sessions:
+        _, out, err = glideslope(*shlex.split(command)[1:])
+        assert [line.rstrip() for line in (out + err).rstrip().splitlines()] == shown.splitlines()
