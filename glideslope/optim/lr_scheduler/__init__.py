@@ -1,20 +1,87 @@
-"""Schedulers with torch's names, signatures, values and states, for any optimizer."""
+"""Schedulers with torch's names, signatures, values and states, for any optimizer.
+
+They multiply: whatever runs on one optimizer, in any order and nested to any depth, gives the
+product of the factors, and a rate that is set by hand between two steps is respected. Each is a
+closed form, so it jumps and resumes exactly. A state that torch wrote loads here, and the reverse.
+"""
 
 from __future__ import annotations
 
 from ._base import EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING
 from ._base import LRScheduler as LRScheduler
 from ._base import _LRScheduler as _LRScheduler
+from ._chained import ChainedScheduler as ChainedScheduler
 from ._cosine import CosineAnnealingLR as CosineAnnealingLR
 from ._cosine import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
+from ._cyclic import CyclicLR as CyclicLR
 from ._factors import ConstantLR as ConstantLR
 from ._factors import ExponentialLR as ExponentialLR
 from ._factors import LinearLR as LinearLR
 from ._factors import MultiStepLR as MultiStepLR
 from ._factors import PolynomialLR as PolynomialLR
 from ._factors import StepLR as StepLR
+from ._greedy import GreedyLR as GreedyLR
 from ._lambdas import LambdaLR as LambdaLR
 from ._lambdas import MultiplicativeLR as MultiplicativeLR
 from ._last_lr import LastLR as LastLR
 from ._line import Absolute as Absolute
+from ._noam import NoamScheduler as NoamScheduler
+from ._one_cycle import OneCycleLR as OneCycleLR
+from ._plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ._scheduler import Scheduler as Scheduler
+from ._sequential import SequentialLR as SequentialLR
+from ._swa import SWALR as SWALR
+from ._transformers import (
+    get_constant_schedule,
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_cosine_with_hard_restarts_schedule_with_warmup,
+    get_cosine_with_min_lr_schedule_with_warmup,
+    get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+    get_greedy_schedule,
+    get_inverse_sqrt_schedule,
+    get_linear_schedule_with_warmup,
+    get_polynomial_decay_schedule_with_warmup,
+    get_reduce_on_plateau_schedule,
+    get_scheduler,
+    get_wsd_schedule,
+)
+
+__all__ = [
+    "Absolute",
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "EPOCH_DEPRECATION_WARNING",
+    "ExponentialLR",
+    "GreedyLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LastLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "NoamScheduler",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SWALR",
+    "Scheduler",
+    "SequentialLR",
+    "StepLR",
+    "get_constant_schedule",
+    "get_constant_schedule_with_warmup",
+    "get_cosine_schedule_with_warmup",
+    "get_cosine_with_hard_restarts_schedule_with_warmup",
+    "get_cosine_with_min_lr_schedule_with_warmup",
+    "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
+    "get_greedy_schedule",
+    "get_inverse_sqrt_schedule",
+    "get_linear_schedule_with_warmup",
+    "get_polynomial_decay_schedule_with_warmup",
+    "get_reduce_on_plateau_schedule",
+    "get_scheduler",
+    "get_wsd_schedule",
+]

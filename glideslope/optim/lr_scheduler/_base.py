@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from glideslope.errors import GlideslopeError, InvalidType, InvalidValue, require
 
@@ -24,9 +23,9 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     """The base of all schedulers, and of your own in torch's style.
 
     A subclass writes `get_lr`, which gives one learning rate per parameter group for the step
-    ``last_epoch``. Building a scheduler writes the rates of step 0, so the optimizer's update number
-    t runs at the rate of step t. Whatever stands in the groups is respected: other schedulers on
-    the same optimizer, hand edits, a loaded state.
+    ``last_epoch``. Building a scheduler writes the rates of step 0, so the optimizer's update
+    number t runs at the rate of step t. Whatever stands in the groups is respected: other
+    schedulers on the same optimizer, hand edits, a loaded state.
 
     Args:
         optimizer: anything with ``param_groups`` (dictionaries that hold ``"lr"``), or with a plain
@@ -57,10 +56,13 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     """
 
     # Kept out of ``__dict__``, which holds what torch's schedulers hold and no more.
-    __slots__ = ("_entry", "_ledger", "_order", "_verbose")
+    __slots__ = ("_bound", "_entry", "_ledger", "_order", "_origins", "_verbose")
 
+    _ties: ClassVar[frozenset[str]] = frozenset({"_bound", "_entry", "_ledger", "_order"})
     _settings: ClassVar[tuple[str, ...]] = ()  # arguments that a state carries
     _progress: ClassVar[tuple[str, ...]] = ("base_lrs", "last_epoch")  # and what moves
+    _unsaved: ClassVar[frozenset[str]] = frozenset({"optimizer"})
+    _starts_anew: ClassVar[bool] = False  # from the bases, whatever gone schedulers made of them
     _watches_order: ClassVar[bool] = True
     _warns_of_epoch: ClassVar[bool] = True
 
@@ -69,6 +71,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     last_epoch: int
     _last_lr: list[float]  # type: ignore[assignment]
     _step_count: int
+    _bound: Any  # the optimizer that the ledger is of
     _ledger: Ledger | None
     _entry: Entry | None
     _order: CallOrder | None
@@ -77,7 +80,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
         """Begin unbound; a copy, which is not built anew, joins its optimizer at its next step."""
         self = super().__new__(cls)
-        self._ledger = self._entry = self._order = None
+        self._bound = self._ledger = self._entry = self._order = None
+        self._origins: list[float] = []
         self._verbose = False
         return self
 
@@ -115,7 +119,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         if epoch is not None and self._warns_of_epoch:
             warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
         ledger = self._ledger
-        if ledger is None or ledger.port.optimizer is not self.optimizer:
+        if ledger is None or self._bound is not self.optimizer:
             ledger = self._bind()
         if len(ledger.port.groups()) > len(self.base_lrs):
             self._welcome(ledger)
@@ -154,7 +158,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return closed_form()  # type: ignore[no-any-return]
 
     def _write(self, ledger: Ledger, values: Sequence[Any]) -> list[float]:
-        """Write the rates outright, as torch does: a recursion has other factors in them already."""
+        """Write the rates outright, as torch does: a recursion has all factors in them already."""
         count = len(ledger.port.groups())
         require(len(values) >= count, "get_lr()", f"give {count} rates, one per group", values)
         return ledger.edit(plain(values))
@@ -183,9 +187,10 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     def _bind(self) -> Ledger:
         """Find the ledger of the optimizer this scheduler has now."""
-        if self._ledger is None or self._ledger.port.optimizer is not self.optimizer:
+        if self._ledger is None or self._bound is not self.optimizer:
             self._entry = None
             self._ledger = Ledger.of(self.optimizer)
+            self._bound = self.optimizer
         return self._ledger
 
     def _find_bases(self, ledger: Ledger, last_epoch: int) -> list[float]:
@@ -193,8 +198,9 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
             bases = _initial_lr.required(ledger)
             ledger.rebase(bases)
         else:
-            bases = ledger.free_bases()
+            bases = ledger.free_bases(self._starts_anew)
             _initial_lr.note(ledger, bases)
+        self._origins = list(ledger.origins)
         return bases
 
     def _welcome(self, ledger: Ledger) -> None:
@@ -209,6 +215,23 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Set the base of a group, of the next new one too."""
         self.base_lrs[group : group + 1] = [base]
 
+    def _base_on(self, bases: list[float]) -> None:
+        """Take the bases of a run that is resumed."""
+        self.base_lrs = list(bases)
+
+    def _hand_over(self) -> None:
+        """Leave the optimizer to a composite."""
+        if self._order is not None:
+            self._order.stop()
+        self._bound = self._ledger = self._entry = self._order = None
+
+    def _begin_anew(self) -> None:
+        """Go back to the bases without what gone schedulers made of them."""
+        self._base_on(self._origins)
+
+    def _settle(self) -> None:
+        """Write what goes along with the rates; a composite asks for it when it has been loaded."""
+
     # State.
 
     def state_dict(self) -> dict[str, Any]:
@@ -216,7 +239,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
         ``_last_lr`` is what the groups hold now, so a hand edit survives a checkpoint.
         """
-        state = {key: _state.copied(v) for key, v in vars(self).items() if key != "optimizer"}
+        saved = {key: value for key, value in vars(self).items() if key not in self._unsaved}
+        state: dict[str, Any] = _state.copied(saved)
         if self._ledger is not None:
             state["_last_lr"] = list(self._ledger.observe())
         return state
@@ -241,7 +265,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         strict = "_settings" in vars(type(self))
         known = [*self._settings, *self._progress, *(vars(self) if strict else ())]
         name = type(self).__name__
-        _state.check_keys(name, set(known) - {"optimizer"}, state, strict)
+        _state.check_keys(name, set(known) - self._unsaved, state, strict)
         own = {key: getattr(self, key) for key in self._settings if hasattr(self, key)}
         _state.warn_of_changes(name, own, state)
         self._adopt(state)
@@ -269,7 +293,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Everything but the ties to this very optimizer, for copies and pickles."""
         slots = {name for cls in type(self).__mro__ for name in vars(cls).get("__slots__", ())}
-        kept = slots - {"_entry", "_ledger", "_order"}
+        kept = slots - self._ties
         return vars(self), {name: getattr(self, name) for name in kept if hasattr(self, name)}
 
 

@@ -51,6 +51,14 @@ def per_group(name: str, value: Any, groups: Sequence[Any]) -> list[float]:
     return [float(number(name, each)) for each in values]
 
 
+def same(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether two lists of rates agree, but for rounding to a float32 tensor."""
+    return len(values) == len(others) and all(
+        math.isclose(value, other, rel_tol=1e-7)
+        for value, other in zip(values, others, strict=True)
+    )
+
+
 def plain(values: Sequence[Any]) -> list[float]:
     """Python floats, from numbers, torch's tensors, or what else makes a float."""
     try:

@@ -11,7 +11,7 @@ from ._checks import above, number
 from ._closed_form import ClosedForm
 
 
-def _descent(position: float, length: float) -> tuple[float, float]:
+def descent(position: float, length: float) -> tuple[float, float]:
     """The weights of the start and of the end, ``(1 ± cos(π · position / length)) / 2``.
 
     As squares, they lose no digits where they are small.
@@ -65,7 +65,7 @@ class CosineAnnealingLR(ClosedForm):
         super().__init__(optimizer, last_epoch, verbose)
 
     def _values(self, t: int) -> list[float]:
-        high, low = _descent(t % (2 * self.T_max), self.T_max)
+        high, low = descent(t % (2 * self.T_max), self.T_max)
         floor = self.eta_min * low
         return [base * high + floor for base in self.base_lrs]
 
@@ -107,6 +107,7 @@ class CosineAnnealingWarmRestarts(ClosedForm):
     _progress = (*ClosedForm._progress, "T_cur", "T_i")
     _watches_order = False
     _warns_of_epoch = False
+    _starts_anew = True
 
     def __init__(
         self,
@@ -166,7 +167,7 @@ class CosineAnnealingWarmRestarts(ClosedForm):
     def _values(self, t: int) -> list[float]:
         if t != self._placed_at:  # the clock was set from outside
             self._place(t)
-        high, low = _descent(self.T_cur, self.T_i)
+        high, low = descent(self.T_cur, self.T_i)
         floor = self.eta_min * low
         return [base * high + floor for base in self.base_lrs]
 

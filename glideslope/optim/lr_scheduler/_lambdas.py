@@ -101,6 +101,7 @@ class LambdaLR(Lambdas):
 
     __slots__ = ()
     _settings = ()
+    _starts_anew = True
 
     def _values(self, t: int) -> list[float]:
         functions = self.lr_lambdas

@@ -8,15 +8,17 @@ for and the reference it counts them from. What a group gets is ::
 so schedulers compose as the product of their factors, in any order, and each stays a closed form.
 Whatever somebody else wrote since the last write (a hand edit, a loaded optimizer, a foreign
 scheduler) is absorbed by the base, so it is respected and goes on being scheduled. A scheduler that
-is gone leaves its last factor behind in the base.
+is gone leaves its last factor behind in the base, unless its successor starts anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from math import isclose, isfinite, prod
 from typing import Any, ClassVar
-from weakref import ReferenceType, WeakValueDictionary, ref
+from weakref import WeakValueDictionary, finalize, ref
 
 from torch import Tensor
 
@@ -44,14 +46,20 @@ def compound(bases: list[float], shares: Iterable[Share]) -> list[float]:
 
 
 class Entry:
-    """What one scheduler asks for (``values``), over what it counts from (``references``)."""
+    """What one scheduler asks for (``values``), over what it counts from (``references``).
 
-    __slots__ = ("owner", "references", "values")
+    With ``anew`` it started from bases without the factors of the schedulers before it. ``settled``
+    says that somebody set the values by hand while it was at work: its factor is in them.
+    """
 
-    def __init__(self, owner: object, references: list[float], values: list[float]) -> None:
-        self.owner: ReferenceType[object] = ref(owner)
+    __slots__ = ("anew", "owner", "references", "settled", "values")
+
+    def __init__(self, owner: ref[object], references: list[float], anew: bool) -> None:
+        self.owner = owner
         self.references = references
-        self.values = values
+        self.values = list(references)
+        self.anew = anew
+        self.settled = False
 
     def factor(self, group: int) -> float:
         """The factor on one group; 1 on a group this scheduler has not joined."""
@@ -61,10 +69,9 @@ class Entry:
 
 
 class Ledger:
-    """The account of one key of one optimizer. `Ledger.of` finds it; schedulers keep it alive.
+    """The account of one key of one optimizer, for as long as the optimizer lives.
 
-    It holds the optimizer, never the other way round: with its last scheduler it is gone, and the
-    values in the groups are what the next one starts from.
+    `Ledger.of` finds it. It does not keep the optimizer alive, nor the schedulers.
     """
 
     __slots__ = (
@@ -72,10 +79,12 @@ class Ledger:
         "_entries",
         "_field",
         "_key",
+        "_lent",
         "_seen",
         "_tensors",
         "_versions",
         "bases",
+        "origins",
         "port",
         "written",
     )
@@ -84,9 +93,11 @@ class Ledger:
 
     def __init__(self, optimizer: Any, key: str) -> None:
         self.port = Port(optimizer)
-        self.bases: list[float] = []  # what each group has without the entries' factors
+        self.bases: list[float] = []  # what each group has without the entries' factors,
+        self.origins: list[float] = []  # and without those that gone schedulers left either
         self.written: list[float] = []  # the numbers last written
         self._key = key
+        self._lent = False
         self._field = field_of(key)
         self._entries: list[Entry] = []
         self._seen: list[Any] = []  # the objects, numbers or tensors, that stood there afterwards
@@ -96,17 +107,35 @@ class Ledger:
 
     @classmethod
     def of(cls, optimizer: Any, key: str = "lr") -> Ledger:
-        """The ledger of this key of this optimizer, opened if nobody has it open."""
+        """The ledger of this key of this optimizer."""
         ledger = cls._open.get((id(optimizer), key))
         if ledger is None:
             ledger = cls._open[id(optimizer), key] = cls(optimizer, key)
+            ledger._stay(optimizer)
         return ledger
+
+    def _stay(self, optimizer: Any) -> None:
+        """Live as long as the optimizer; where that cannot be told, as long as its schedulers."""
+        try:
+            finalize(optimizer, self._entries.clear).atexit = False
+        except TypeError:
+            pass
 
     # Entering and leaving.
 
-    def join(self, owner: object, references: Sequence[float]) -> Entry:
+    def free_bases(self, anew: bool = False) -> list[float]:
+        """What each group has without the factors of the living: the base of a newcomer.
+
+        One that starts ``anew`` does without what the gone have left behind, too.
+        """
+        self.observe()
+        if anew:
+            self.bases = list(self.origins)
+        return list(self.bases)
+
+    def join(self, owner: object, references: Sequence[float], anew: bool = False) -> Entry:
         """Enter with the factor 1: nothing changes until the first `post`."""
-        entry = Entry(owner, list(references), list(references))
+        entry = Entry(ref(owner, partial(_part, ref(self))), list(references), anew)
         self._entries.append(entry)
         return entry
 
@@ -114,21 +143,17 @@ class Ledger:
         """Leave, and take the factor along."""
         self._entries.remove(entry)
 
-    def free_bases(self) -> list[float]:
-        """What each group has without the factors of the living: the base of a newcomer."""
-        self.observe()
-        self._bury()
-        return list(self.bases)
-
     def rebase(self, bases: Sequence[float]) -> None:
         """Take these bases from now on, as an absolute or a resumed schedule asks."""
         self.observe()
-        self.bases = list(bases)
+        self.bases, self.origins = list(bases), list(bases)
 
     def restore(self, entry: Entry, references: Sequence[float], values: list[float]) -> None:
         """Set an entry whose factor is already in the values that the groups hold."""
         entry.references, entry.values = list(references), values
-        self._refer(self.observe(), references)
+        for group, value in enumerate(self.observe()):
+            base = _undone(value, self._factor(group), references[group])
+            self.bases[group] = self.origins[group] = base
 
     def extend(self, entry: Entry, reference: float, value: float, base: float | None) -> None:
         """Let ``entry`` join the next group it does not know, asking for ``value``.
@@ -140,13 +165,31 @@ class Ledger:
         entry.values = [*entry.values, value]
         if base is None:
             base = _undone(self.bases[group], entry.factor(group), reference)
-        self.bases[group] = base
+        self.bases[group] = self.origins[group] = base
+
+    def _bury(self) -> None:
+        """Fold the factors of the gone into the bases, or drop those that were started over."""
+        living = [entry for entry in self._entries if entry.owner() is not None]
+        gone = [entry for entry in self._entries if entry.owner() is None]
+        over = [entry for entry in gone if not entry.settled and self._was_started_over(entry)]
+        self._entries = living
+        folded = [(entry.values, entry.references) for entry in gone if entry not in over]
+        self.bases = compound(self.bases, folded)
+        if over and self.port.optimizer is not None:
+            self.observe()
+            self._write(self.port.groups(), self._product())
+
+    def _was_started_over(self, entry: Entry) -> bool:
+        later = self._entries[self._entries.index(entry) + 1 :]
+        return any(other.anew and other.owner() is not None for other in later)
 
     # Reading and writing.
 
     def observe(self) -> list[float]:
         """Let the bases absorb what others wrote; return the values now in the groups."""
         now = self._field.read(self.port.groups())
+        if self._lent:
+            return [self._number(value, group) for group, value in enumerate(now)]
         if now != self._seen or self._retyped(now):
             self._absorb(now)
         return self.written
@@ -167,7 +210,7 @@ class Ledger:
             return self.written
         before, entry.values = entry.values, values
         try:
-            self._write(groups, self._product(entry))
+            self._write(groups, self._product())
         except InvalidValue:
             entry.values = before
             raise
@@ -178,7 +221,7 @@ class Ledger:
         self.observe()
         before, entry.values = entry.values, values
         try:
-            return self._product(entry)[: len(self.written)]
+            return self._product()[: len(self.written)]
         finally:
             entry.values = before
 
@@ -186,16 +229,38 @@ class Ledger:
         """Write ``values`` outright, as a hand edit does; the bases absorb them."""
         groups = self.port.groups()
         self.observe()
+        if self._lent:
+            self._field.fill(groups, values)
+            return values
         self._write(groups, values)
-        self._refer(self.written, self.written)
+        for group, value in enumerate(self.written):
+            base = _undone(value, self._factor(group), value)
+            before = self.bases[group]
+            self.bases[group] = base
+            self.origins[group] = self.origins[group] * (base / before) if before else base
         return self.written
 
-    def _product(self, newest: Entry) -> list[float]:
+    @contextmanager
+    def lend(self, values: list[float]) -> Iterator[None]:
+        """Let a scheduler that works on the groups themselves have them, holding ``values``.
+
+        Meanwhile they count for nothing here; afterwards they hold again what they did.
+        """
+        held, groups = self.observe(), self.port.groups()
+        self._field.fill(groups, values)
+        self._lent = True
+        try:
+            yield
+        finally:
+            self._lent = False
+            self._field.fill(groups, held)
+
+    def _product(self) -> list[float]:
         """What every group is due; a single entry on its own bases gets what it asks for."""
-        if len(self._entries) == 1 and newest.references == self.bases:
-            return newest.values
-        self._bury()
-        return compound(self.bases, [(entry.values, entry.references) for entry in self._entries])
+        entries = self._entries
+        if len(entries) == 1 and entries[0].references == self.bases:
+            return entries[0].values
+        return compound(self.bases, [(entry.values, entry.references) for entry in entries])
 
     def _write(self, groups: list[Any], values: list[float]) -> None:
         if not isfinite(sum(values)):
@@ -208,7 +273,7 @@ class Ledger:
         else:
             self._field.store(groups, values)
             self.written = self._seen = values
-        if self.port.sync is not None:
+        if self.port.syncs:
             self.port.sync()
 
     def _refuse(self, values: list[float]) -> None:
@@ -232,10 +297,14 @@ class Ledger:
         for group, value in enumerate(values):
             if group >= len(self.bases):
                 self.bases.append(value)
+                self.origins.append(value)
             elif group < len(self._seen) and self._stands(group, now[group]):
                 values[group] = self.written[group]
             else:
-                self.bases[group] = _undone(value, self._factor(group), value)
+                base = _undone(value, self._factor(group), value)
+                self.bases[group] = self.origins[group] = base
+                for entry in self._entries:
+                    entry.settled = True
         self._remember(now, values)
 
     def _number(self, value: Any, group: int) -> float:
@@ -260,17 +329,12 @@ class Ledger:
     def _factor(self, group: int) -> float:
         return prod(entry.factor(group) for entry in self._entries)
 
-    def _refer(self, values: Sequence[float], near: Sequence[float]) -> None:
-        """Take the bases that the factors make ``values`` of."""
-        for group, value in enumerate(values):
-            self.bases[group] = _undone(value, self._factor(group), near[group])
 
-    def _bury(self) -> None:
-        """Fold the factors of schedulers that are gone into the bases."""
-        dead = [entry for entry in self._entries if entry.owner() is None]
-        if dead:
-            self.bases = compound(self.bases, [(entry.values, entry.references) for entry in dead])
-            self._entries = [entry for entry in self._entries if entry.owner() is not None]
+def _part(find: Callable[[], Ledger | None], _owner: object) -> None:
+    """Called when a scheduler is gone."""
+    ledger = find()
+    if ledger is not None:
+        ledger._bury()
 
 
 def _undone(value: float, factor: float, near: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+from weakref import ref
 
 from torch import Tensor
 
@@ -28,27 +29,30 @@ class AttributeGroup:
     What the optimizer does not have, such as ``initial_lr``, is kept here.
     """
 
-    def __init__(self, optimizer: Any) -> None:
-        self._optimizer = optimizer
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
         self._notes: dict[str, Any] = {}
 
     def __contains__(self, key: object) -> bool:
-        return key in self._notes or (isinstance(key, str) and hasattr(self._optimizer, key))
+        return key in self._notes or (isinstance(key, str) and hasattr(self._find(), key))
 
     def __getitem__(self, key: str) -> Any:
         if key in self:
-            return self._notes[key] if key in self._notes else getattr(self._optimizer, key)
+            return self._notes[key] if key in self._notes else getattr(self._find(), key)
         raise KeyError(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if hasattr(self._optimizer, key):
-            setattr(self._optimizer, key, value)
+        optimizer = self._find()
+        if hasattr(optimizer, key):
+            setattr(optimizer, key, value)
         else:
             self._notes[key] = value
 
 
 class Port:
     """One optimizer as a list of groups, read anew each time: loading a state replaces them.
+
+    It does not keep the optimizer alive; the schedulers on it do.
 
     Raises:
         InvalidType: the optimizer has neither ``param_groups`` nor ``lr``.
@@ -58,15 +62,30 @@ class Port:
         has_groups = hasattr(optimizer, "param_groups")
         rule = "have `param_groups`, a list of dictionaries with an 'lr', or a plain `lr`"
         require_type(has_groups or hasattr(optimizer, "lr"), "optimizer", rule, optimizer)
-        self.optimizer = optimizer
-        self._groups: list[Group] | None = None if has_groups else [AttributeGroup(optimizer)]
-        self.sync: Callable[[], object] | None = getattr(optimizer, "_sync_hyperparams", None)
+        self._find = _finder(optimizer)
+        self._groups: list[Group] | None = None if has_groups else [AttributeGroup(self._find)]
+        self.syncs = hasattr(optimizer, "_sync_hyperparams")
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer, or None when it is gone."""
+        return self._find()
 
     def groups(self) -> list[Any]:
         """The groups as they are now."""
-        if self._groups is None:
-            return self.optimizer.param_groups  # type: ignore[no-any-return]
-        return self._groups
+        return self._find().param_groups if self._groups is None else self._groups  # type: ignore
+
+    def sync(self) -> None:
+        """Tell an optimizer that wants to know that its hyperparameters have changed."""
+        self._find()._sync_hyperparams()
+
+
+def _finder(optimizer: Any) -> Callable[[], Any]:
+    """A weak reference, or what serves as one for the few that allow none."""
+    try:
+        return ref(optimizer)
+    except TypeError:
+        return lambda: optimizer
 
 
 class Field:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from glideslope.errors import StateMismatch
+from glideslope.schedules import Schedule
 
 # What every state of torch has or has had, and none needs.
 BOOKKEEPING = frozenset(
@@ -57,8 +58,8 @@ def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]
 
 
 def saved_callable(function: Callable[..., Any] | None) -> dict[str, Any] | None:
-    """The attributes of a callable object; None for functions, which are not saved."""
-    if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__"):
+    """The attributes of a callable object; None for functions and schedules, which never change."""
+    if isinstance(function, types.FunctionType | Schedule) or not hasattr(function, "__dict__"):
         return None
     return dict(vars(function))
 

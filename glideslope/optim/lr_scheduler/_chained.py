@@ -1,0 +1,78 @@
+"""Several schedulers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._composite import Composite
+from ._ledger import compound
+
+
+class ChainedScheduler(Composite):
+    """Several schedulers at once: ``base × Π rate / base`` over the members.
+
+    Schedulers that are stepped side by side on one optimizer multiply without it too; it makes one
+    scheduler of them. Members may be composites themselves, and `ReduceLROnPlateau`, for which
+    `step` takes the metric.
+
+    Args:
+        schedulers: the members.
+        optimizer: see `LRScheduler`; that of the first member unless given.
+        verbose: print the rates at every step.
+
+    Raises:
+        InvalidType: a member that is not a scheduler.
+        InvalidValue: no member, or one of another optimizer.
+
+    Example:
+        >>> import torch
+        >>> from glideslope.optim.lr_scheduler import ConstantLR, ExponentialLR
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
+        >>> warmup = ConstantLR(optimizer, factor=0.25, total_iters=2)
+        >>> scheduler = ChainedScheduler([warmup, ExponentialLR(optimizer, gamma=0.5)])
+        >>> for _ in range(4):
+        ...     print(f"{scheduler.last_lr:.1f}", end=" ")
+        ...     optimizer.step(); scheduler.step()
+        0.2 0.1 0.2 0.1
+
+    `torch.optim.lr_scheduler.ChainedScheduler`
+    """
+
+    __slots__ = ()
+    _settings = ()
+
+    def __init__(
+        self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
+    ) -> None:
+        ledger = self._gather(optimizer, schedulers, verbose)
+        self._last_lr = list(self._write(ledger, self._now()))
+
+    @property
+    def base_lrs(self) -> list[float]:  # type: ignore[override]
+        """The bases of the last member."""
+        return self._members[-1].base_lrs  # type: ignore[no-any-return]
+
+    def get_lr(self) -> list[float]:
+        """The product of the members' learning rates, one per parameter group."""
+        return list(self._now())
+
+    def _product(self, rates: list[list[float]]) -> list[float]:
+        shares = zip(rates, (member.base_lrs for member in self._members), strict=True)
+        product = compound(self.base_lrs, shares)
+        for member in self._members:
+            self._keep(member, product)
+        return product
+
+    def _now(self) -> list[float]:
+        return self._product([member._now() for member in self._members])
+
+    def _move(self, t: int) -> list[float]:
+        return self._product([member._move(t) for member in self._members])
+
+    def _advance(self, metrics: Any) -> list[float]:
+        return self._product([member._advance(metrics) for member in self._members])
+
+    def _settle(self) -> None:
+        for member in self._members:
+            member._settle()

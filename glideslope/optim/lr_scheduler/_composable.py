@@ -1,0 +1,101 @@
+"""Schedulers whose rates are their own, so the ledger can multiply them and composites hold them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _initial_lr
+from ._base import LRScheduler
+from ._checks import same
+from ._ledger import Ledger
+
+
+class Composable(LRScheduler):
+    """A scheduler that gives its rates without a look at what stands in the groups.
+
+    In the ledger it asks for these rates, counted from its bases: what is written is their product
+    with whatever else is on the optimizer.
+    """
+
+    __slots__ = ()
+
+    def _now(self) -> list[float]:
+        """The rates of the step the clock is at."""
+        raise NotImplementedError
+
+    def _references(self) -> list[float]:
+        """What the rates are counted from."""
+        return self.base_lrs
+
+    # In the ledger.
+
+    def _bind(self) -> Ledger:
+        """Find the ledger; a copy enters it with the factor that its rates already have."""
+        ledger = super()._bind()
+        if self._entry is None and "_last_lr" in vars(self):
+            self._reenter(ledger, None)
+        return ledger
+
+    def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
+        if self._entry is None:
+            self._entry = ledger.join(self, [], self._starts_anew)
+        if rates is not None:
+            self._entry.references = self._entry.values = []
+            self._last_lr = list(ledger.edit(self._fitted(ledger, rates)))
+            _initial_lr.note(ledger, self.base_lrs)
+        ledger.restore(self._entry, self._references(), self._now())
+
+    def _write(self, ledger: Ledger, values: list[float]) -> list[float]:
+        if self._entry is None:
+            self._entry = ledger.join(self, self._references(), self._starts_anew)
+            resumed = getattr(self, "last_epoch", 0) > 0
+            if resumed and same(ledger.observe(), values):  # they are there already
+                ledger.restore(self._entry, self._references(), values)
+        return ledger.post(self._entry, values)
+
+    def _initial_step(self) -> None:
+        if self._entry is None:
+            super()._initial_step()
+        else:  # one of torch's composites starts its members anew
+            self._step_count = 1
+            self._update_lr(self.last_epoch + 1)
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Write the rates outright, whatever the others have: one of torch's composites asks."""
+        ledger = self._bind()
+        rates = self._move(self.last_epoch + 1 if epoch is None else epoch)
+        self._reenter(ledger, list(rates))
+
+    def _welcome(self, ledger: Ledger) -> None:
+        """Let groups that were added later join at the step the clock is at.
+
+        A group with an ``"initial_lr"`` of its own has that as its base; any other goes on from the
+        rate it has.
+        """
+        for group in range(len(self.base_lrs), len(ledger.observe())):
+            base = _initial_lr.given(ledger, group)
+            self._set_base(group, ledger.bases[group] if base is None else base)
+            if base is None:
+                self._trace_back(group, ledger.bases[group])
+            if self._entry is not None:
+                ledger.extend(self._entry, self._references()[group], self._now()[group], base)
+            _initial_lr.note_one(ledger, group, ledger.bases[group])
+
+    def _trace_back(self, group: int, rate: float) -> None:
+        """Set the base that ``rate``, the base on trial, is the present rate of."""
+        now = self._now()[group]
+        if now and rate:
+            self._set_base(group, rate * (rate / now))
+
+    # As a member of a composite.
+
+    def _advance(self, _metrics: Any) -> list[float]:
+        """Go one step further and give the rates; the composite writes them."""
+        self._step_count += 1
+        return self._move(self.last_epoch + 1)
+
+    def _hand_over(self) -> None:
+        """Leave the ledger to the composite."""
+        if self._entry is not None and self._ledger is not None:
+            self._ledger.release(self._entry)
+        super()._hand_over()

@@ -1,0 +1,176 @@
+"""Triangular cycles between two rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from glideslope.errors import InvalidValue
+
+from ._checks import above, at_least, number, per_group
+from ._momentum import CycledMomentum
+from ._state import restore_callable, saved_callable
+
+
+class CyclicLR(CycledMomentum):
+    """Up and down between two rates: ``base_lr + (max_lr - base_lr) · x · scale``.
+
+    ``x`` rises from 0 to 1 in ``step_size_up`` steps and falls again in ``step_size_down``.
+    ``scale`` is 1 (``"triangular"``), halved with each cycle (``"triangular2"``), or ``gamma^t``
+    (``"exp_range"``). The momentum goes the other way. The optimizer's own rate is not used.
+
+    Args:
+        optimizer: see `LRScheduler`.
+        base_lr: the lower rate, or a list with one for each group.
+        max_lr: the upper rate, or a list with one for each group.
+        step_size_up: the number of steps up.
+        step_size_down: the number of steps down; as many as up unless given.
+        mode: ``"triangular"``, ``"triangular2"`` or ``"exp_range"``.
+        gamma: the factor of ``"exp_range"``.
+        scale_fn: your own scale instead, a function of one argument.
+        scale_mode: what your scale is a function of: the number of the ``"cycle"``, from 1, or of
+            the step (``"iterations"``).
+        cycle_momentum: whether to move the momentum.
+        base_momentum: the lower momentum, met at ``max_lr``; or a list.
+        max_momentum: the upper momentum, met at ``base_lr``; or a list.
+        last_epoch: see `LRScheduler`.
+        verbose: see `LRScheduler`.
+
+    Raises:
+        InvalidValue: an unknown mode, a length that is not above 0, a list of another length than
+            there are groups, or an optimizer without momentum to move.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+        >>> scheduler = CyclicLR(optimizer, base_lr=0.1, max_lr=0.5, step_size_up=2)
+        >>> for _ in range(5):
+        ...     print(f"{scheduler.last_lr:.1f}", end=" ")
+        ...     optimizer.step(); scheduler.step()
+        0.1 0.3 0.5 0.3 0.1
+
+    `torch.optim.lr_scheduler.CyclicLR`; Smith, https://arxiv.org/abs/1506.01186
+    """
+
+    __slots__ = ()
+    _settings = (
+        "cycle_momentum",
+        "gamma",
+        "max_lrs",
+        "mode",
+        "scale_mode",
+        "step_ratio",
+        "total_size",
+    )
+    _progress = (*CycledMomentum._progress, "_scale_fn_custom")
+    _unsaved = CycledMomentum._unsaved | {"_scale_fn_ref"}
+
+    def __init__(
+        self,
+        optimizer: Any,
+        base_lr: float | Sequence[float],
+        max_lr: float | Sequence[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.8,
+        max_momentum: float | Sequence[float] = 0.9,
+        last_epoch: int = -1,
+        verbose: bool = False,
+    ) -> None:
+        self.optimizer = optimizer
+        groups = self._bind().port.groups()
+        self.base_lrs = per_group("base_lr", base_lr, groups)
+        self.max_lrs = per_group("max_lr", max_lr, groups)
+        up = float(at_least("step_size_up", step_size_up, 0))
+        down = (
+            up if step_size_down is None else float(at_least("step_size_down", step_size_down, 0))
+        )
+        self.total_size = above("step_size_up + step_size_down", up + down, 0)
+        self.step_ratio = up / self.total_size
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise InvalidValue(f"mode is invalid and scale_fn is None: {mode!r}")
+        self.mode = mode
+        self.gamma = number("gamma", gamma)
+        self._scale_fn_custom = scale_fn
+        self.scale_mode = scale_mode
+        self._init_scale_fn()
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self.base_momentums = per_group("base_momentum", base_momentum, groups)
+            self.max_momentums = per_group("max_momentum", max_momentum, groups)
+            self._begin_momentum(self.base_momentums, self.max_momentums, last_epoch == -1)
+        super().__init__(optimizer, last_epoch, verbose)
+
+    def _init_scale_fn(self) -> None:
+        if self._scale_fn_custom is None:
+            self._scale_fn_ref = {
+                "triangular": self._triangular_scale_fn,
+                "triangular2": self._triangular2_scale_fn,
+                "exp_range": partial(self._exp_range_scale_fn, self.gamma),
+            }[self.mode]
+            self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
+
+    @staticmethod
+    def _triangular_scale_fn(_x: float) -> float:
+        return 1.0
+
+    @staticmethod
+    def _triangular2_scale_fn(x: float) -> float:
+        return 0.5 ** (x - 1)
+
+    @staticmethod
+    def _exp_range_scale_fn(gamma: float, x: float) -> float:
+        return gamma**x
+
+    def scale_fn(self, x: float) -> float:
+        """The scale of a cycle or of a step."""
+        own = self._scale_fn_custom
+        return float(self._scale_fn_ref(x) if own is None else own(x))
+
+    def _height(self, t: int) -> float:
+        """How far the rates are up, from 0 to 1, scaled."""
+        up = self.total_size * self.step_ratio
+        cycle, position = divmod(t, self.total_size)
+        rising = position <= up and up > 0
+        height = position / up if rising else (self.total_size - position) / (self.total_size - up)
+        return height * self.scale_fn(int(cycle) + 1 if self.scale_mode == "cycle" else t)
+
+    def _values(self, t: int) -> list[float]:
+        height = self._height(t)
+        rest = 1 - height
+        pairs = zip(self.base_lrs, self.max_lrs, strict=True)
+        return [base * rest + top * height for base, top in pairs]
+
+    def _momentums(self, t: int) -> list[float]:
+        height = self._height(t)
+        rest = 1 - height
+        pairs = zip(self._base_momentums, self._max_momentums, strict=True)
+        return [top * rest + base * height for base, top in pairs]
+
+    def _references(self) -> list[float]:
+        """The lower rates, or the upper ones where those are 0."""
+        return [base or top for base, top in zip(self.base_lrs, self.max_lrs, strict=True)]
+
+    def _set_base(self, group: int, base: float) -> None:
+        """Give a group the range of the first one, scaled."""
+        scale = base / (self._references()[0] or 1.0)
+        super()._set_base(group, self.base_lrs[0] * scale)
+        self.max_lrs[group : group + 1] = [self.max_lrs[0] * scale]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in torch's format; of your own scale, what `load_state_dict` can give back."""
+        return super().state_dict() | {"_scale_fn_custom": saved_callable(self._scale_fn_custom)}
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        super()._adopt({key: state[key] for key in state if key != "_scale_fn_custom"})
+        if self._scale_fn_custom is not None:
+            restore_callable(self._scale_fn_custom, state["_scale_fn_custom"])
+        self._init_scale_fn()
+        if self.cycle_momentum:
+            self._base_momentums, self._max_momentums = self.base_momentums, self.max_momentums
