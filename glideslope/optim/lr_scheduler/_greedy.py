@@ -1,0 +1,267 @@
+"""Raising the rate while a metric gets better, and lowering it when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from glideslope.errors import InvalidValue, require
+
+from ._checks import above, at_least, number
+from ._ledger import Ledger
+from ._plateau import ReduceLROnPlateau
+
+
+class StreamingAverage:
+    """The mean of the last ``window_size`` metrics."""
+
+    def __init__(self, window_size: int) -> None:
+        self.window_size = window_size
+        self.values: list[float] = []
+
+    @property
+    def sum(self) -> float:
+        """Added up anew each time: a running sum would never get rid of an infinite metric."""
+        return sum(self.values)
+
+    def streamavg(self, value: float) -> float:
+        """Take a metric in and give the mean."""
+        self.values = [*self.values, value][-self.window_size :]
+        return self.sum / len(self.values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in transformers' format."""
+        return {"window_size": self.window_size, "values": list(self.values), "sum": self.sum}
+
+
+class GreedyLR(ReduceLROnPlateau):
+    """Divide the rates by ``factor`` while a metric improves, multiply them by it when it does not.
+
+    More than ``patience`` steps in a row, each better than the best before it by the threshold,
+    raise the rates; more than ``patience`` steps in a row that are not lower them. What is better
+    is told as in `ReduceLROnPlateau`. Other schedulers on the optimizer multiply the result, so the
+    bounds are those of the rate without their factors.
+
+    Args:
+        optimizer: see `LRScheduler`.
+        mode: whether ``"min"`` or ``"max"`` is better.
+        factor: the factor, between 0 and 1.
+        patience: how many steps of a kind are let pass.
+        threshold: the least improvement that counts.
+        threshold_mode: whether the threshold is relative (``"rel"``) or not (``"abs"``).
+        cooldown: for how many steps after the rates were lowered nothing is counted.
+        warmup: for how many steps after the rates were raised nothing is counted.
+        min_lr: the rate not to go below, or a list with one for each group.
+        max_lr: the rate not to go above, or a list with one for each group.
+        eps: the least change that is made.
+        verbose: see `LRScheduler`.
+        smooth: judge the mean of the last metrics instead of each.
+        window_size: how many metrics the mean is of.
+        reset_start: how many times the rates are to be lowered with all of them at ``min_lr``,
+            before everything starts again from the rates of the beginning.
+
+    Raises:
+        InvalidValue: ``factor`` not between 0 and 1, an unknown mode, a count out of range, a list
+            of another length than there are groups, ``min_lr`` above ``max_lr`` or above the rate
+            of a group, which could then only rise.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> scheduler = GreedyLR(optimizer, factor=0.5, patience=1)
+        >>> for loss in [4.0, 3.0, 2.0, 2.0, 2.0]:
+        ...     scheduler.step(loss)
+        ...     print(scheduler.last_lr, end=" ")
+        [0.1] [0.2] [0.2] [0.2] [0.1]
+
+    Subramanian et al., "Dynamic learning rate scheduling based on loss changes leads to faster
+    convergence", https://arxiv.org/abs/2512.14527; ``transformers.optimization.GreedyLR``
+    """
+
+    # Kept out of ``__dict__``, which holds what transformers' state holds and no more.
+    __slots__ = ("_rises", "_streaming_avg", "default_max_lr", "default_min_lr", "mode_worse")
+    _settings: ClassVar[tuple[str, ...]] = (
+        *ReduceLROnPlateau._settings,
+        "reset_start_original",
+        "smooth",
+        "warmup",
+        "window_size",
+    )
+    _progress: ClassVar[tuple[str, ...]] = (
+        *ReduceLROnPlateau._progress,
+        "_init_lrs",
+        "max_lrs",
+        "num_good_epochs",
+        "reset_start",
+        "warmup_counter",
+    )
+
+    _streaming_avg: StreamingAverage | None
+    max_lrs: list[float]
+    default_max_lr: Any
+
+    def __init__(
+        self,
+        optimizer: Any,
+        mode: str = "min",
+        factor: float = 0.95,
+        patience: int = 10,
+        threshold: float = 1e-6,
+        threshold_mode: str = "abs",
+        cooldown: int = 0,
+        warmup: int = 0,
+        min_lr: float | Sequence[float] = 1e-3,
+        max_lr: float | Sequence[float] = 1.0,
+        eps: float = 1e-8,
+        verbose: bool = False,
+        smooth: bool = False,
+        window_size: int = 50,
+        reset_start: int = 500,
+    ) -> None:
+        self.warmup = at_least("warmup", warmup, 0)
+        self.smooth = smooth
+        self.window_size = at_least("window_size", window_size, 1)
+        self.reset_start_original = at_least("reset_start", reset_start, 1)
+        super().__init__(
+            optimizer,
+            mode,
+            above("factor", factor, 0),
+            patience,
+            threshold,
+            threshold_mode,
+            cooldown,
+            min_lr,
+            eps,
+            verbose,
+        )
+        several = isinstance(max_lr, list | tuple)
+        self.default_max_lr = None if several else number("max_lr", max_lr)
+        self.max_lrs = list(max_lr) if several else [max_lr] * len(self.base_lrs)  # type: ignore
+        self._init_lrs = list(self.base_lrs)
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        count = len(self.base_lrs)
+        if len(self.max_lrs) != count:
+            raise InvalidValue(f"expected {count} max_lrs, got {len(self.max_lrs)}")
+        groups = zip(self.min_lrs, self.max_lrs, self.base_lrs, strict=True)
+        for index, (low, high, rate) in enumerate(groups):
+            require(low <= high, "min_lr", f"be at most max_lr = {high:g}", low)
+            rule = f"be at most the rate of parameter group {index}, {rate:g}"
+            require(low <= rate or not rate, "min_lr", rule, low)
+
+    def _reset(self) -> None:
+        """Forget every metric."""
+        super()._reset()
+        self.warmup_counter = self.num_good_epochs = 0
+        self.reset_start = self.reset_start_original
+        self._streaming_avg = StreamingAverage(self.window_size) if self.smooth else None
+
+    # Stepping.
+
+    def _judge(self, metric: float) -> bool:
+        """Count good and bad steps; whether it is time for a change."""
+        is_number = not self._is_nan(metric)
+        if is_number and self._streaming_avg is not None:
+            metric = self._streaming_avg.streamavg(metric)
+        return not self._rests() and is_number and self._is_due(metric)
+
+    def _rests(self) -> bool:
+        """Whether a change is so recent that nothing is counted; that takes one step off."""
+        resting = self.cooldown_counter > 0 or self.warmup_counter > 0
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+        elif self.warmup_counter > 0:
+            self.warmup_counter -= 1
+        if resting:
+            self.num_good_epochs = self.num_bad_epochs = 0
+        return resting
+
+    def _is_due(self, metric: float) -> bool:
+        if self._is_better(metric, self.best):
+            self.best = metric
+            self.num_good_epochs, self.num_bad_epochs = self.num_good_epochs + 1, 0
+        else:
+            self.num_good_epochs, self.num_bad_epochs = 0, self.num_bad_epochs + 1
+        self._rises = self.num_good_epochs > self.patience
+        falls = self.num_bad_epochs > self.patience
+        if self._rises:
+            self.warmup_counter, self.num_good_epochs = self.warmup, 0
+        if falls:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        return self._rises or falls
+
+    def _change(self, ledger: Ledger) -> None:
+        """Move the bases, so that it makes no difference where other schedulers have the rates."""
+        bases = ledger.free_bases()
+        moved = self._changed(bases)
+        groups = zip(ledger.observe(), bases, moved, strict=True)
+        ledger.edit([new if rate == old else rate * (new / old) for rate, old, new in groups])
+        ledger.rebase(moved)
+
+    def _changed(self, rates: list[float]) -> list[float]:
+        """The rates after a change; those that would hardly change stay as they are."""
+        self._fit(rates)
+        return self._raised(rates) if self._rises else self._lowered(rates)
+
+    def _raised(self, rates: list[float]) -> list[float]:
+        self.reset_start = self.reset_start_original
+        raised = [
+            min(rate / self.factor, high) for rate, high in zip(rates, self.max_lrs, strict=True)
+        ]
+        pairs = zip(rates, raised, strict=True)
+        return [new if new - old > self.eps else old for old, new in pairs]
+
+    def _lowered(self, rates: list[float]) -> list[float]:
+        """The rates after a reduction, or those of the beginning if it has come to that."""
+        lowered = super()._changed(rates)
+        pairs = zip(lowered, self.min_lrs, strict=True)
+        if all(rate - low <= self.eps for rate, low in pairs):
+            self.reset_start -= 1
+        if self.reset_start > 0:
+            return lowered
+        self._reset()
+        self.cooldown_counter = self.cooldown
+        return self._init_lrs[: len(rates)]
+
+    def _fit(self, rates: list[float]) -> None:
+        """Have bounds for groups that were added later, and a beginning to go back to."""
+        count = len(rates)
+        if len(self.min_lrs) != count:
+            self._fit_min_lrs(count)
+        if len(self.max_lrs) != count:
+            rule = f"have {count} rates, one for each parameter group, new ones too"
+            require(self.default_max_lr is not None, "max_lrs", rule, self.max_lrs)
+            self.max_lrs = [self.default_max_lr] * count
+        self._init_lrs = self._init_lrs + rates[len(self._init_lrs) :]
+
+    # State.
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in transformers' format: plain values that share nothing with the scheduler."""
+        state = super().state_dict() | {"verbose": self._verbose}
+        if self._streaming_avg is not None:
+            state["_streaming_avg"] = self._streaming_avg.state_dict()
+        return state
+
+    def _load(self, state_dict: Mapping[str, Any]) -> None:
+        average = state_dict.get("_streaming_avg")
+        super()._load({key: state_dict[key] for key in state_dict if key != "_streaming_avg"})
+        self._streaming_avg = StreamingAverage(self.window_size) if self.smooth else None
+        if self._streaming_avg is not None and average is not None:
+            self._streaming_avg.values = list(average["values"])
+
+    def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Keep what the state of an older version does not have, as transformers does."""
+        own = {key: value for key, value in vars(self).items() if key != "optimizer"}
+        return own | super()._translate(state)
+
+    # As a member of a composite.
+
+    def _set_base(self, group: int, base: float) -> None:
+        super()._set_base(group, base)
+        self._init_lrs[group : group + 1] = [base]
+
+    def _base_on(self, bases: list[float]) -> None:
+        super()._base_on(bases)
+        self._init_lrs = list(bases)
