@@ -244,7 +244,7 @@ def test_the_examples_of_the_help_run(glideslope: Call) -> None:
 
 def test_the_page_shows_what_the_program_prints(glideslope: Call) -> None:
     page = Path(__file__).parents[2] / "docs" / "show.md"
-    sessions = re.findall(r"^```console\n\$ (.*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    sessions = re.findall(r"^```console\n\$ ([^\n]*)\n(.*?)^```$", page.read_text(), re.M | re.S)
     assert len(sessions) == 4
     for command, shown in sessions:
         _, out, err = glideslope(*shlex.split(command)[1:])
