@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from ._length import number_text
 from ._view import SAMPLES, outline, value_label, value_limits, view_steps
@@ -26,7 +26,7 @@ def svg(schedule: Any) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
             f' viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
-            f"<title>{escape(shortened(str(schedule)))}</title>",
+            f"<title>{escape(shortened(str(schedule)), quote=False)}</title>",
             *Picture(schedule).elements(),
             "</svg>",
         ]
