@@ -18,10 +18,11 @@ LOSS, HELD_OUT, RATE = "#2563eb", "#dc2626", "#0f766e"
 
 
 def draw_curves(records: Sequence[Record], title: str, path: Path) -> None:
-    """Write the picture of these updates to a PNG file."""
+    """Write the picture of these updates to a PNG file, under a title of one line or more."""
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    losses.set_title(fill(title, 80), loc="left", fontsize=12, color=INK, pad=12)
+    lines = [fill(line, 80) for line in title.splitlines()]
+    losses.set_title("\n".join(lines), loc="left", fontsize=12, color=INK, pad=12)
     _draw_losses(losses, records)
     _draw_rates(rates, records)
     for axes in (losses, rates):

@@ -32,7 +32,7 @@ def run(settings: Settings, path: Path) -> int:
     outcome, records = follow(training, folder, console)
     result = summary(outcome, records, time.perf_counter() - started)
     folder.write_result(result)
-    draw_curves(records, f"{optimizer_text(training)}, {training.schedule}", folder.curves)
+    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
     conclude(result, folder, console)
     return EXIT_CODES[outcome]
 

@@ -123,7 +123,7 @@ def test_an_epoch_is_one_pass_over_the_training_text(glideslope: Program) -> Non
         (("--batch-size", 0), "`batch_size` must be at least 1, got 0"),
         (("--threads", 0), "`threads` must be at least 1, got 0"),
         (("--seed", -1), "`seed` must be at least 0 and less than 2**63, got -1"),
-        (("--schedule", "linear(1%)"), "`length` must come to at least 1 step, "),
+        (("--schedule", "linear(1%)"), "`length` must come to at least 1 "),
     ],
 )
 def test_a_mistake_is_one_sentence_and_no_folder(

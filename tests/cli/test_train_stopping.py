@@ -29,6 +29,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         folder = tmp_path / "run"
         while process.poll() is None and lines(folder) < 3:
             time.sleep(0.05)
+        assert process.poll() is None, process.communicate()
         yield process, folder
         process.kill()
 
