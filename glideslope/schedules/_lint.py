@@ -20,12 +20,16 @@ CYCLES = ("repeat", "growing_polynomial")
 """The schedules that begin again on purpose."""
 LOOKS = 1 << 16
 """How many steps of a run are looked at; a longer run is looked at evenly."""
+GLANCES = 1 << 10
+"""How many steps after the run are."""
 HIGH = 0.2
 """A run ends high when its last value is above the floor by more than this share of the peak."""
 RISE = 0.05
 """A rise is one when it is more than this share of the peak."""
 JUMP = 0.1
 """A discontinuity is one when it is more than this share of the peak."""
+STEEPEST = 64
+"""How many of the steepest rises are examined: most are smooth."""
 GONE = 1e-6
 """A decay has come to nothing at this share of the peak."""
 EPOCHS = 1000
@@ -131,7 +135,7 @@ class Run:
         import numpy as np
 
         stop = self.length if math.isfinite(self.length) else 2 * view_steps(self.schedule)
-        values = self.look(np.linspace(self.steps, max(stop, self.steps), LOOKS // 64))
+        values = self.look(np.linspace(self.steps, max(stop, self.steps), GLANCES))
         return values[np.isfinite(values)]
 
     def text(self, value: float) -> str:
@@ -278,7 +282,9 @@ def upward_breaks(run: Run) -> Iterator[Break]:
     import numpy as np
 
     rises = np.diff(run.values)
-    for k in np.argsort(-rises)[: LOOKS // 1024]:
+    for start, stop in run.cycles:
+        rises[(start < run.at[1:]) & (run.at[1:] < stop)] = 0
+    for k in np.argsort(-rises)[:STEEPEST]:
         if rises[k] <= JUMP * run.scale:
             return
         step, before, after = narrowed(run.schedule, float(run.at[k]), float(run.at[k + 1]))

@@ -110,6 +110,11 @@ MISTAKES = [
     ("warmup(5, start=0.1) >> cosine(85) >> hold(100)", None, ["high-end", "rises-again", "jump"]),
     ("cosine(100).repeat(3) >> linear(100)", None, ["rises-again", "jump"]),
     ("cosine(10).repeat(3) >> cosine(10).repeat(3)", None, ["jump"]),
+    (
+        "cosine(10).repeat(1000) >> piecewise([(0, 0), (5, 0.5), (9, 0)])",
+        None,
+        ["rises-again", "jump"],
+    ),
     ("cosine(100) >> warmup(100)", None, ["high-end", "rises-again"]),
     ("cosine(100, end=0.1) >> linear(50, start=0.14, end=0)", None, []),
     ("cosine(100, end=0.1) >> linear(50, start=0.16, end=0)", None, ["rises-again"]),
