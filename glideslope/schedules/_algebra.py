@@ -286,7 +286,7 @@ class Repeat(Transformation):
     def _at(self, t: Any, xp: Any) -> Any:
         if self.growth == 1:
             t = xp.clip(t, 0, math.inf)
-            k = xp.clip(xp.floor(t / self.inner.steps), 0, self.n - 1)
+            k = xp.clip(xp.quotient(t, self.inner.steps), 0, self.n - 1)
             values = self.inner._at(t - k * self.inner.steps, xp)
             return values if self.decay == 1 else self.decay**k * values
         t = xp.clip(t, 0, self._starts[-1])
@@ -424,7 +424,7 @@ class Staircase(Transformation):
 
     def _at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, self.inner.steps)
-        return self.inner._at(xp.floor(t / self.every) * self.every, xp)
+        return self.inner._at(xp.quotient(t, self.every) * self.every, xp)
 
 
 @dataclass(frozen=True, repr=False)

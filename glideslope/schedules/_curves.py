@@ -98,7 +98,7 @@ class Exponential(Endless):
     def _at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, math.inf)
         # Whole powers and the rest apart: the error of a power grows with a rounded exponent.
-        whole = xp.floor(t / self.every)
+        whole = xp.quotient(t, self.every)
         rest = xp.clip(t - whole * self.every, 0, self.every)
         return self.gamma**whole * self.gamma ** (rest / self.every)
 

@@ -25,12 +25,13 @@ class Scalars:
     log = staticmethod(math.log)
     log1p = staticmethod(math.log1p)
     sqrt = staticmethod(math.sqrt)
-    tanh = staticmethod(math.tanh)
-    ceil = staticmethod(math.ceil)
 
     @staticmethod
-    def floor(x: float) -> float:
-        return x if math.isinf(x) else math.floor(x)
+    def quotient(t: float, n: float) -> float:
+        """How many whole ``n`` are in ``t``, exactly for integers of any size."""
+        if isinstance(t, int) and isinstance(n, int):
+            return t // n
+        return t if math.isinf(t) else math.floor(t / n)
 
     @staticmethod
     def where(condition: bool, a: float, b: float) -> float:
@@ -74,15 +75,28 @@ class Arrays:
     def full(self, t: Any, value: float) -> Any:
         return self._library.full_like(t, value)
 
+    def clip(self, x: Any, lo: float, hi: float) -> Any:
+        # As floats: an int must fit 32 bits in JAX and 64 in torch.
+        return self._library.clip(x, float(lo), float(hi))
+
+    def quotient(self, t: Any, n: float) -> Any:
+        k = self.floor(t / float(n))
+        if self._library.__name__ != "jax.numpy":
+            return k
+        # XLA multiplies by a rounded 1/n instead, which leaves k off by one at some multiples of n.
+        rest = t - k * float(n)
+        return self.where(rest >= n, k + 1, self.where(rest < 0, k - 1, k))
+
     def count(self, edges: Sequence[float], t: Any) -> Any:
-        return self.searchsorted(self._table(edges), t, side="right")
+        values = t.contiguous() if self._library.__name__ == "torch" else t
+        return self.searchsorted(self._table(edges), values, side="right")
 
     def take(self, table: Sequence[float], index: Any) -> Any:
         return self._table(table)[index]
 
     def select(self, t: Any, starts: Sequence[float], parts: Sequence[Any]) -> Any:
-        values = parts[0]._at(t - starts[0], self)
-        for start, part in zip(starts[1:], parts[1:], strict=True):
+        values = parts[0]._at(t, self)
+        for start, part in zip(map(float, starts[1:]), parts[1:], strict=True):
             values = self.where(t < start, values, part._at(t - start, self))
         return values
 

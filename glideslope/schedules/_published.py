@@ -180,5 +180,7 @@ class GrowingPolynomial(Endless):
 
     def _at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, 1e15)
-        whole = self.period * xp.clip(xp.ceil(t / self.period), 1, 1e15)
+        done = xp.quotient(t, self.period)
+        begun = xp.where(t > done * self.period, done + 1, done)
+        whole = self.period * xp.clip(begun, 1, 1e15)
         return ((whole - t) / whole) ** self.power

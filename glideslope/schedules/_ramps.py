@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from glideslope.errors import require, require_type
@@ -38,9 +39,9 @@ class Ramp(Schedule):
         if self.include_end and not isinstance(self.steps, Length):
             require(bound(self.steps) > 1, "steps", "be more than 1 with include_end", self.steps)
 
-    @property
+    @cached_property
     def _span(self) -> float:
-        return bound(self.steps) - self.include_end
+        return float(bound(self.steps) - self.include_end)
 
     def _at(self, t: Any, xp: Any) -> Any:
         span = self._span
@@ -49,7 +50,7 @@ class Ramp(Schedule):
 
     def _over(self, steps: Any, t: Any, xp: Any) -> Any:
         # The shares of the longer way, for what remains would cancel on the shorter one.
-        span = steps * self._span / bound(self.steps)
+        span = steps * self._span / float(bound(self.steps))
         t = xp.where(t < span, t, span)
         return self._between(t / span, (span - t) / span, xp)
 
