@@ -32,7 +32,7 @@ def settings(**changes: object) -> Settings:
 
 
 def decode(corpus: Corpus, numbers: torch.Tensor) -> str:
-    return "".join(corpus.vocabulary[n] for n in numbers)
+    return "".join(corpus.vocabulary[n] for n in numbers.tolist())
 
 
 def test_the_text_is_large_and_has_each_paragraph_once() -> None:
