@@ -28,6 +28,7 @@ def glideslope(
     """The program, run in an empty folder; the threads of torch are given back afterwards."""
     threads = torch.get_num_threads()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
 
     def call(*words: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["glideslope", *map(str, words)])
