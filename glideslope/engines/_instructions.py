@@ -40,18 +40,18 @@ def _u32(value: int) -> Any:
     return ir.Constant(I32, value)
 
 
-def _address_of(element: Any) -> Any:
+def _address_of(element: Any, stored: Any) -> Any:
     def as_pointer(builder, address):
-        return builder.inttoptr(address, ir.PointerType())
+        return builder.inttoptr(address, ir.PointerType(stored))
 
     return instructions(types.CPointer(element), types.int64)(as_pointer)
 
 
-int32_at = _address_of(types.int32)
-int64_at = _address_of(types.int64)
-uint16_at = _address_of(types.uint16)
-float32_at = _address_of(types.float32)
-float64_at = _address_of(types.float64)
+int32_at = _address_of(types.int32, I32)
+int64_at = _address_of(types.int64, ir.IntType(64))
+uint16_at = _address_of(types.uint16, I16)
+float32_at = _address_of(types.float32, FLOAT)
+float64_at = _address_of(types.float64, ir.DoubleType())
 
 
 @instructions(types.int64, types.CPointer(types.int64), types.int64)

@@ -195,7 +195,8 @@ class RuleOptimizer(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """Give the state and the hyperparameters, in torch's format for this optimizer."""
         saved = super().state_dict()
-        saved["state"] = {key: separate(entry) for key, entry in saved["state"].items()}
+        entries = saved["state"].items()
+        saved["state"] = {key: separate(entry) for key, entry in entries if entry}
         return saved
 
     def __getstate__(self) -> dict[str, Any]:
