@@ -36,7 +36,7 @@ LOOKED_UP = {("glideslope.schedules._schedule", "glideslope.plot")}
 
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours.
 DEEP_FOLDERS = {PACKAGE / "optim" / "lr_scheduler"}
-DRAWERS_FOR_ANYTHING = {"common", "helpers", "misc", "util", "utils"}
+DRAWERS_FOR_ANYTHING = {"helpers", "misc", "util", "utils"}
 
 FILE_LIMIT = 400
 FUNCTION_MEDIAN_LIMIT = 10
