@@ -62,7 +62,7 @@ def check_spelling(group: Iterable[str], known: Iterable[str]) -> None:
     """Refuse a key that looks like a known one, but is not; other keys are the caller's own."""
     names = set(known)
     for key in set(group) - names - SCHEDULERS_KEYS:
-        for meant in get_close_matches(key, names, n=1, cutoff=0.75):
+        for meant in get_close_matches(key.lower(), names, n=1, cutoff=0.75):
             raise InvalidValue(f"a parameter group has `{key}`: did you mean `{meant}`?")
 
 

@@ -14,10 +14,11 @@ from ._rule import rule
 def rmsprop(
     p, g, square_avg, momentum_buffer, grad_avg, /,
     lr, alpha, eps, weight_decay, momentum,
-    *, with_momentum, centered,
+    *, with_weight_decay, with_momentum, centered,
 ):  # fmt: skip
     """RMSprop; centered, it divides by the standard deviation of the gradient."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     square_avg = alpha * square_avg + (1 - alpha) * g * g
     variance = square_avg
     if centered:
@@ -34,12 +35,12 @@ def rmsprop(
 def adam(
     p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, decoupled_weight_decay, amsgrad,
+    *, with_weight_decay, decoupled_weight_decay, amsgrad,
 ):  # fmt: skip
     """Adam, AdamW and AMSGrad; ``eps`` is added to the bias-corrected root."""
     if decoupled_weight_decay:
         p = p * (1 - lr * weight_decay)
-    else:
+    elif with_weight_decay:
         g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g

@@ -14,10 +14,11 @@ from ._rule import rule
 def sgd(
     p, g, momentum_buffer, /,
     lr, momentum, dampening, weight_decay, fresh,
-    *, with_momentum, nesterov,
+    *, with_weight_decay, with_momentum, nesterov,
 ):  # fmt: skip
     """Gradient descent with momentum; the first gradient enters the average undamped."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     if with_momentum:
         momentum_buffer = momentum * momentum_buffer + (1 - dampening * (1 - fresh)) * g
         g = g + momentum * momentum_buffer if nesterov else momentum_buffer

@@ -42,11 +42,15 @@ class Case(NamedTuple):
         return self.reference(params, **self.arguments)
 
 
+def _no_terms(_p: Tensor, _g: Tensor, _state: State) -> State:
+    return {}
+
+
 def _momentum_terms(p: Tensor, g: Tensor, state: State) -> State:
     return {"momentum_buffer": 0.9 * state["momentum_buffer"].abs() + g.abs() + 0.1 * p.abs()}
 
 
-def _lion_terms(p: Tensor, g: Tensor, state: State) -> State:
+def _lion_terms(_p: Tensor, g: Tensor, state: State) -> State:
     return {"exp_avg": 0.99 * state["exp_avg"].abs() + 0.01 * g.abs()}
 
 
@@ -91,10 +95,9 @@ def _centered_terms(p: Tensor, g: Tensor, state: State) -> State:
 
 _sgd, _adam, _adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 _rms = torch.optim.RMSprop
-_none: Callable[[Tensor, Tensor, State], State] = lambda p, g, state: {}  # noqa: E731
 
 CASES: dict[str, Case] = {
-    "sgd": Case(SGD, _sgd, {"lr": 0.1, "weight_decay": 0.1}, _none),
+    "sgd": Case(SGD, _sgd, {"lr": 0.1, "weight_decay": 0.1}, _no_terms),
     "sgd-momentum": Case(
         SGD, _sgd, {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}, _momentum_terms
     ),
