@@ -156,3 +156,7 @@ __all__ = [
     "wsd",
     "wsd_s",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

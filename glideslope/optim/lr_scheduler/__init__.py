@@ -85,3 +85,7 @@ __all__ = [
     "get_scheduler",
     "get_wsd_schedule",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
