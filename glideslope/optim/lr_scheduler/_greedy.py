@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from glideslope.errors import InvalidValue, require
 
 from ._checks import above, at_least, number
+from ._composable import Composable
 from ._ledger import Ledger
 from ._plateau import ReduceLROnPlateau
 
@@ -34,7 +35,7 @@ class StreamingAverage:
         return {"window_size": self.window_size, "values": list(self.values), "sum": self.sum}
 
 
-class GreedyLR(ReduceLROnPlateau):
+class GreedyLR(ReduceLROnPlateau, Composable):
     """Divide the rates by ``factor`` while a metric improves, multiply them by it when it does not.
 
     More than ``patience`` steps in a row, each better than the best before it by the threshold,
@@ -78,8 +79,7 @@ class GreedyLR(ReduceLROnPlateau):
     convergence", https://arxiv.org/abs/2512.14527; ``transformers.optimization.GreedyLR``
     """
 
-    # Kept out of ``__dict__``, which holds what transformers' state holds and no more.
-    __slots__ = ("_rises", "_streaming_avg", "default_max_lr", "default_min_lr", "mode_worse")
+    __slots__ = ()
     _settings: ClassVar[tuple[str, ...]] = (
         *ReduceLROnPlateau._settings,
         "reset_start_original",
@@ -90,13 +90,24 @@ class GreedyLR(ReduceLROnPlateau):
     _progress: ClassVar[tuple[str, ...]] = (
         *ReduceLROnPlateau._progress,
         "_init_lrs",
+        "_own_lrs",
         "max_lrs",
         "num_good_epochs",
         "reset_start",
         "warmup_counter",
     )
+    # The state holds what transformers' holds, and the rates without other schedulers' factors.
+    _unsaved = ReduceLROnPlateau._unsaved | {
+        "_rises",
+        "_streaming_avg",
+        "default_max_lr",
+        "default_min_lr",
+        "mode_worse",
+    }
 
     _streaming_avg: StreamingAverage | None
+    _init_lrs: list[float]
+    _own_lrs: list[float]
     max_lrs: list[float]
     default_max_lr: Any
 
@@ -118,10 +129,10 @@ class GreedyLR(ReduceLROnPlateau):
         window_size: int = 50,
         reset_start: int = 500,
     ) -> None:
-        self.warmup = at_least("warmup", warmup, 0)
+        self.warmup = int(at_least("warmup", warmup, 0))
         self.smooth = smooth
-        self.window_size = at_least("window_size", window_size, 1)
-        self.reset_start_original = at_least("reset_start", reset_start, 1)
+        self.window_size = int(at_least("window_size", window_size, 1))
+        self.reset_start_original = int(at_least("reset_start", reset_start, 1))
         super().__init__(
             optimizer,
             mode,
@@ -136,9 +147,15 @@ class GreedyLR(ReduceLROnPlateau):
         )
         several = isinstance(max_lr, list | tuple)
         self.default_max_lr = None if several else number("max_lr", max_lr)
-        self.max_lrs = list(max_lr) if several else [max_lr] * len(self.base_lrs)  # type: ignore
-        self._init_lrs = list(self.base_lrs)
+        self.max_lrs = list(max_lr) if several else [max_lr] * len(self._bases)  # type: ignore
+        self._init_lrs, self._own_lrs = list(self._bases), list(self._bases)
         self._check_bounds()
+        self._bind()
+
+    @property
+    def base_lrs(self) -> list[float]:  # type: ignore[override]
+        """The rates that it started from."""
+        return self._init_lrs
 
     def _check_bounds(self) -> None:
         count = len(self.base_lrs)
@@ -192,16 +209,19 @@ class GreedyLR(ReduceLROnPlateau):
         return self._rises or falls
 
     def _change(self, ledger: Ledger) -> None:
-        """Move the bases, so that it makes no difference where other schedulers have the rates."""
-        bases = ledger.free_bases()
-        moved = self._changed(bases)
-        groups = zip(ledger.observe(), bases, moved, strict=True)
-        ledger.edit([new if rate == old else rate * (new / old) for rate, old, new in groups])
-        ledger.rebase(moved)
+        """Have the ledger multiply the rates by what the change makes of its own."""
+        groups = ledger.port.groups()
+        if len(groups) > len(self._init_lrs):
+            self._welcome(ledger)
+        ledger.observe()
+        # The bounds are for rates that include hand edits, which are in the bases.
+        rates = _scaled(self._own_lrs, ledger.bases, self._init_lrs)
+        self._own_lrs = _scaled(self._changed(rates), self._init_lrs, ledger.bases)
+        self._write(ledger, self._now(), groups)
 
     def _changed(self, rates: list[float]) -> list[float]:
         """The rates after a change; those that would hardly change stay as they are."""
-        self._fit(rates)
+        self._fit(len(rates))
         return self._raised(rates) if self._rises else self._lowered(rates)
 
     def _raised(self, rates: list[float]) -> list[float]:
@@ -224,16 +244,14 @@ class GreedyLR(ReduceLROnPlateau):
         self.cooldown_counter = self.cooldown
         return self._init_lrs[: len(rates)]
 
-    def _fit(self, rates: list[float]) -> None:
-        """Have bounds for groups that were added later, and a beginning to go back to."""
-        count = len(rates)
+    def _fit(self, count: int) -> None:
+        """Have bounds for groups that were added later."""
         if len(self.min_lrs) != count:
             self._fit_min_lrs(count)
         if len(self.max_lrs) != count:
             rule = f"have {count} rates, one for each parameter group, new ones too"
             require(self.default_max_lr is not None, "max_lrs", rule, self.max_lrs)
             self.max_lrs = [self.default_max_lr] * count
-        self._init_lrs = self._init_lrs + rates[len(self._init_lrs) :]
 
     # State.
 
@@ -253,15 +271,39 @@ class GreedyLR(ReduceLROnPlateau):
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
         """Keep what the state of an older version does not have, as transformers does."""
-        own = {key: value for key, value in vars(self).items() if key != "optimizer"}
-        return own | super()._translate(state)
+        own = {key: value for key, value in vars(self).items() if key not in self._unsaved}
+        state = super()._translate(state)
+        alone = {"_own_lrs": state["_last_lr"]} if "_last_lr" in state else {}
+        return own | alone | state
 
-    # As a member of a composite.
+    # In the ledger, and as a member of a composite.
+
+    def _now(self) -> list[float]:
+        return list(self._own_lrs)
 
     def _set_base(self, group: int, base: float) -> None:
         super()._set_base(group, base)
         self._init_lrs[group : group + 1] = [base]
+        self._own_lrs[group : group + 1] = [base]
 
     def _base_on(self, bases: list[float]) -> None:
         super()._base_on(bases)
-        self._init_lrs = list(bases)
+        self._init_lrs, self._own_lrs = list(bases), list(bases)
+
+    def _advance(self, metrics: Any) -> list[float]:
+        self._last_lr = self._own_lrs
+        super()._advance(metrics)
+        self._own_lrs = self._last_lr
+        return self._now()
+
+
+def _scaled(values: list[float], scales: list[float], references: list[float]) -> list[float]:
+    """``value · scale / reference``, without rounding where the two are the same.
+
+    The value stands where one of them is 0, for then it tells nothing of the other.
+    """
+    groups = zip(values, scales, references, strict=False)
+    return [
+        value if scale == reference or not scale * reference else value * (scale / reference)
+        for value, scale, reference in groups
+    ]
