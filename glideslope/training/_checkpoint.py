@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import torch
@@ -115,8 +116,10 @@ def _unpickle(file: BinaryIO, device: str) -> Any:
 
 def _summary(error: Exception) -> str:
     """What the unpickler said, without torch's advice around it."""
-    lines = str(error).partition("WeightsUnpickler error:")[2] or str(error)
-    return next((line.strip() for line in lines.splitlines() if line.strip()), type(error).__name__)
+    if not isinstance(error, UnpicklingError):
+        return f"{type(error).__name__}: {error}"
+    said = str(error).partition("WeightsUnpickler error:")[2] or str(error)
+    return said.strip().partition("\n")[0]
 
 
 def _reason(error: BaseException) -> str:

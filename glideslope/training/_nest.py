@@ -100,13 +100,15 @@ class _Walk:
         self._inside: set[int] = set()
 
     def value(self, value: object, keys: Keys) -> Any:
+        if _is_leaf(value):
+            return value
         if isinstance(value, np.generic):
             value = value.item()
         if isinstance(value, Tensor):
             return self._tensor(value, keys)
         if isinstance(value, dict | list) or type(value) in (tuple, set):
             return self._container(value, keys)
-        return _leaf(value, place(keys))
+        return _rare_leaf(value, place(keys))
 
     def _container(self, value: Any, keys: Keys) -> Any:
         require(id(value) not in self._inside, place(keys), "not contain itself", type(value))
@@ -133,11 +135,12 @@ class _Walk:
         return ordered
 
     def _key(self, key: object, keys: Keys) -> Any:
+        if _is_leaf(key):
+            return key
         if isinstance(key, tuple):
             return tuple(self._key(part, keys) for part in key)
-        if isinstance(key, np.generic):
-            key = key.item()
-        return _leaf(key, f"a key of {place(keys)}")
+        key = key.item() if isinstance(key, np.generic) else key
+        return _rare_leaf(key, f"a key of {place(keys)}")
 
     def _tensor(self, tensor: Tensor, keys: Keys) -> Tensor:
         source = tensor.detach()
@@ -150,17 +153,22 @@ class _Walk:
         return self._taken[identity][1]
 
 
-def _leaf(value: object, name: str) -> object:
-    if type(value) is int:
-        bits = value.bit_length()
-        require(bits <= MAX_BITS, name, f"be of at most {MAX_BITS} bits", f"{bits} bits")
-        return value
+def _is_leaf(value: Any) -> bool:
+    kind = type(value)
+    return kind in LEAVES or (kind is int and value.bit_length() <= MAX_BITS)
+
+
+def _rare_leaf(value: object, name: str) -> object:
+    """A leaf that needs more than a look at its type; anything else is refused by ``name``."""
     if type(value) is bytes:
         return value or _NoBytes()
     if type(value) is bytearray:
         return bytearray(value)
-    hint = "be a tensor (torch.from_numpy makes one)" if isinstance(value, np.ndarray) else ALLOWED
-    require_type(type(value) in LEAVES, name, hint, value)
+    if type(value) is int:
+        bits = value.bit_length()
+        require(bits <= MAX_BITS, name, f"be of at most {MAX_BITS} bits", f"{bits} bits")
+    rule = "be a tensor (torch.from_numpy makes one)" if isinstance(value, np.ndarray) else ALLOWED
+    require_type(_is_leaf(value), name, rule, value)
     return value
 
 

@@ -18,8 +18,8 @@ def stream_state(stream: Stream) -> Any:
     if isinstance(stream, torch.Generator):
         return stream.get_state()
     if isinstance(stream, random.Random):
-        return stream.getstate()
-    return _as_lists(stream.bit_generator.state)
+        return _from_python(stream.getstate())
+    return _with_tensors(stream.bit_generator.state)
 
 
 def set_stream_state(stream: Stream, state: Any) -> None:
@@ -27,16 +27,16 @@ def set_stream_state(stream: Stream, state: Any) -> None:
     if isinstance(stream, torch.Generator):
         stream.set_state(state)
     elif isinstance(stream, random.Random):
-        stream.setstate(state)
+        stream.setstate(_to_python(state))
     else:
-        stream.bit_generator.state = state
+        stream.bit_generator.state = _with_arrays(state)
 
 
 def global_state() -> dict[str, Any]:
     """Where the random numbers of Python, NumPy and torch are, on the CPU and on CUDA devices."""
     state = {
-        "python": random.getstate(),
-        "numpy": _as_lists(np.random.get_state(legacy=False)),
+        "python": _from_python(random.getstate()),
+        "numpy": _with_tensors(np.random.get_state(legacy=False)),
         "torch": torch.get_rng_state(),
     }
     if torch.cuda.is_initialized():
@@ -46,8 +46,8 @@ def global_state() -> dict[str, Any]:
 
 def set_global_state(state: dict[str, Any]) -> None:
     """Put them where they were; warn if there are not as many CUDA devices as there were."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
+    random.setstate(_to_python(state["python"]))
+    np.random.set_state(_with_arrays(state["numpy"]))
     torch.set_rng_state(state["torch"])
     saved = state.get("cuda", [])
     devices = torch.cuda.device_count()
@@ -58,8 +58,29 @@ def set_global_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(device_state, device)
 
 
-def _as_lists(state: Any) -> Any:
-    """The state of a NumPy generator, its arrays as lists."""
+# The hundreds of integers that make up a state are kept as one tensor: a checkpoint would
+# otherwise spend longer on them than on a small model.
+
+
+def _from_python(state: Any) -> tuple[Any, ...]:
+    version, numbers, gauss = state
+    return version, torch.tensor(numbers), gauss
+
+
+def _to_python(state: tuple[Any, ...]) -> Any:
+    version, numbers, gauss = state
+    return version, tuple(numbers.tolist()), gauss
+
+
+def _with_tensors(state: Any) -> Any:
+    """The state of a NumPy generator, its arrays as tensors."""
     if isinstance(state, dict):
-        return {name: _as_lists(part) for name, part in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray) else state
+        return {name: _with_tensors(part) for name, part in state.items()}
+    return torch.tensor(state) if isinstance(state, np.ndarray) else state
+
+
+def _with_arrays(state: Any) -> Any:
+    """The reverse."""
+    if isinstance(state, dict):
+        return {name: _with_arrays(part) for name, part in state.items()}
+    return state.numpy() if isinstance(state, torch.Tensor) else state

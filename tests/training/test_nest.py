@@ -1,0 +1,159 @@
+"""What goes into a checkpoint comes out again; what could not come out is refused going in."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from torch import nn
+
+import glideslope as gs
+from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
+
+from .values import NESTS, bits, same
+
+Point = namedtuple("Point", "x y")
+BASE = torch.arange(6.0)
+ONE = torch.ones(1)
+
+
+@given(NESTS)
+def test_any_nest_comes_back_bit_for_bit_and_stays_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, nest: Any
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "nest.pt"
+    before = copy.deepcopy(nest)
+    gs.save_checkpoint(nest, path)
+    assert same(nest, before)
+    assert same(gs.load_checkpoint(path), nest)
+    assert same(torch.load(path, weights_only=True), nest)
+
+
+# What is saved, and what it comes back as.
+CASES = {
+    "a view of a larger tensor": (BASE[2:4], torch.tensor([2.0, 3.0])),
+    "a transposed tensor": (BASE.reshape(2, 3).T, torch.tensor([[0.0, 3], [1, 4], [2, 5]])),
+    "an expanded tensor": (torch.ones(1).expand(3), torch.ones(3)),
+    "a conjugate view": (torch.tensor([1 + 2j]).conj(), torch.tensor([1 - 2j])),
+    "a parameter": (nn.Parameter(torch.ones(2)), torch.ones(2)),
+    "a loss with its graph": (nn.Parameter(torch.ones(2)).sum(), torch.tensor(2.0)),
+    "a sparse tensor": (torch.eye(2).to_sparse(), torch.eye(2).to_sparse()),
+    "two views of one memory": (
+        [BASE[:2], BASE[1:3]],
+        [torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0])],
+    ),
+    "one memory as two types": (
+        [ONE, ONE.view(torch.int32)],
+        [torch.ones(1), torch.tensor([0x3F800000], dtype=torch.int32)],
+    ),
+    "scalars of NumPy": (
+        [np.float32(0.1), np.float64(0.1), np.int64(3), np.bool_(True), np.str_("a")],
+        [0.10000000149011612, 0.1, 3, True, "a"],
+    ),
+    "a scalar of NumPy as a key": ({np.int64(3): 1}, {3: 1}),
+    "a defaultdict": (defaultdict(list, a=[1]), {"a": [1]}),
+    "a list of one's own": (type("Rates", (list,), {})([0.1]), [0.1]),
+    "empty bytes": ([b"", {b"": b""}], [b"", {b"": b""}]),
+    "empty containers": ([[], (), {}, set(), OrderedDict(), Counter()],) * 2,
+}
+
+
+@pytest.mark.parametrize(("saved", "expected"), CASES.values(), ids=CASES)
+def test_what_comes_back(tmp_path: Path, saved: Any, expected: Any) -> None:
+    path = tmp_path / "a.pt"
+    gs.save_checkpoint({"value": saved}, path)
+    assert same(gs.load_checkpoint(path)["value"], expected)
+
+
+def test_a_view_is_saved_without_the_memory_behind_it(tmp_path: Path) -> None:
+    gs.save_checkpoint(torch.zeros(1_000_000)[:10], tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").stat().st_size < 10_000
+
+
+def test_tied_weights_stay_tied(tmp_path: Path) -> None:
+    weight = torch.ones(3)
+    gs.save_checkpoint({"a": weight, "b": weight.detach()}, tmp_path / "a.pt")
+    loaded = gs.load_checkpoint(tmp_path / "a.pt")
+    assert loaded["a"].data_ptr() == loaded["b"].data_ptr()
+
+
+def test_the_metadata_of_a_modules_state_is_kept(tmp_path: Path) -> None:
+    state = nn.BatchNorm1d(2).state_dict()
+    gs.save_checkpoint(state, tmp_path / "a.pt")
+    assert gs.load_checkpoint(tmp_path / "a.pt")._metadata == state._metadata  # type: ignore[attr-defined]
+
+
+def deep(levels: int) -> list[Any]:
+    nest: list[Any] = []
+    for _ in range(levels):
+        nest = [nest]
+    return nest
+
+
+def cyclic() -> list[Any]:
+    nest: list[Any] = [1]
+    nest.append({"self": nest})
+    return nest
+
+
+PLAIN = "be a tensor, a number, text, bytes, None, or a dict, list, tuple or set of those"
+REFUSED = {
+    "an object": ({"a": [1, {"b": object}]}, InvalidType, rf'`state["a"][1]["b"]` must {PLAIN}'),
+    "a schedule": (
+        {"scheduler": {"schedule": gs.cosine(10)}},
+        InvalidType,
+        f'`state["scheduler"]["schedule"]` must {PLAIN}, got cosine(10)',
+    ),
+    "an array": (
+        {"a": np.ones(1)},
+        InvalidType,
+        '`state["a"]` must be a tensor (torch.from_numpy makes one), got array([1.])',
+    ),
+    "a key": ({"a": {Path("b"): 1}}, InvalidType, f'`a key of state["a"]` must {PLAIN}'),
+    "a part of a key": ({(1, Path("b")): 1}, InvalidType, f"`a key of state` must {PLAIN}"),
+    "a member of a set": ({frozenset()}, InvalidType, f"`state[frozenset()]` must {PLAIN}"),
+    "a path": (Path("a"), InvalidType, f"`state` must {PLAIN}"),
+    "a deque": (deque([1]), InvalidType, f"`state` must {PLAIN}"),
+    "a namedtuple": (Point(1, 2), InvalidType, f"`state` must {PLAIN}, got Point(x=1, y=2)"),
+    "a function": (len, InvalidType, f"`state` must {PLAIN}"),
+    "a long double": ([np.longdouble(1)], InvalidType, f"`state[0]` must {PLAIN}"),
+    "a tensor without data": (
+        {"a": torch.ones(1, device="meta")},
+        InvalidType,
+        '`state["a"]` must be a plain tensor that holds data',
+    ),
+    "a huge integer": ([2**2039], InvalidValue, "`state[0]` must be of at most 2039 bits"),
+    "a cycle": (cyclic(), InvalidValue, '`state[1]["self"]` must not contain itself'),
+    "a deep nest": (deep(5000), InvalidValue, "`state` must be at most 200 deep"),
+}
+
+
+@pytest.mark.parametrize(("nest", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_could_not_be_loaded_is_refused_by_its_place(
+    tmp_path: Path, nest: Any, error: type[GlideslopeError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        gs.save_checkpoint(nest, tmp_path / "a.pt")
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_deepest_nest_there_may_be(tmp_path: Path) -> None:
+    gs.save_checkpoint(deep(199), tmp_path / "a.pt")
+    assert gs.load_checkpoint(tmp_path / "a.pt") == deep(199)
+
+
+def test_nothing_is_shared_with_what_was_loaded(tmp_path: Path) -> None:
+    state = {"weight": torch.ones(2), "losses": [1.0]}
+    gs.save_checkpoint(state, tmp_path / "a.pt")
+    loaded = gs.load_checkpoint(tmp_path / "a.pt")
+    loaded["weight"].zero_()
+    loaded["losses"].clear()
+    assert same(state, {"weight": torch.ones(2), "losses": [1.0]})
+    assert bits(gs.load_checkpoint(tmp_path / "a.pt")["weight"]) == bits(torch.ones(2))
