@@ -21,14 +21,14 @@ class Counters:
     """The named counts of some parameters.
 
     Args:
-        names: the entries of a state that count; what does not exist yet starts at 0.
+        names: the entries of a state that count.
         states: those of the parameters, whose entries become views.
     """
 
     def __init__(self, names: Sequence[str], states: Sequence[State]) -> None:
-        self._vectors: dict[str, NDArray[np.float32]] = {}
+        self._vectors: dict[str, NDArray[np.floating[Any]]] = {}
         for name in names:
-            values = torch.tensor([float(state.get(name, 0.0)) for state in states])
+            values = new_count([float(state[name]) for state in states])
             for state, view in zip(states, values.unbind(), strict=True):
                 state[name] = view
             self._vectors[name] = values.numpy()
@@ -44,10 +44,16 @@ class Counters:
         """The counts of one parameter."""
         return {name: float(vector[index]) for name, vector in self._vectors.items()}
 
-    def advance(self, name: str, members: Any, value: float) -> None:
+    def advance(self, name: str, members: Any, value: float | Tensor) -> None:
         """Set a count of some parameters."""
-        self._vectors[name][members] = value
-        self._expected[name][members] = value
+        self._vectors[name][members] = float(value)
+        self._expected[name][members] = float(value)
+
+
+def new_count(value: float | Sequence[float]) -> Tensor:
+    """One count or several, in torch's dtype for them: its default, but float32 at least."""
+    wide = torch.get_default_dtype() is torch.float64
+    return torch.tensor(value, dtype=torch.float64 if wide else torch.float32)
 
 
 def separate(state: State) -> State:

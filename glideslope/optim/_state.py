@@ -10,6 +10,8 @@ from torch import Tensor
 
 from glideslope.engines import Recipe
 
+from ._counters import new_count
+
 State = dict[str, Any]
 
 NARROW = (torch.bfloat16, torch.float16)
@@ -30,6 +32,9 @@ def complete(
             state[name] = _filled(parameter, recipe.rule.initial(name, group), dtype)
         elif dtype is not None and not parameter.is_complex():
             state[name] = state[name].to(dtype)
+    for name in recipe.rule.counters:
+        if not isinstance(state.get(name), Tensor):
+            state[name] = new_count(state.get(name, recipe.rule.initial(name, group)))
     for name in recipe.companions:
         if name not in state:
             state[name] = _companion(name, parameter)
@@ -37,9 +42,9 @@ def complete(
 
 
 def _filled(parameter: Tensor, value: float, dtype: torch.dtype | None) -> Tensor:
-    wanted = None if parameter.is_complex() else dtype
-    new = torch.zeros_like(parameter, dtype=wanted, memory_format=torch.preserve_format)
-    return new.fill_(value) if value else new
+    fill, wanted = (complex(value, value), None) if parameter.is_complex() else (value, dtype)
+    layout = torch.preserve_format
+    return torch.full_like(parameter, fill, dtype=wanted, memory_format=layout)
 
 
 def _companion(name: str, parameter: Tensor) -> Tensor:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from glideslope.engines import EMA_WEIGHT, FACTOR, Slot, update
 
 from ._plan import Group, Shape, States
@@ -37,9 +34,6 @@ def traced_step(shape: Shape, groups: Sequence[Group], states: States) -> None:
 
 def _counted(shape: Shape, state: dict[str, Any], fresh: bool) -> dict[str, Any]:
     """The counts of one parameter in this step, in double precision."""
-    for name in shape.rule.counters:
-        if not isinstance(state.get(name), Tensor):
-            state[name] = torch.tensor(0.0)
     counts = {name: state[name].double() for name in shape.rule.counters}
     if "step" in counts:
         counts["step"] = counts["step"] + 1

@@ -11,6 +11,7 @@ from glideslope.errors import require
 Formula = Callable[..., Any]
 Derive = Callable[..., Mapping[str, Any]]
 
+
 class Rule:
     """An optimizer as one formula on numbers; made by `rule`, which says how to write one.
 
@@ -30,7 +31,7 @@ class Rule:
         derive: Derive | None,
         counters: Iterable[str],
         only_if: Mapping[str, str],
-        start: Mapping[str, str],
+        start: Mapping[str, str | float],
     ) -> None:
         kinds = inspect.Parameter
         self.formula, self.derive = formula, derive
@@ -50,8 +51,8 @@ class Rule:
         """The formula on any numbers.
 
         >>> from glideslope.rules import lion
-        >>> lion(1.0, 2.0, 0.0, lr=0.1, beta1=0.9, beta2=0.99, weight_decay=0.0)
-        (0.9, 0.02...)
+        >>> lion(1.0, 2.0, 0.0, lr=0.25, beta1=0.9, beta2=0.75, weight_decay=0.0)
+        (0.75, 0.5)
         """
         return self.formula(*values, **scalars)
 
@@ -68,8 +69,9 @@ class Rule:
         return tuple(name for name in self.state if name not in absent)
 
     def initial(self, name: str, group: Mapping[str, Any]) -> float:
-        """What a state starts from: 0, or the group's value that the rule names."""
-        return float(group[self._start[name]]) if name in self._start else 0.0
+        """What a state or counter starts from: 0, or what the rule says."""
+        value = self._start.get(name, 0.0)
+        return float(group[value] if isinstance(value, str) else value)
 
     def values(self, group: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
         """Every scalar by name, in double precision, for one step of one parameter group."""
@@ -110,7 +112,7 @@ def rule(
     derive: Derive | None = None,
     counters: Iterable[str] = (),
     only_if: Mapping[str, str] | None = None,
-    start: Mapping[str, str] | None = None,
+    start: Mapping[str, str | float] | None = None,
 ) -> Callable[[Formula], Rule]: ...
 
 
@@ -121,7 +123,7 @@ def rule(
     derive: Derive | None = None,
     counters: Iterable[str] = (),
     only_if: Mapping[str, str] | None = None,
-    start: Mapping[str, str] | None = None,
+    start: Mapping[str, str | float] | None = None,
 ) -> Rule | Callable[[Formula], Rule]:
     """Make a rule of a formula: what an optimizer does to one number.
 
@@ -150,7 +152,8 @@ def rule(
             scalars: a function whose parameters are their names, giving a mapping.
         counters: scalars kept per tensor in the state dict, besides ``step`` where it is used.
         only_if: the option without which a state does not exist.
-        start: the hyperparameter whose value a state starts from, instead of 0.
+        start: what a state or counter starts from, instead of 0: a number, or the name of a
+            hyperparameter.
 
     Raises:
         InvalidValue: the formula does not begin with ``p, g``.
