@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from torch.optim import LBFGS, SparseAdam
+
 from . import lr_scheduler
+from ._accumulated import Adadelta, Adagrad
+from ._adam_variants import Adamax, NAdam, RAdam
 from ._adaptive import Adam, AdamW, RMSprop
+from ._averaging import ASGD
 from ._common import Common
 from ._momentum import SGD, Lion
 from ._optimizer import Optimizer
 from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
+from ._signs import Rprop
 from .lr_scheduler import (
     EPOCH_DEPRECATION_WARNING,
     SWALR,
@@ -49,9 +55,13 @@ from .lr_scheduler import (
 )
 
 __all__ = [
+    "ASGD",
     "Absolute",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "ChainedScheduler",
     "Common",
     "ConstantLR",
@@ -63,6 +73,7 @@ __all__ = [
     "EngineReportRow",
     "ExponentialLR",
     "GreedyLR",
+    "LBFGS",
     "LRScheduler",
     "LambdaLR",
     "LastLR",
@@ -70,17 +81,21 @@ __all__ = [
     "Lion",
     "MultiStepLR",
     "MultiplicativeLR",
+    "NAdam",
     "NoamScheduler",
     "OneCycleLR",
     "Optimizer",
     "PolynomialLR",
+    "RAdam",
     "RMSprop",
     "ReduceLROnPlateau",
+    "Rprop",
     "RuleOptimizer",
     "SGD",
     "SWALR",
     "Scheduler",
     "SequentialLR",
+    "SparseAdam",
     "StepLR",
     "get_constant_schedule",
     "get_constant_schedule_with_warmup",

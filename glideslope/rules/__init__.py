@@ -6,8 +6,14 @@ it. So a formula here is the optimizer, and there is no second copy of it for sp
 
 from __future__ import annotations
 
+from ._accumulated import adadelta as adadelta
+from ._accumulated import adagrad as adagrad
+from ._adam_variants import adamax as adamax
+from ._adam_variants import nadam as nadam
+from ._adam_variants import radam as radam
 from ._adaptive import adam as adam
 from ._adaptive import rmsprop as rmsprop
+from ._averaging import asgd as asgd
 from ._maths import absolute as absolute
 from ._maths import clip as clip
 from ._maths import maximum as maximum
@@ -19,16 +25,24 @@ from ._momentum import lion as lion
 from ._momentum import sgd as sgd
 from ._rule import Rule as Rule
 from ._rule import rule as rule
+from ._signs import rprop as rprop
 
 __all__ = [
     "Rule",
     "absolute",
+    "adadelta",
+    "adagrad",
     "adam",
+    "adamax",
+    "asgd",
     "clip",
     "lion",
     "maximum",
     "minimum",
+    "nadam",
+    "radam",
     "rmsprop",
+    "rprop",
     "rule",
     "sgd",
     "sign",

@@ -1,0 +1,34 @@
+"""Rules that scale each element by what its gradients have added up to, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import sqrt
+from ._rule import rule
+
+
+@rule(start={"sum": "initial_accumulator_value"})
+def adagrad(
+    p, g, sum, /,
+    lr, lr_decay, weight_decay, eps, step,
+):  # fmt: skip
+    """Adagrad: the gradient over the root of the sum of all squares so far."""
+    g = g + weight_decay * p
+    sum = sum + g * g
+    return p - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(sum) + eps), sum
+
+
+@rule(counters=["step"])
+def adadelta(
+    p, g, square_avg, acc_delta, /,
+    lr, rho, eps, weight_decay,
+):  # fmt: skip
+    """Adadelta: a step as long as recent steps, where the gradient is as long as recent ones."""
+    g = g + weight_decay * p
+    square_avg = rho * square_avg + (1 - rho) * g * g
+    delta = sqrt(acc_delta + eps) / sqrt(square_avg + eps) * g
+    acc_delta = rho * acc_delta + (1 - rho) * delta * delta
+    return p - lr * delta, square_avg, acc_delta

@@ -1,0 +1,87 @@
+"""Rules that keep Adam's averages and use them in another way, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import absolute, maximum, sqrt
+from ._rule import rule
+
+
+@rule
+def adamax(
+    p, g, exp_avg, exp_inf, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+):  # fmt: skip
+    """Adamax: Adam with the largest recent gradient where the root of the mean square was."""
+    g = g + weight_decay * p
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_inf = maximum(beta2 * exp_inf, absolute(g) + eps)
+    return p - lr / (1 - beta1**step) * exp_avg / exp_inf, exp_avg, exp_inf
+
+
+def _nesterov(lr, beta1, momentum_decay, mu_product, step):
+    """The shares of gradient and momentum in a step whose momentum μ grows towards β₁."""
+    mu = beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay))
+    next_mu = beta1 * (1 - 0.5 * 0.96 ** ((step + 1) * momentum_decay))
+    mu_product = mu_product * mu
+    return {
+        "gradient_rate": lr * (1 - mu) / (1 - mu_product),
+        "momentum_rate": lr * next_mu / (1 - mu_product * next_mu),
+        "mu_product": mu_product,
+    }
+
+
+@rule(derive=_nesterov, counters=["mu_product"], start={"mu_product": 1.0})
+def nadam(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, step, gradient_rate, momentum_rate,
+    *, decoupled_weight_decay,
+):  # fmt: skip
+    """NAdam and NAdamW: Adam that steps along the average of the gradient after this one."""
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    p = p - (gradient_rate * g + momentum_rate * exp_avg) / (root + eps)
+    return p, exp_avg, exp_avg_sq
+
+
+def _rectified(lr, beta1, beta2, step):
+    """The two rates of RAdam, one of which is 0: without and with division by the root.
+
+    The variance of that root is finite once the average is longer than four gradients.
+    """
+    rate = lr / (1 - beta1**step)
+    correction = 1 - beta2**step
+    longest = 2 / (1 - beta2) - 1
+    length = longest - 2 * step * beta2**step / correction
+    adaptive = (length > 5) * 1.0
+    length, longest = maximum(length, 5.0), maximum(longest, 5.0)
+    variance = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+    return {
+        "plain_rate": rate * (1 - adaptive),
+        "adaptive_rate": rate * adaptive * sqrt(variance * correction),
+    }
+
+
+@rule(derive=_rectified)
+def radam(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, plain_rate, adaptive_rate,
+    *, decoupled_weight_decay,
+):  # fmt: skip
+    """RAdam and RAdamW: momentum alone until the average square can be trusted, then Adam."""
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    rate = plain_rate + adaptive_rate / (sqrt(exp_avg_sq) + eps)
+    return p - rate * exp_avg, exp_avg, exp_avg_sq
