@@ -320,7 +320,7 @@ def test_operators_leave_what_they_do_not_know_to_python(other: Any) -> None:
         lambda: other + CURVE,
         lambda: CURVE >> other,
     ):
-        with pytest.raises(TypeError, match="operand|sequence|concatenate"):
+        with pytest.raises(TypeError, match=r"operand|sequence|concatenate"):
             operation()
     with pytest.raises(TypeError, match="unsupported operand"):
         CURVE >> 5  # type: ignore[operator]
