@@ -256,12 +256,31 @@ def test_as_a_member(composite: str) -> None:
         assert rates(together) == pytest.approx([half * rates(alone)[0]], rel=1e-13)
 
 
+def test_a_member_begins_from_the_rates_of_a_resumed_composite() -> None:
+    optimizer = sgd(0.025)
+    optimizer.param_groups[0]["initial_lr"] = 0.1
+    greedy = GreedyLR(optimizer, factor=0.5, patience=0, min_lr=0.02, reset_start=1)
+    scheduler = SequentialLR(optimizer, [LambdaLR(optimizer, lambda _: 0.25), greedy], [5], 2)
+    optimizer.step()
+    scheduler.step()
+    assert run(optimizer, scheduler, [1.0] * 6) == [0.1, 0.2, 0.1, 0.05, 0.025, 0.1]
+
+
 def test_a_rate_set_by_hand_goes_on_from_there() -> None:
     optimizer = sgd(0.1)
     scheduler = GreedyLR(optimizer, factor=0.5, patience=0, min_lr=0.01)
     run(optimizer, scheduler, [1.0, 1.0])
     optimizer.param_groups[0]["lr"] = 0.4
     assert run(optimizer, scheduler, [1.0] * 6) == [0.2, 0.1, 0.05, 0.025, 0.0125, 0.01]
+
+
+def test_a_rate_of_zero_by_hand_is_not_the_end() -> None:
+    optimizer = sgd(0.1)
+    scheduler = GreedyLR(optimizer, factor=0.5, patience=0, min_lr=0.01)
+    optimizer.param_groups[0]["lr"] = 0.0
+    assert run(optimizer, scheduler, [1.0, 1.0]) == [0.0, 0.0]
+    optimizer.param_groups[0]["lr"] = 0.4
+    assert run(optimizer, scheduler, [1.0, 0.5]) == [0.2, 0.4]
 
 
 def test_a_group_that_comes_later() -> None:
@@ -362,7 +381,7 @@ def test_the_state_is_transformers(smooth: bool) -> None:
 
 @pytest.mark.parametrize("optimizer_first", [True, False, None])
 def test_it_resumes_at_every_step(optimizer_first: bool | None) -> None:
-    """In either order of loading, and without the optimizer's state."""
+    """In either order of loading, and without the optimizer's state: as transformers saves it."""
     straight = sgd(0.1, 0.05)
     scheduler = GreedyLR(straight, **SETTINGS)
     metrics = [*LOSSES, *[1.0] * 30]
@@ -375,6 +394,8 @@ def test_it_resumes_at_every_step(optimizer_first: bool | None) -> None:
     for stop, state in enumerate(saved):
         optimizer = sgd(0.1, 0.05)
         resumed = GreedyLR(optimizer, **SETTINGS)
+        if optimizer_first is None:
+            del state["s"]["_own_lrs"]
         if optimizer_first:
             optimizer.load_state_dict(state["o"])
         resumed.load_state_dict(state["s"])
