@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
@@ -27,7 +28,7 @@ def formula_tree(rule: Rule) -> ast.FunctionDef:
         raise InvalidValue(f"rule `{rule.name}` is not written as a `def`")
     function.decorator_list = []
     loaded = rule.formula.__code__
-    if _meaning(_compiled(function, loaded.co_freevars)) != _meaning(loaded):
+    if _meaning(loaded) not in map(_meaning, _compiled(function, loaded)):
         raise InvalidValue(f"the file of rule `{rule.name}` has changed since it was imported")
     return function
 
@@ -38,12 +39,20 @@ def formula_names(rule: Rule) -> dict[str, Any]:
     return {**outer.builtins, **outer.globals, **outer.nonlocals}
 
 
-def _compiled(function: ast.FunctionDef, closed_over: tuple[str, ...]) -> CodeType:
-    """The bytecode of ``function`` where the names of ``closed_over`` belong to an outer one."""
-    arguments = ast.arguments([], [ast.arg(name) for name in closed_over], None, [], [], None, [])
-    outer = ast.fix_missing_locations(ast.FunctionDef("outer", arguments, [function], [], None))
-    module = compile(ast.Module([outer], []), "<rule>", "exec", dont_inherit=True)
-    return _inner_code(_inner_code(module))
+def _compiled(function: ast.FunctionDef, loaded: CodeType) -> Iterator[CodeType]:
+    """The bytecode that the text may have: Python calls a method of an imported name differently.
+
+    What ``loaded`` closes over are names of a function around it.
+    """
+    arguments = [ast.arg(name) for name in loaded.co_freevars]
+    signature = ast.arguments([], arguments, None, [], [], None, [])
+    outer = ast.FunctionDef("outer", signature, [function], [], None)
+    bases = {node.value for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    imports = [ast.Import([ast.alias(base.id)]) for base in bases if isinstance(base, ast.Name)]
+    for before in ([], imports):
+        module = ast.fix_missing_locations(ast.Module([*before, outer], []))
+        code = compile(module, "<rule>", "exec", dont_inherit=True)
+        yield _inner_code(_inner_code(code))
 
 
 def _inner_code(code: CodeType) -> CodeType:

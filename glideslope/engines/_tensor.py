@@ -69,7 +69,7 @@ class TensorBatch(Batch):
 def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None:
     """One parameter, its state and perhaps its gradient, in place."""
     state = {name: real_view(slot.state[name]) for name in recipe.state}
-    parameter, g = real_view(slot.parameter), real_view(gradient)
+    parameter, g = real_view(slot.parameter), real_view(gradient.resolve_conj())
     real = compute_dtype(parameter, g, *state.values())
     wide = {name: tensor.to(real) for name, tensor in state.items()}
     p = parameter.to(real)

@@ -1,0 +1,127 @@
+"""A rule becomes a straight line: options taken, scalars hoisted, everything else refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from glideslope.engines._specialise import specialise
+from glideslope.errors import InvalidValue
+from glideslope.rules import Rule, adam, maximum, rule, sgd, sqrt, where
+
+NONE: frozenset[str] = frozenset()
+HALF = 0.5
+
+
+def line(made: Rule, *options: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    straight = specialise(made, frozenset(options))
+    return straight.constants, (*straight.body, *straight.results)
+
+
+def test_options_choose_branches_and_drop_state() -> None:
+    assert line(sgd) == (("lr",), ("p - _c0 * g",))
+    assert specialise(sgd, NONE).elements == ("p", "g")
+    constants, text = line(sgd, "with_momentum", "nesterov")
+    assert constants == ("momentum", "1 - dampening * (1 - fresh)", "lr")
+    assert text[0] == "momentum_buffer = _c0 * momentum_buffer + _c1 * g"
+
+
+def test_scalars_leave_the_loop_in_double_precision() -> None:
+    straight = specialise(adam, frozenset({"decoupled_weight_decay"}))
+    values = straight.prologue(
+        lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=3.0
+    )
+    by_meaning = dict(zip(straight.constants, values, strict=True))
+    assert by_meaning["1 - beta2"] == 1 - 0.999
+    assert by_meaning["1 / sqrt(1 - beta2 ** step)"] == 1 / math.sqrt(1 - 0.999**3)
+
+
+def test_scalar_statements_constants_and_closures() -> None:
+    def make(power: float) -> Rule:
+        @rule
+        def damped(p, g, /, lr, step):  # type: ignore[no-untyped-def]
+            rate = lr / step**power
+            rate *= HALF
+            return p - rate * maximum(-g, -1.0)
+
+        return damped
+
+    straight = specialise(make(2.0), NONE)
+    assert straight.results == ("p - _c0 * maximum(-g, _c1)",)
+    assert straight.prologue(lr=8.0, step=2.0) == (1.0, -1.0)
+
+
+@rule
+def asks(p, g, /, lr):  # type: ignore[no-untyped-def]
+    if g > 0:
+        p = p - lr
+    return p
+
+
+@rule
+def loops(p, g, /, lr):  # type: ignore[no-untyped-def]
+    for _ in range(3):
+        p = p - lr * g
+    return p
+
+
+@rule
+def powers(p, g, /, lr):  # type: ignore[no-untyped-def]
+    return p - lr * g**2
+
+
+@rule
+def calls(p, g, /, lr):  # type: ignore[no-untyped-def]
+    return p - lr * torch.exp(g)
+
+
+@rule
+def forgets(p, g, memory, /, lr):  # type: ignore[no-untyped-def]
+    return p - lr * (g + memory)
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (asks, "`g > 0` asks for a value; use `where`"),
+        (loops, "is no assignment to one name"),
+        (powers, r"`g \*\* 2` is not among the words for elements"),
+        (calls, "`torch.exp` is not among absolute, clip"),
+        (forgets, "rule `forgets` must return p and each state, in order"),
+    ],
+)
+def test_what_a_kernel_cannot_do_is_said(made: Rule, problem: str) -> None:
+    with pytest.raises(InvalidValue, match=problem):
+        specialise(made, NONE)
+
+
+def test_a_rule_without_source_or_with_another_is_refused(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    space: dict[str, object] = {"rule": rule}
+    exec("@rule\ndef bare(p, g, /, lr):\n    return p - lr * g\n", space)
+    with pytest.raises(InvalidValue, match="the source of rule `bare` cannot be read"):
+        specialise(space["bare"], NONE)  # type: ignore[arg-type]
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "changing_rule.py"
+    text = (
+        "from glideslope.rules import rule\n\n@rule\ndef f(p, g, /, lr):\n    return p - lr * g\n"
+    )
+    file.write_text(text)
+    import changing_rule  # type: ignore[import-not-found]
+
+    file.write_text(text.replace("p - lr", "p + lr"))
+    with pytest.raises(InvalidValue, match="has changed since it was imported"):
+        specialise(changing_rule.f, NONE)
+
+
+def test_words_mean_the_same_for_floats_arrays_and_tensors() -> None:
+    @rule
+    def worded(p, g, /, lr):  # type: ignore[no-untyped-def]
+        return where(g > 0, sqrt(abs(g)), maximum(p, lr))
+
+    tensor = torch.tensor([4.0, -4.0], dtype=torch.float64)
+    expected = [2.0, 0.5]
+    assert worded(torch.zeros(2, dtype=torch.float64), tensor, lr=0.5).tolist() == expected
+    assert worded(tensor.numpy() * 0, tensor.numpy(), lr=0.5).tolist() == expected
+    assert [worded(0.0, g, lr=0.5) for g in (4.0, -4.0)] == expected
