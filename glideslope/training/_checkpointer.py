@@ -95,7 +95,7 @@ class Checkpointer:
         self._background = Background()
         self._metrics: dict[int, dict[str, float]] = {}  # of the checkpoints known to be whole
         self._damaged: set[int] = set()
-        weakref.finalize(self, self._background.finish)  # at exit, too
+        weakref.finalize(self, _finish, self._background, self._lock)  # at exit, too
 
     def is_due(self, step: int) -> bool:
         """Whether ``step`` is a multiple of ``every``, above 0."""
@@ -135,11 +135,8 @@ class Checkpointer:
 
     def close(self) -> None:
         """Wait for the last save, and let other processes save into the folder."""
-        try:
-            self.wait()
-        finally:
-            self._lock.release()
-            self._buffers = Buffers()
+        self._buffers = Buffers()
+        _finish(self._background, self._lock)
 
     def steps(self) -> list[int]:
         """The numbers of the checkpoints in the folder, damaged ones included, in order."""
@@ -275,6 +272,13 @@ class Checkpointer:
         sign = 1 if mode == "max" else -1
         scores = [(sign * self._metrics[step].get(metric, math.nan), step) for step in steps]
         return max((score for score in scores if not math.isnan(score[0])), default=(0, None))[1]
+
+
+def _finish(background: Background, lock: FolderLock) -> None:
+    try:
+        background.finish()
+    finally:
+        lock.release()
 
 
 def _metrics(content: object, path: Path) -> dict[str, float]:

@@ -30,34 +30,35 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     _sweep(target.parent)
-    file, lock = _open_beside(target.parent)
-    temporary = Path(file.name)
+    temporary, lock = _create_beside(target.parent)
     try:
-        with file:
+        with open(temporary, "r+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
     _flush_folder(target.parent)
 
 
-def _open_beside(folder: Path) -> tuple[BinaryIO, int]:
-    """A new file, with a second descriptor that holds its lock beyond the closing of the first."""
+def _create_beside(folder: Path) -> tuple[Path, int | None]:
+    """A new, empty file, and the descriptor that holds its lock for as long as it is open."""
     while True:
-        file = open(folder / PATTERN.replace("*", secrets.token_hex(8)), "x+b")  # noqa: SIM115
-        lock = os.dup(file.fileno())
-        _lock(lock, wait=True)
-        if os.fstat(lock).st_nlink:
-            return file, lock
-        # Swept by another save between its creation and its lock.
-        file.close()
-        os.close(lock)
+        path = folder / PATTERN.replace("*", secrets.token_hex(8))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if fcntl is None:  # nor can Windows rename a file that is open
+            os.close(descriptor)
+            return path, None
+        _lock(descriptor, wait=True)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # swept by another save before it was locked
 
 
 def _sweep(folder: Path) -> None:
@@ -65,14 +66,12 @@ def _sweep(folder: Path) -> None:
     with suppress(OSError):
         for temporary in folder.glob(PATTERN):
             with suppress(OSError), temporary.open("rb") as file:
-                if _lock(file.fileno(), wait=False):
+                if fcntl is not None and _lock(file.fileno(), wait=False):
                     temporary.unlink()
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Take the lock of a file; False if another has it, or if there are no locks here."""
-    if fcntl is None:
-        return False
+    """Take the lock of a file; False if another has it, or if this file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
