@@ -152,8 +152,10 @@ class Parser:
         value = self.primary()
         while self.skip("."):
             method = self.take("name")
-            if method.text not in METHODS or not isinstance(value, Schedule):
+            if method.text not in METHODS:
                 self.unknown(method, METHODS)
+            if not isinstance(value, Schedule):
+                self.fail(f"`.{method.text}` needs a schedule before it", method)
             positional, named = self.nested(self.arguments)
             value = self.attempt(method, getattr(value, method.text), *positional, **named)
         return value

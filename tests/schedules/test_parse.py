@@ -1,0 +1,284 @@
+"""The notation: what it reads, how it points at a mistake, and that nothing in it is executed."""
+
+from __future__ import annotations
+
+import string
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import glideslope as gs
+from glideslope import Schedule
+from glideslope.errors import InvalidType, ParseError
+
+from .strategies import ANY_LENGTH, SIGNED, schedules
+
+READ = {
+    " warmup( 500 )>>cosine(9500) ": gs.warmup(500) >> gs.cosine(9500),
+    "warmup(500)\n  >> cosine(9500)\n": gs.warmup(500) >> gs.cosine(9500),
+    "0.5": gs.constant(0.5),
+    "1 + 2 * 3": gs.constant(7),
+    "-1": gs.constant(-1),
+    "2 - 5 - 4": gs.constant(-7),
+    "1 - linear(10)": 1 - gs.linear(10),
+    "-linear(10) * 2": -gs.linear(10) * 2,
+    "--linear(10)": gs.linear(10) * -1 * -1,
+    "2 * linear(10) * 3": 2 * gs.linear(10) * 3,
+    "linear(5 + 5)": gs.linear(10),
+    "linear(2 * 50, end=1 - 0.9)": gs.linear(100, end=1 - 0.9),
+    "linear(10) + linear(5) >> linear(3)": (gs.linear(10) + gs.linear(5)) >> gs.linear(3),
+    "linear(10) >> linear(5) * 2 + 1": gs.linear(10) >> (gs.linear(5) * 2 + 1),
+    "linear(10,)": gs.linear(10),
+    "((linear((10))))": gs.linear(10),
+    "Linear(10)": gs.linear(10),
+    "PowerLaw(10) * ExpHyperbolic(5, 9)": gs.power_law(10) * gs.exp_hyperbolic(5, 9),
+    "linear(10ep)": gs.linear("10ep"),
+    "linear(10EP) >> linear(.5tok)": gs.linear("10ep") >> gs.linear("0.5tok"),
+    "wsd(5%, 75%, 20%) * 3e-4": gs.wsd("5%", "75%", "20%") * 3e-4,
+    "linear('5%', end=0.1)": gs.linear("5%", end=0.1),
+    "linear(1_0)".replace("_", ""): gs.linear(10),
+    "linear(1e3)": gs.linear(1000),
+    "linear(.5e1)": gs.linear(5),
+    "linear(5.)": gs.linear(5),
+    "polynomial(10, mirrored=True, include_end=False)": gs.polynomial(10, mirrored=True),
+    "linear(10).clip(None, 0.5)": gs.linear(10).clip(None, 0.5),
+    "multistep([30, 80ep], gamma=0.1)": gs.multistep([30, "80ep"]),
+    "multistep((30, 80,))": gs.multistep([30, 80]),
+    "piecewise([(0, 1), [9, 0.5]], 'linear')": gs.piecewise([(0, 1), (9, 0.5)], "linear"),
+    "cosine(9).branch(at=5, decay=linear(5) >> hold(1))": gs.cosine(9).branch(
+        5, gs.linear(5) >> gs.hold(1)
+    ),
+    "cosine(100).repeat(3, decay=0.5, stretch=2).reverse().take(50)": gs.cosine(100)
+    .repeat(3, decay=0.5, stretch=2)
+    .reverse()
+    .take(50),
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_what_is_read(text: str) -> None:
+    assert gs.parse(text) == READ[text]
+
+
+def test_numbers_are_joined_as_python_joins_them() -> None:
+    for text in (
+        "cosine(9) + 0.1 + 0.2 + 0.3",
+        "0.1 * 0.2 * cosine(9) * 0.3",
+        "1 - cosine(9) - 0.1",
+    ):
+        assert gs.parse(text) == eval(text, {"cosine": gs.cosine})
+
+
+# -- pointing at the mistake -----------------------------------------------------------------------
+
+MISTAKES = [
+    ("", 0, "something is missing"),
+    ("   ", 0, "something is missing"),
+    ("warmup(500) >> cosin(9500)", 15, "unknown name `cosin`, did you mean `cosine`?"),
+    ("warmup(500) >>", 14, "something is missing"),
+    ("warmup(500", 10, "expected ',' or ')'"),
+    ("warmup 500", 7, "expected '('"),
+    ("warmup(500))", 11, "unexpected `)`: the schedule ended before it"),
+    ("warmup(500) cosine(5)", 12, "unexpected `cosine`: the schedule ended before it"),
+    ("warmup(500) > cosine(5)", 12, "unexpected character '>'"),
+    ("warmup(500) >> 5", 12, "`>>` must join schedules; hold(steps, value) is one, got 5"),
+    ("constant(1) >> linear(5)", 12, "`linear(5)` can never begin: `constant(1)` before it"),
+    ("linear(9) >> constant(1) >> linear(5)", 25, "can never begin"),
+    ("linear(9) >> constant(1) >> linear(5) >> linear(6)", 25, "can never begin"),
+    ("linear(0)", 0, "`steps` must be at least 1, got 0"),
+    ("linear()", 0, "`linear`: missing 1 required positional argument: 'steps'"),
+    ("linear(5, stop=1)", 0, "`linear`: got an unexpected keyword argument 'stop'"),
+    ("linear(5, steps=1)", 0, "`linear`: got multiple values for argument 'steps'"),
+    ("linear(5, end=1, end=2)", 17, "`end` is given twice"),
+    ("linear(end=1, 5)", 14, "an argument without a name follows a named one"),
+    ("linear(5, end=)", 14, "unexpected `)`"),
+    ("linear(5,,)", 9, "unexpected `,`"),
+    ("linear(5).flip()", 10, "unknown name `flip`, did you mean `clip`?"),
+    ("linear(5).steps", 10, "unknown name `steps`"),
+    ("linear(5).values()", 10, "unknown name `values`"),
+    ("linear(5).__class__()", 10, "unknown name `__class__`"),
+    ("linear(5).clip", 14, "expected '('"),
+    ("linear(5).5", 9, "unexpected `.5`"),
+    ("5.clip(1)", 2, "`.clip` needs a schedule before it"),
+    ("5 .clip(1)", 3, "`.clip` needs a schedule before it"),
+    ("(5).clip(1)", 4, "`.clip` needs a schedule before it"),
+    ("function(abs)", 0, "unknown name `function`"),
+    ("sequence(5)", 0, "unknown name `sequence`"),
+    ("repeat(linear(5))", 0, "unknown name `repeat`"),
+    ("__import__('os')", 0, "unknown name `__import__`"),
+    ("linear(5) if 1 else 2", 10, "unexpected `if`"),
+    ("lambda: 5", 6, "unexpected character ':'"),
+    ("linear(5) / 2", 10, "unexpected character '/'"),
+    ("linear(5) ** 2", 11, "unexpected `*`"),
+    ("'5%'", 0, "a schedule is needed here"),
+    ("10ep", 0, "a schedule is needed here"),
+    ("True", 0, "a schedule is needed here"),
+    ("[linear(5)]", 0, "a schedule is needed here"),
+    ("linear(5) * '2'", 10, "`*` needs a schedule or a number on both sides"),
+    ("linear(5) + True", 10, "`+` needs a schedule or a number on both sides"),
+    ("-'2'", 0, "`-` needs a schedule or a number on both sides"),
+    ("linear('5", 7, 'unexpected character "\'"'),
+    ("linear(5, end='\\x41')", 14, 'unexpected character "\'"'),
+    ("linear(5) # comment", 10, "unexpected character '#'"),
+    ("linear(5x)", 7, "unexpected character '5'"),
+    ("linear(1e400)", 0, "`steps` must be finite, got inf"),
+    ("linear(0%)", 7, "`length` must be more than 0"),
+    ("linear(5) * 1e308 * 1e308", 18, "`value` must be finite, got inf"),
+    ("piecewise(5)", 0, "`points` must be (step, value) pairs"),
+    ("warmup(5, 'lin')", 0, "`shape` must be one of"),
+    ("linear(5)\n  >> cosin(5)", 15, "unknown name `cosin`"),
+    ("λ(5)", 0, "unexpected character 'λ'"),
+    ("linear(5)\x00", 9, "unexpected character '\\x00'"),
+]
+
+
+@pytest.mark.parametrize(("text", "position", "problem"), MISTAKES)
+def test_a_mistake_is_pointed_at(text: str, position: int, problem: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        gs.parse(text)
+    assert (caught.value.position, caught.value.text) == (position, text)
+    assert problem in caught.value.problem
+    assert caught.value.problem in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"linear(5)", gs.linear(5), ["linear(5)"]])
+def test_what_is_not_text(text: Any) -> None:
+    with pytest.raises(InvalidType, match="`text` must be a string"):
+        gs.parse(text)
+
+
+# -- whatever is written ---------------------------------------------------------------------------
+
+NAMES = ["linear", "cosine", "warmup", "wsd", "piecewise", "multistep", "one_cycle", "noam", "step"]
+PIECES = [*NAMES, ".clip", ".repeat", ".branch", ".take", "constant", "fractal_chebyshev", "hold"]
+PIECES += [">>", "+", "-", "*", "(", ")", "[", "]", ",", "=", ".", " ", "\n", "5%", "10ep", "2tok"]
+PIECES += [
+    "0",
+    "1",
+    "10",
+    "1e3",
+    "0.5",
+    "1e400",
+    "1e-400",
+    "'linear'",
+    '"5%"',
+    "end=",
+    "n=",
+    "stretch=",
+]
+PIECES += [
+    "True",
+    "None",
+    "__import__",
+    "exec",
+    "lambda",
+    "\\",
+    "#",
+    "λ",
+    "'",
+    "slanted_triangular",
+]
+
+
+seen: set[str] = set()
+"""What Python has been asked to do, by the names of its audit events."""
+
+sys.addaudithook(lambda event, _: seen.add(event))
+
+
+def mistake(text: str) -> ParseError | None:
+    """The error that reading ``text`` raises, which executes nothing."""
+    seen.clear()
+    try:
+        gs.parse(text)
+        error = None
+    except ParseError as caught:
+        error = caught
+    executed = seen & {"exec", "compile", "import", "open", "os.system", "subprocess.Popen"}
+    assert executed == set()
+    return error
+
+
+gs.parse("warmup(1) >> cosine(1)")  # so that what parsing itself imports is loaded
+
+
+@given(
+    st.text(max_size=60)
+    | st.text(string.printable)
+    | st.lists(st.sampled_from(PIECES)).map("".join)
+)
+def test_only_parse_errors_leave(text: str) -> None:
+    error = mistake(text)
+    if error is None:
+        schedule = gs.parse(text)
+        assert gs.parse(repr(schedule)) == schedule
+    else:
+        assert 0 <= error.position <= len(text)
+        assert error.text == text
+
+
+@given(schedules(SIGNED, ANY_LENGTH).map(repr), st.data())
+def test_a_slip_of_the_pen_is_read_or_pointed_at(text: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(text) - 1))
+    slip = data.draw(st.sampled_from(["", *"()[],.=>+-*5 x'"]))
+    slipped = text[:place] + slip + text[place + 1 :]
+    error = mistake(slipped)
+    assert error is None or 0 <= error.position <= len(slipped)
+
+
+@given(st.sampled_from(NAMES), st.lists(st.sampled_from(PIECES[:7] + PIECES[-40:]), max_size=6))
+def test_the_arguments_of_a_recipe_may_be_anything(name: str, pieces: list[str]) -> None:
+    mistake(f"{name}({', '.join(pieces)})")
+
+
+# -- size ------------------------------------------------------------------------------------------
+
+MILLION = 1_000_000
+MANY = 100_000
+LONG = {
+    "digits": "1" * MILLION,
+    "digits and a letter": "1" * MILLION + "x",
+    "digits in a call": f"linear({'9' * MILLION})",
+    "a name": "a" * MILLION,
+    "a string": "'" + "a" * MILLION,
+    "spaces": " " * MILLION,
+    "open parentheses": "(" * MILLION,
+    "open brackets": "[" * MANY,
+    "open calls": "linear(" * MANY,
+    "minus signs": "-" * MANY,
+    "dots": "." * MANY,
+    "signs": ">>" * MANY,
+    "methods": "linear(5)" + ".reverse()" * MANY,
+    "arguments within arguments": "linear(5).branch(1, " * MANY,
+    "one endless part": ">>".join(["constant(1)"] * MANY),
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_of_nonsense_is_refused_at_once(text: str) -> None:
+    with pytest.raises(ParseError):
+        gs.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("sign", "kind"), [(" >> ", gs.Sequence), (" + ", gs.Sum), (" * ", gs.Product)]
+)
+def test_thousands_of_parts_are_read(sign: str, kind: type[Schedule]) -> None:
+    schedule = gs.parse(sign.join(["linear(10)"] * 20_000))
+    assert type(schedule) is kind
+    assert len(schedule.parts) == 20_000  # type: ignore[attr-defined]
+
+
+def test_thousands_of_points_are_read() -> None:
+    schedule = gs.fractal_chebyshev(2**14)
+    assert gs.parse(repr(schedule)) == schedule
+
+
+def test_nesting_has_room_for_what_people_write() -> None:
+    text = "linear(10)"
+    for _ in range(30):
+        text = f"({text} >> linear(5)).clip(0.1)"
+    assert gs.parse(text).steps == 160
