@@ -311,7 +311,7 @@ class Repeat(Transformation):
         for k in range(int(self.n)):
             start, stop = starts[k], starts[k + 1]
             cycle = self.inner if k == 0 or self.growth == 1 else self.inner.stretch(stop - start)
-            yield Phase(start, stop, cycle * self.decay**k if k and self.decay != 1 else cycle)
+            yield Phase(start, stop, scaled(cycle, self.decay**k))
 
 
 @dataclass(frozen=True, repr=False)
@@ -447,7 +447,7 @@ class Branch(Transformation):
 
     @cached_property
     def _parts(self) -> tuple[Schedule, Schedule]:
-        return self.inner, self.decay * self.inner(self.at)
+        return self.inner, scaled(self.decay, self.inner(self.at))
 
     def _at(self, t: Any, xp: Any) -> Any:
         return xp.select(t, (0, self.at), self._parts)
@@ -503,6 +503,11 @@ def longest(lengths: list[float | Length]) -> float | Length:
     """The longest of the lengths; the first unbound one if there is any."""
     unbound = [length for length in lengths if isinstance(length, Length)]
     return unbound[0] if unbound else max(lengths, default=math.inf)  # type: ignore[type-var]
+
+
+def scaled(schedule: Schedule, factor: float) -> Schedule:
+    """``schedule * factor``, without the trace of a factor of one."""
+    return schedule if factor == 1 else schedule * factor
 
 
 def map_phases(schedule: Schedule, change: Callable[[Schedule], Schedule]) -> Iterator[Phase]:
