@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 
-from glideslope.errors import GlideslopeError, InvalidType, InvalidValue, require
+from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
 
 from . import _initial_lr, _state
 from ._checks import plain
@@ -72,16 +72,17 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     _last_lr: list[float]  # type: ignore[assignment]
     _step_count: int
     _bound: Any  # the optimizer that the ledger is of
-    _ledger: Ledger | None
+    _ledger: Ledger
     _entry: Entry | None
     _order: CallOrder | None
+    _origins: list[float]
     _verbose: bool
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
         """Begin unbound; a copy, which is not built anew, joins its optimizer at its next step."""
         self = super().__new__(cls)
-        self._bound = self._ledger = self._entry = self._order = None
-        self._origins: list[float] = []
+        self._bound = self._entry = self._order = None
+        self._origins = []
         self._verbose = False
         return self
 
@@ -112,20 +113,23 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         Args:
             epoch: go to this step instead, by the closed form where there is one.
         """
-        if self._step_count == 1 and self._order is not None:
+        if self._order is not None and self._step_count == 1:
             self._order.check(self.optimizer)
             self._order = None
         self._step_count += 1
         if epoch is not None and self._warns_of_epoch:
             warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
-        ledger = self._ledger
-        if ledger is None or self._bound is not self.optimizer:
-            ledger = self._bind()
-        if len(ledger.port.groups()) > len(self.base_lrs):
+        ledger = self._ledger if self._bound is self.optimizer else self._bind()
+        groups = ledger.groups()
+        if len(groups) > len(self.base_lrs):
             self._welcome(ledger)
         try:
-            values = self._move(self.last_epoch + 1) if epoch is None else self._jump(epoch)
-            self._last_lr = list(self._write(ledger, values))
+            if epoch is None:
+                self.last_epoch = t = self.last_epoch + 1
+                values = self._rates(t)
+            else:
+                values = self._jump(epoch)
+            self._last_lr = self._write(ledger, values, groups)
         except (GlideslopeError, OverflowError) as error:
             kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
             raise kind(f"{type(self).__name__}, step {self.last_epoch}: {error}") from error
@@ -157,17 +161,22 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         self.last_epoch = t
         return closed_form()  # type: ignore[no-any-return]
 
-    def _write(self, ledger: Ledger, values: Sequence[Any]) -> list[float]:
+    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
         """Write the rates outright, as torch does: a recursion has all factors in them already."""
-        count = len(ledger.port.groups())
-        require(len(values) >= count, "get_lr()", f"give {count} rates, one per group", values)
+        if len(values) < len(groups):
+            rule = f"give {len(groups)} rates, one per parameter group"
+            raise InvalidValue(f"get_lr() must {rule}, got {values!r}")
         return ledger.edit(plain(values))
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Step without counting it, as torch's composites ask of a member."""
         ledger = self._bind()
         values = self._move(self.last_epoch + 1) if epoch is None else self._jump(epoch)
-        self._last_lr = list(self._write(ledger, values))
+        self._last_lr = list(self._write(ledger, values, ledger.port.groups()))
+
+    def _clock(self) -> int:
+        """The step it is at."""
+        return self.last_epoch
 
     def _announce(self, epoch: float) -> None:
         print(f"Epoch {epoch}: setting learning rate to {LastLR(self._last_lr):.6g}.")
@@ -187,7 +196,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     def _bind(self) -> Ledger:
         """Find the ledger of the optimizer this scheduler has now."""
-        if self._ledger is None or self._bound is not self.optimizer:
+        if self._bound is not self.optimizer:
             self._entry = None
             self._ledger = Ledger.of(self.optimizer)
             self._bound = self.optimizer
@@ -213,7 +222,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     def _set_base(self, group: int, base: float) -> None:
         """Set the base of a group, of the next new one too."""
-        self.base_lrs[group : group + 1] = [base]
+        self.base_lrs = [*self.base_lrs[:group], base, *self.base_lrs[group + 1 :]]
 
     def _base_on(self, bases: list[float]) -> None:
         """Take the bases of a run that is resumed."""
@@ -223,7 +232,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Leave the optimizer to a composite."""
         if self._order is not None:
             self._order.stop()
-        self._bound = self._ledger = self._entry = self._order = None
+        self._bound = self._entry = self._order = None
 
     def _begin_anew(self) -> None:
         """Go back to the bases without what gone schedulers made of them."""
@@ -241,7 +250,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """
         saved = {key: value for key, value in vars(self).items() if key not in self._unsaved}
         state: dict[str, Any] = _state.copied(saved)
-        if self._ledger is not None:
+        if self._bound is not None:
             state["_last_lr"] = list(self._ledger.observe())
         return state
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ._alike import compounded
+from ._composable import Composable
 from ._composite import Composite
-from ._ledger import compound
 
 
 class ChainedScheduler(Composite):
@@ -46,22 +47,30 @@ class ChainedScheduler(Composite):
         self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
     ) -> None:
         ledger = self._gather(optimizer, schedulers, verbose)
-        self._last_lr = list(self._write(ledger, self._now()))
+        self._join(ledger)
+        self._last_lr = list(self._write(ledger, self._now(), ledger.port.groups()))
+        if self._verbose:
+            self._announce(self._clock())
 
     @property
     def base_lrs(self) -> list[float]:  # type: ignore[override]
         """The bases of the last member."""
         return self._members[-1].base_lrs  # type: ignore[no-any-return]
 
-    def get_lr(self) -> list[float]:
+    def _clock(self) -> int:
+        return self._members[0]._clock()  # type: ignore[no-any-return]
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
         """The product of the members' learning rates, one per parameter group."""
         return list(self._now())
 
     def _product(self, rates: list[list[float]]) -> list[float]:
-        shares = zip(rates, (member.base_lrs for member in self._members), strict=True)
-        product = compound(self.base_lrs, shares)
+        product = self.base_lrs
+        for member, values in zip(self._members, rates):  # noqa: B905
+            product = compounded(product, values, member.base_lrs)
         for member in self._members:
-            self._keep(member, product)
+            if isinstance(member, Composable):  # as it would remember what it wrote
+                member._last_lr = product
         return product
 
     def _now(self) -> list[float]:

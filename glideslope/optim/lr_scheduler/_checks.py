@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 from glideslope.errors import InvalidType, InvalidValue, require, require_type
 
 
-def number(name: str, value: Any) -> Any:
+def number(name: str, value: Any) -> float:
     """A finite number as it is given; what is no plain number (a tensor) becomes one."""
-    if not isinstance(value, Real):
-        require_type(hasattr(value, "__float__"), name, "be a number", value)
-        value = float(value)
-    require(math.isfinite(value), name, "be finite", value)
-    return value
+    require_type(hasattr(value, "__float__"), name, "be a number", value)
+    given: float = value if isinstance(value, int | float) else float(value)
+    require(math.isfinite(given), name, "be finite", value)
+    return given
 
 
-def above(name: str, value: Any, low: float) -> Any:
+def above(name: str, value: Any, low: float) -> float:
     """A finite number above ``low``."""
-    value = number(name, value)
-    require(value > low, name, f"be above {low}", value)
-    return value
+    given = number(name, value)
+    require(given > low, name, f"be above {low}", value)
+    return given
 
 
-def at_least(name: str, value: Any, low: float) -> Any:
+def at_least(name: str, value: Any, low: float) -> float:
     """A finite number not below ``low``."""
-    value = number(name, value)
-    require(value >= low, name, f"be at least {low}", value)
-    return value
+    given = number(name, value)
+    require(given >= low, name, f"be at least {low}", value)
+    return given
 
 
-def in_unit(name: str, value: Any) -> Any:
+def in_unit(name: str, value: Any) -> float:
     """A finite number in [0, 1]."""
-    value = number(name, value)
-    require(0 <= value <= 1, name, "be in [0, 1]", value)
-    return value
+    given = number(name, value)
+    require(0 <= given <= 1, name, "be in [0, 1]", value)
+    return given
 
 
 def per_group(name: str, value: Any, groups: Sequence[Any]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _initial_lr
+from ._alike import scaled
 from ._base import LRScheduler
 from ._composable import Composable
 from ._ledger import Ledger
@@ -40,33 +41,37 @@ class ClosedForm(Composable):
         return self._move(t)
 
 
-class SingleFactor(ClosedForm):
-    """``base × f(t)`` with one factor for all groups; it writes `_factor`."""
+class HeldFactor(ClosedForm):
+    """One factor for all groups that often stays; it writes `_factor`.
 
-    __slots__ = ("_held",)
-    _held: tuple[float, list[float], list[float]]
+    While the factor stays, the very same list of rates is given, which need not be written again.
+    """
+
+    __slots__ = ("_held_bases", "_held_factor", "_held_rates")
+
+    _held_bases: list[float] | None
+    _held_factor: float | None
+    _held_rates: list[float]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Begin with nothing held."""
         self = super().__new__(cls, *args, **kwargs)
-        self._held = (0.0, [], [])
+        self._held_bases = self._held_factor = None
         return self
 
     def _factor(self, t: int) -> float:
         raise NotImplementedError
 
     def _values(self, t: int) -> list[float]:
-        factor = self._factor(t)
-        held_factor, held_bases, held = self._held
-        if factor == held_factor and self.base_lrs == held_bases:
-            return held
-        values = [base * factor for base in self.base_lrs]
-        self._held = factor, list(self.base_lrs), values
-        return values
+        factor, bases = self._factor(t), self.base_lrs
+        if factor != self._held_factor or bases is not self._held_bases:
+            self._held_factor, self._held_bases = factor, bases
+            self._held_rates = scaled(bases, factor)
+        return self._held_rates
 
 
 class AbsoluteForm(ClosedForm):
-    """Rates that do not come from the optimizer's: the scheduler sets the bases, before building."""
+    """Rates that do not come from the optimizer's; the scheduler sets its bases itself."""
 
     __slots__ = ()
     _starts_anew = True

@@ -1,4 +1,4 @@
-"""Schedulers whose rates are their own, so the ledger can multiply them and composites hold them."""
+"""Schedulers whose rates are their own, for the ledger to multiply and composites to hold."""
 
 from __future__ import annotations
 
@@ -45,20 +45,30 @@ class Composable(LRScheduler):
             _initial_lr.note(ledger, self.base_lrs)
         ledger.restore(self._entry, self._references(), self._now())
 
-    def _write(self, ledger: Ledger, values: list[float]) -> list[float]:
-        if self._entry is None:
-            self._entry = ledger.join(self, self._references(), self._starts_anew)
-            resumed = getattr(self, "last_epoch", 0) > 0
-            if resumed and same(ledger.observe(), values):  # they are there already
-                ledger.restore(self._entry, self._references(), values)
-        return ledger.post(self._entry, values)
+    def _join(self, ledger: Ledger) -> None:
+        """Enter the ledger, with a factor that shows at the first write."""
+        self._entry = ledger.join(self, self._references(), self._starts_anew)
+
+    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
+        return ledger.post(self._entry, values, groups)  # type: ignore[arg-type]
 
     def _initial_step(self) -> None:
-        if self._entry is None:
-            super()._initial_step()
-        else:  # one of torch's composites starts its members anew
+        if self._entry is not None:  # one of torch's composites starts its members anew
             self._step_count = 1
             self._update_lr(self.last_epoch + 1)
+            return
+        self._join(self._ledger)
+        if self.last_epoch >= 0:
+            self._resume(self._ledger)
+        super()._initial_step()
+
+    def _resume(self, ledger: Ledger) -> None:
+        """Where the groups hold the rates of the step already, leave them as they are."""
+        last_epoch = self.last_epoch
+        rates = self._move(last_epoch + 1)
+        self.last_epoch = last_epoch
+        if self._entry is not None and same(ledger.observe(), rates):
+            ledger.restore(self._entry, self._references(), rates)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Write the rates outright, whatever the others have: one of torch's composites asks."""
@@ -92,10 +102,11 @@ class Composable(LRScheduler):
     def _advance(self, _metrics: Any) -> list[float]:
         """Go one step further and give the rates; the composite writes them."""
         self._step_count += 1
-        return self._move(self.last_epoch + 1)
+        self.last_epoch = t = self.last_epoch + 1
+        return self._rates(t)
 
     def _hand_over(self) -> None:
         """Leave the ledger to the composite."""
-        if self._entry is not None and self._ledger is not None:
+        if self._entry is not None:
             self._ledger.release(self._entry)
         super()._hand_over()

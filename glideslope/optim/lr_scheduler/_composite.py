@@ -27,6 +27,9 @@ class Foreign:
         self.base_lrs = plain(bases)
         self._rates = plain(scheduler.get_last_lr())
 
+    def _clock(self) -> int:
+        return self.scheduler.last_epoch  # type: ignore[no-any-return]
+
     def _now(self) -> list[float]:
         return list(self._rates)
 
@@ -76,7 +79,8 @@ class Foreign:
 
     def state_dict(self) -> dict[str, Any]:
         """The member's state, with the rates that it left."""
-        return self.scheduler.state_dict() | {"_last_lr": self._now()}
+        state: dict[str, Any] = self.scheduler.state_dict()
+        return state | {"_last_lr": self._now()}
 
 
 class Composite(Composable):
@@ -125,7 +129,7 @@ class Composite(Composable):
 
     # Stepping.
 
-    def step(self, metrics: Any = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any = None) -> None:
         """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
 
         Args:
@@ -134,19 +138,13 @@ class Composite(Composable):
         Raises:
             InvalidType: such a member is at work and there is no metric.
         """
-        ledger = self._bind()
-        if len(ledger.port.groups()) > len(self.base_lrs):
+        ledger = self._ledger if self._bound is self.optimizer else self._bind()
+        groups = ledger.groups()
+        if len(groups) > len(self._entry.references):  # type: ignore[union-attr]
             self._welcome(ledger)
-        self._last_lr = list(self._write(ledger, self._advance(metrics)))
+        self._last_lr = self._write(ledger, self._advance(metrics), groups)
         if self._verbose:
-            self._announce(getattr(self, "last_epoch", "?"))
-
-    @staticmethod
-    def _keep(member: Any, rates: list[float]) -> list[float]:
-        """Let a member remember the rates it gave, as it does when it writes them itself."""
-        if isinstance(member, Composable):
-            member._last_lr = list(rates)
-        return rates
+            self._announce(self._clock())
 
     # The members' bases are its own.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from glideslope.errors import InvalidValue
 
+from ._alike import scaled
 from ._checks import above, number
 from ._closed_form import ClosedForm
 
@@ -14,10 +15,11 @@ from ._closed_form import ClosedForm
 def descent(position: float, length: float) -> tuple[float, float]:
     """The weights of the start and of the end, ``(1 ± cos(π · position / length)) / 2``.
 
-    As squares, they lose no digits where they are small.
+    The square of a sine loses no digits where it is small.
     """
-    angle = math.pi / 2 * (length - position) / length
-    return math.sin(angle) ** 2, math.cos(angle) ** 2
+    sine = math.sin(math.pi / 2 * (length - position) / length)
+    high = sine * sine
+    return high, 1.0 - high
 
 
 class CosineAnnealingLR(ClosedForm):
@@ -66,16 +68,15 @@ class CosineAnnealingLR(ClosedForm):
 
     def _values(self, t: int) -> list[float]:
         high, low = descent(t % (2 * self.T_max), self.T_max)
-        floor = self.eta_min * low
-        return [base * high + floor for base in self.base_lrs]
+        return scaled(self.base_lrs, high, self.eta_min * low)
 
 
 class CosineAnnealingWarmRestarts(ClosedForm):
-    """Half a cosine wave, started anew: ``eta_min + (base - eta_min) · (1 + cos(π T_cur / T_i)) / 2``.
+    """Half a cosine wave, again and again: ``eta_min + (base - eta_min) · (1 + cos(π x)) / 2``.
 
-    The first cycle has ``T_0`` steps, each next one ``T_mult`` times as many; ``T_cur`` counts the
-    steps in the cycle and ``T_i`` is its length. `step` takes fractions of a step too, such as
-    ``epoch + batch / batches``, without any warning.
+    With ``x = T_cur / T_i``, where ``T_cur`` counts the steps in a cycle and ``T_i`` is its length:
+    the first has ``T_0`` steps, each next one ``T_mult`` times as many. `step` takes fractions of a
+    step too, such as ``epoch + batch / batches``, without any warning.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -131,7 +132,7 @@ class CosineAnnealingWarmRestarts(ClosedForm):
         self.T_mult = T_mult
         self.eta_min = number("eta_min", eta_min)
         self.T_cur: float = last_epoch
-        self._placed_at = last_epoch
+        self._placed_at = -1
         super().__init__(optimizer, last_epoch, verbose)
 
     def _jump(self, t: float) -> list[float]:
@@ -139,13 +140,6 @@ class CosineAnnealingWarmRestarts(ClosedForm):
             raise InvalidValue(f"Expected non-negative epoch, but got {t}")
         self._place(t)
         return self._rates(self.last_epoch)
-
-    def _move(self, t: int) -> list[float]:
-        if t == self._placed_at + 1 and self.last_epoch == self._placed_at >= 0:
-            self._place_next()
-        else:
-            self._place(t)
-        return self._rates(t)
 
     def _place(self, t: float) -> None:
         """Find the cycle of a step, in whole numbers where the step is one."""
@@ -157,19 +151,16 @@ class CosineAnnealingWarmRestarts(ClosedForm):
         self.T_cur = t - start
         self.last_epoch = self._placed_at = math.floor(t)
 
-    def _place_next(self) -> None:
-        """Go one step further from ``T_cur``, which may be a fraction or set by hand."""
-        self.T_cur += 1
-        if self.T_cur >= self.T_i:
-            self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
-        self.last_epoch = self._placed_at = self.last_epoch + 1
-
     def _values(self, t: int) -> list[float]:
-        if t != self._placed_at:  # the clock was set from outside
+        if t == self._placed_at + 1 > 0:  # one step further from `T_cur`, a fraction maybe
+            self._placed_at = t
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
+        elif t != self._placed_at:
             self._place(t)
         high, low = descent(self.T_cur, self.T_i)
-        floor = self.eta_min * low
-        return [base * high + floor for base in self.base_lrs]
+        return scaled(self.base_lrs, high, self.eta_min * low)
 
     def _adopt(self, state: Any) -> None:
         super()._adopt(state)

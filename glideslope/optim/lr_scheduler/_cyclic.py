@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from glideslope.errors import InvalidValue
 
+from ._alike import blended
 from ._checks import above, at_least, number, per_group
 from ._momentum import CycledMomentum
 from ._state import restore_callable, saved_callable
@@ -53,7 +55,7 @@ class CyclicLR(CycledMomentum):
     `torch.optim.lr_scheduler.CyclicLR`; Smith, https://arxiv.org/abs/1506.01186
     """
 
-    __slots__ = ()
+    __slots__ = ("_high",)
     _settings = (
         "cycle_momentum",
         "gamma",
@@ -109,11 +111,12 @@ class CyclicLR(CycledMomentum):
 
     def _init_scale_fn(self) -> None:
         if self._scale_fn_custom is None:
-            self._scale_fn_ref = {
+            scales: dict[str, Callable[[float], float]] = {
                 "triangular": self._triangular_scale_fn,
                 "triangular2": self._triangular2_scale_fn,
                 "exp_range": partial(self._exp_range_scale_fn, self.gamma),
-            }[self.mode]
+            }
+            self._scale_fn_ref = scales[self.mode]
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
 
     @staticmethod
@@ -122,36 +125,33 @@ class CyclicLR(CycledMomentum):
 
     @staticmethod
     def _triangular2_scale_fn(x: float) -> float:
-        return 0.5 ** (x - 1)
+        return math.pow(0.5, x - 1)
 
     @staticmethod
     def _exp_range_scale_fn(gamma: float, x: float) -> float:
-        return gamma**x
+        return math.pow(gamma, x)
 
     def scale_fn(self, x: float) -> float:
         """The scale of a cycle or of a step."""
         own = self._scale_fn_custom
-        return float(self._scale_fn_ref(x) if own is None else own(x))
+        return self._scale_fn_ref(x) if own is None else float(own(x))
 
     def _height(self, t: int) -> float:
         """How far the rates are up, from 0 to 1, scaled."""
-        up = self.total_size * self.step_ratio
-        cycle, position = divmod(t, self.total_size)
+        size = self.total_size
+        cycle, position = divmod(t, size)
+        up = size * self.step_ratio
         rising = position <= up and up > 0
-        height = position / up if rising else (self.total_size - position) / (self.total_size - up)
+        height = position / up if rising else (size - position) / (size - up)
         return height * self.scale_fn(int(cycle) + 1 if self.scale_mode == "cycle" else t)
 
     def _values(self, t: int) -> list[float]:
-        height = self._height(t)
-        rest = 1 - height
-        pairs = zip(self.base_lrs, self.max_lrs, strict=True)
-        return [base * rest + top * height for base, top in pairs]
+        self._high = high = self._height(t)
+        return blended(self.max_lrs, high, self.base_lrs, 1 - high)
 
-    def _momentums(self, t: int) -> list[float]:
-        height = self._height(t)
-        rest = 1 - height
-        pairs = zip(self._base_momentums, self._max_momentums, strict=True)
-        return [top * rest + base * height for base, top in pairs]
+    def _momentums(self) -> list[float]:
+        high = self._high
+        return blended(self._base_momentums, high, self._max_momentums, 1 - high)
 
     def _references(self) -> list[float]:
         """The lower rates, or the upper ones where those are 0."""

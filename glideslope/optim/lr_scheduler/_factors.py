@@ -8,11 +8,12 @@ from typing import Any
 
 from glideslope.errors import require_type
 
+from ._alike import scaled
 from ._checks import above, at_least, in_unit, number
-from ._closed_form import SingleFactor
+from ._closed_form import ClosedForm, HeldFactor
 
 
-class ConstantLR(SingleFactor):
+class ConstantLR(HeldFactor):
     """A factor for the first steps: ``base × factor`` while ``t < total_iters``, then ``base``.
 
     Args:
@@ -56,7 +57,7 @@ class ConstantLR(SingleFactor):
         return self.factor if t < self.total_iters else 1.0
 
 
-class LinearLR(SingleFactor):
+class LinearLR(HeldFactor):
     """A straight line between two factors: ``base × (start + (end - start) · min(t, n) / n)``.
 
     With ``n = total_iters``; with ``n = 0`` the factor is ``end_factor`` at once.
@@ -107,7 +108,7 @@ class LinearLR(SingleFactor):
         return self.start_factor + (self.end_factor - self.start_factor) * t / self.total_iters
 
 
-class ExponentialLR(SingleFactor):
+class ExponentialLR(ClosedForm):
     """A factor at every step: ``base × gamma^t``.
 
     Args:
@@ -140,12 +141,14 @@ class ExponentialLR(SingleFactor):
         self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        return self.gamma**t  # type: ignore[no-any-return]
+    def _values(self, t: int) -> list[float]:
+        return scaled(self.base_lrs, self.gamma**t)
 
 
-class PolynomialLR(SingleFactor):
-    """Down to 0 as a power of what remains: ``base × (1 - min(t, n) / n)^power``, n ``total_iters``.
+class PolynomialLR(ClosedForm):
+    """Down to 0 as a power of what remains: ``base × (1 - min(t, n) / n)^power``.
+
+    With ``n = total_iters``.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -184,12 +187,12 @@ class PolynomialLR(SingleFactor):
         self.power = at_least("power", power, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        left = max(0, self.total_iters - t) / self.total_iters
-        return left**self.power  # type: ignore[no-any-return]
+    def _values(self, t: int) -> list[float]:
+        left = self.total_iters - t
+        return scaled(self.base_lrs, (left / self.total_iters if left > 0 else 0.0) ** self.power)
 
 
-class StepLR(SingleFactor):
+class StepLR(HeldFactor):
     """A factor every so many steps: ``base × gamma^⌊t / step_size⌋``.
 
     Args:
@@ -233,7 +236,7 @@ class StepLR(SingleFactor):
         return self.gamma ** (t // self.step_size)  # type: ignore[no-any-return]
 
 
-class MultiStepLR(SingleFactor):
+class MultiStepLR(HeldFactor):
     """A factor at each milestone: ``base × gamma^k``, ``k`` the number of milestones up to ``t``.
 
     Args:
@@ -280,4 +283,4 @@ class MultiStepLR(SingleFactor):
 
     def _factor(self, t: int) -> float:
         passed = sum([n for milestone, n in self.milestones.items() if 0 <= milestone <= t])
-        return self.gamma**passed  # type: ignore[no-any-return]
+        return self.gamma**passed

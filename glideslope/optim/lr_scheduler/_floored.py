@@ -43,7 +43,8 @@ class FlooredLR(LambdaLR):
 
     def _values(self, t: int) -> list[float]:
         share, floor = self._share(t), self._floor_at(t)
-        return [base * share + min(floor, base) * (1 - share) for base in self.base_lrs]
+        rest = 1 - share
+        return [base * share + (floor if floor < base else base) * rest for base in self.base_lrs]
 
     def _share(self, t: int) -> float:
         return self.lr_lambdas[0](t)

@@ -7,6 +7,7 @@ from typing import Any
 
 from glideslope.errors import InvalidType, InvalidValue
 
+from ._alike import scaled
 from ._closed_form import ClosedForm
 from ._state import restore_callable, saved_callable
 
@@ -34,7 +35,7 @@ class Lambdas(ClosedForm):
         self.optimizer = optimizer
         count = len(self._bind().port.groups())
         several = isinstance(lr_lambda, list | tuple)
-        self.lr_lambdas = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore[arg-type]
+        self.lr_lambdas = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore
         if len(self.lr_lambdas) != count:
             raise InvalidValue(f"Expected {count} lr_lambdas, but got {len(self.lr_lambdas)}")
         for function in self.lr_lambdas:
@@ -84,7 +85,7 @@ class LambdaLR(Lambdas):
         verbose: see `LRScheduler`.
 
     Raises:
-        InvalidType: what is given, or what a function returns, is not a function, not a real number.
+        InvalidType: something is not a function, or a function's value is not a real number.
         InvalidValue: a list of another length than there are groups; a rate that is not finite.
 
     Example:
@@ -105,10 +106,10 @@ class LambdaLR(Lambdas):
 
     def _values(self, t: int) -> list[float]:
         functions = self.lr_lambdas
-        return [
-            base * _called(function, t)
-            for base, function in zip(self.base_lrs, functions, strict=False)
-        ]
+        if functions.count(functions[0]) == len(functions):
+            return scaled(self.base_lrs, _called(functions[0], t))
+        pairs = zip(self.base_lrs, functions)  # noqa: B905
+        return [base * _called(function, t) for base, function in pairs]
 
 
 class MultiplicativeLR(Lambdas):
@@ -123,7 +124,7 @@ class MultiplicativeLR(Lambdas):
         verbose: see `LRScheduler`.
 
     Raises:
-        InvalidType: what is given, or what a function returns, is not a function, not a real number.
+        InvalidType: something is not a function, or a function's value is not a real number.
         InvalidValue: a list of another length than there are groups; a rate that is not finite.
 
     Example:
@@ -141,23 +142,28 @@ class MultiplicativeLR(Lambdas):
     __slots__ = ("_products", "_products_at")
     _settings = ()
 
+    _products: list[float]
+    _products_at: int
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Begin with the empty product."""
         self = super().__new__(cls, *args, **kwargs)
-        self._products_at, self._products = 0, None
+        self._products_at, self._products = 0, []
         return self
 
     def _values(self, t: int) -> list[float]:
-        if (
-            self._products is None
-            or t < self._products_at
-            or len(self._products) != len(self.lr_lambdas)
-        ):
-            self._products_at, self._products = 0, [1.0] * len(self.lr_lambdas)
-        for step in range(self._products_at + 1, t + 1):
-            self._products = [
-                product * _called(function, step)
-                for product, function in zip(self._products, self.lr_lambdas, strict=True)
-            ]
-        self._products_at = max(t, 0)
-        return [base * f for base, f in zip(self.base_lrs, self._products, strict=False)]
+        functions = self.lr_lambdas
+        if functions.count(functions[0]) == len(functions):
+            return scaled(self.base_lrs, self._products_until(t, functions[:1])[0])
+        products = self._products_until(t, functions)
+        return [base * product for base, product in zip(self.base_lrs, products)]  # noqa: B905
+
+    def _products_until(self, t: int, functions: list[Lambda]) -> list[float]:
+        """The product of each function's factors of the steps from 1 to ``t``."""
+        if t < self._products_at or len(self._products) != len(functions):
+            self._products_at, self._products = 0, [1.0] * len(functions)
+        while self._products_at < t:
+            self._products_at = step = self._products_at + 1
+            factors = [_called(function, step) for function in functions]
+            self._products = [p * factor for p, factor in zip(self._products, factors)]  # noqa: B905
+        return self._products

@@ -14,7 +14,7 @@ is gone leaves its last factor behind in the base, unless its successor starts a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from math import isclose, isfinite, prod
 from typing import Any, ClassVar
@@ -24,25 +24,15 @@ from torch import Tensor
 
 from glideslope.errors import InvalidType, InvalidValue
 
+from ._alike import compounded
 from ._port import Port, field_of, read_all
 
-Share = tuple[Sequence[float], Sequence[float]]
 
-
-def compound(bases: list[float], shares: Iterable[Share]) -> list[float]:
-    """``base × Π value / reference``, without rounding where the reference is the base itself.
-
-    A share may be shorter, for it knows nothing of groups that are newer than itself. A reference
-    of 0 carries no factor; alone, its value stands as it is.
-    """
-    out = bases
+def compound(bases: list[float], shares: Iterable[tuple[list[float], list[float]]]) -> list[float]:
+    """``base × Π value / reference`` over the shares."""
     for values, references in shares:
-        scaled = [
-            value if reference == base else base * (value / reference) if reference else base
-            for base, value, reference in zip(out, values, references, strict=False)
-        ]
-        out = scaled + out[len(scaled) :]
-    return out
+        bases = compounded(bases, values, references)
+    return bases
 
 
 class Entry:
@@ -80,10 +70,13 @@ class Ledger:
         "_field",
         "_key",
         "_lent",
+        "_read",
         "_seen",
+        "_syncs",
         "_tensors",
         "_versions",
         "bases",
+        "groups",
         "origins",
         "port",
         "written",
@@ -93,17 +86,20 @@ class Ledger:
 
     def __init__(self, optimizer: Any, key: str) -> None:
         self.port = Port(optimizer)
+        self.groups = self.port.groups
         self.bases: list[float] = []  # what each group has without the entries' factors,
         self.origins: list[float] = []  # and without those that gone schedulers left either
         self.written: list[float] = []  # the numbers last written
         self._key = key
         self._lent = False
+        self._syncs = hasattr(optimizer, "_sync_hyperparams")
         self._field = field_of(key)
+        self._read = self._field.read
         self._entries: list[Entry] = []
         self._seen: list[Any] = []  # the objects, numbers or tensors, that stood there afterwards
         self._tensors: list[Tensor] = []
         self._versions: list[int] = []
-        self._absorb(read_all(self._field, self.port.groups(), key))
+        self._absorb(read_all(self._field, self.groups(), key))
 
     @classmethod
     def of(cls, optimizer: Any, key: str = "lr") -> Ledger:
@@ -116,10 +112,8 @@ class Ledger:
 
     def _stay(self, optimizer: Any) -> None:
         """Live as long as the optimizer; where that cannot be told, as long as its schedulers."""
-        try:
-            finalize(optimizer, self._entries.clear).atexit = False
-        except TypeError:
-            pass
+        with suppress(TypeError):
+            finalize(optimizer, _close, self).atexit = False
 
     # Entering and leaving.
 
@@ -151,9 +145,8 @@ class Ledger:
     def restore(self, entry: Entry, references: Sequence[float], values: list[float]) -> None:
         """Set an entry whose factor is already in the values that the groups hold."""
         entry.references, entry.values = list(references), values
-        for group, value in enumerate(self.observe()):
-            base = _undone(value, self._factor(group), references[group])
-            self.bases[group] = self.origins[group] = base
+        self.bases = self._bases_of(self.observe(), references)
+        self.origins = list(self.bases)
 
     def extend(self, entry: Entry, reference: float, value: float, base: float | None) -> None:
         """Let ``entry`` join the next group it does not know, asking for ``value``.
@@ -177,7 +170,7 @@ class Ledger:
         self.bases = compound(self.bases, folded)
         if over and self.port.optimizer is not None:
             self.observe()
-            self._write(self.port.groups(), self._product())
+            self._write(self.groups(), self._product())
 
     def _was_started_over(self, entry: Entry) -> bool:
         later = self._entries[self._entries.index(entry) + 1 :]
@@ -187,14 +180,16 @@ class Ledger:
 
     def observe(self) -> list[float]:
         """Let the bases absorb what others wrote; return the values now in the groups."""
-        now = self._field.read(self.port.groups())
+        now = self._read(self.groups())
         if self._lent:
             return [self._number(value, group) for group, value in enumerate(now)]
-        if now != self._seen or self._retyped(now):
+        if now != self._seen or self._moved(now):
             self._absorb(now)
         return self.written
 
-    def post(self, entry: Entry, values: list[float]) -> list[float]:
+    def post(
+        self, entry: Entry, values: list[float], groups: list[Any] | None = None
+    ) -> list[float]:
         """Ask for ``values``, write the product into the groups, and return what was written.
 
         The very list that was asked for last, in groups nobody touched since, is there already.
@@ -202,43 +197,41 @@ class Ledger:
         Raises:
             InvalidValue: the product is not finite; nothing was written.
         """
-        groups = self.port.groups()
-        now = self._field.read(groups)
-        if now != self._seen or self._retyped(now):
+        if groups is None:
+            groups = self.groups()
+        now = self._read(groups)
+        if now != self._seen or ((self._tensors or type(now[0]) is not float) and self._moved(now)):
             self._absorb(now)
         elif values is entry.values:
             return self.written
-        before, entry.values = entry.values, values
-        try:
-            self._write(groups, self._product())
-        except InvalidValue:
-            entry.values = before
-            raise
+        alone = len(self._entries) == 1 and entry.references == self.bases
+        self._write(groups, values if alone else self._product(entry, values))
+        entry.values = values
         return self.written
 
     def due(self, entry: Entry, values: list[float]) -> list[float]:
         """What `post` would write, without writing it."""
         self.observe()
-        before, entry.values = entry.values, values
-        try:
-            return self._product()[: len(self.written)]
-        finally:
-            entry.values = before
+        return self._product(entry, values)
 
     def edit(self, values: list[float]) -> list[float]:
         """Write ``values`` outright, as a hand edit does; the bases absorb them."""
-        groups = self.port.groups()
+        groups = self.groups()
         self.observe()
         if self._lent:
             self._field.fill(groups, values)
             return values
-        self._write(groups, values)
-        for group, value in enumerate(self.written):
-            base = _undone(value, self._factor(group), value)
-            before = self.bases[group]
-            self.bases[group] = base
-            self.origins[group] = self.origins[group] * (base / before) if before else base
+        self._write(groups, values[: len(groups)])
+        bases = self._bases_of(self.written, self.written)
+        as_they_are = self.origins == self.bases
+        self.origins = bases if as_they_are else compounded(self.origins, bases, self.bases)
+        self.bases = list(bases)
         return self.written
+
+    def rates(self) -> list[float]:
+        """The values now in the groups, for a look at them only."""
+        now = self._read(self.groups())
+        return now if type(now[0]) is float and not self._tensors else self.observe()
 
     @contextmanager
     def lend(self, values: list[float]) -> Iterator[None]:
@@ -246,7 +239,7 @@ class Ledger:
 
         Meanwhile they count for nothing here; afterwards they hold again what they did.
         """
-        held, groups = self.observe(), self.port.groups()
+        held, groups = self.observe(), self.groups()
         self._field.fill(groups, values)
         self._lent = True
         try:
@@ -255,25 +248,26 @@ class Ledger:
             self._lent = False
             self._field.fill(groups, held)
 
-    def _product(self) -> list[float]:
-        """What every group is due; a single entry on its own bases gets what it asks for."""
-        entries = self._entries
-        if len(entries) == 1 and entries[0].references == self.bases:
-            return entries[0].values
-        return compound(self.bases, [(entry.values, entry.references) for entry in entries])
+    def _product(
+        self, entry: Entry | None = None, values: list[float] | None = None
+    ) -> list[float]:
+        """What every group is due, if ``entry`` asks for ``values``."""
+        shares = [
+            (values if values is not None and each is entry else each.values, each.references)
+            for each in self._entries
+        ]
+        return compound(self.bases, shares)
 
     def _write(self, groups: list[Any], values: list[float]) -> None:
         if not isfinite(sum(values)):
             self._refuse(values)
-        if len(values) != len(groups):
-            values = values[: len(groups)]
         if self._tensors:
             self._field.fill(groups, values)
-            self._remember(self._field.read(groups), values)
+            self._remember(self._read(groups), values)
         else:
             self._field.store(groups, values)
             self.written = self._seen = values
-        if self.port.syncs:
+        if self._syncs:
             self.port.sync()
 
     def _refuse(self, values: list[float]) -> None:
@@ -285,19 +279,21 @@ class Ledger:
 
     # What others did.
 
-    def _retyped(self, now: list[Any]) -> bool:
+    def _moved(self, now: list[Any]) -> bool:
         """Whether a tensor was changed in place, or took the place of an equal number."""
         if self._tensors:
             return [tensor._version for tensor in self._tensors] != self._versions
-        return type(sum(now)) is not float
+        return bool(now) and type(now[0]) is not float
 
     def _absorb(self, now: list[Any]) -> None:
         """Move the bases so that the factors give what the groups hold."""
         values = [self._number(value, group) for group, value in enumerate(now)]
+        del self.bases[len(now) :], self.origins[len(now) :]
         for group, value in enumerate(values):
             if group >= len(self.bases):
-                self.bases.append(value)
-                self.origins.append(value)
+                base = _undone(value, self._factor(group), value)
+                self.bases.append(base)
+                self.origins.append(base)
             elif group < len(self._seen) and self._stands(group, now[group]):
                 values[group] = self.written[group]
             else:
@@ -326,8 +322,20 @@ class Ledger:
         self._tensors = [value for value in now if isinstance(value, Tensor)]
         self._versions = [tensor._version for tensor in self._tensors]
 
+    def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
+        """The bases that the factors make ``values`` of; see `_undone`."""
+        if not self._entries:
+            return list(values)
+        return [
+            _undone(value, self._factor(group), near[group]) for group, value in enumerate(values)
+        ]
+
     def _factor(self, group: int) -> float:
         return prod(entry.factor(group) for entry in self._entries)
+
+
+def _close(_ledger: Ledger) -> None:
+    """Called when an optimizer is gone: nothing needs its ledger any more."""
 
 
 def _part(find: Callable[[], Ledger | None], _owner: object) -> None:

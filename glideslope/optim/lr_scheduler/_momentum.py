@@ -33,8 +33,8 @@ class CycledMomentum(AbsoluteForm):
         self._momentum = None
         return self
 
-    def _momentums(self, t: int) -> list[float]:
-        """The momentum of every group at step ``t``."""
+    def _momentums(self) -> list[float]:
+        """The momentum of every group at the step that the rates were last asked for."""
         raise NotImplementedError
 
     def _begin_momentum(self, bases: list[float], maxima: list[float], anew: bool) -> None:
@@ -47,23 +47,41 @@ class CycledMomentum(AbsoluteForm):
             group["max_momentum"], group["base_momentum"] = maxima[index], bases[index]
         self._base_momentums, self._max_momentums = bases, maxima
 
-    def _move(self, t: int) -> list[float]:
-        rates = super()._move(t)
+    def _bind(self) -> Ledger:
+        if self._bound is not self.optimizer:
+            self._momentum = None
+        return super()._bind()
+
+    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
         if self.cycle_momentum:
-            self._write_momentum(t)
+            self._write_momentum(groups)
+        return ledger.post(self._entry, values, groups)  # type: ignore[arg-type]
+
+    def _advance(self, metrics: Any) -> list[float]:
+        rates = super()._advance(metrics)
+        self._settle()
         return rates
 
-    def _write_momentum(self, t: int) -> None:
-        ledger, entry = self._join_momentum()
-        momentums = self._momentums(t)
-        for group in range(len(entry.references), len(ledger.observe())):
+    def _settle(self) -> None:
+        if self.cycle_momentum:
+            self._write_momentum(None)
+
+    def _write_momentum(self, groups: list[Any] | None) -> None:
+        ledger, entry = self._momentum or self._join_momentum()
+        momentums = self._momentums()
+        if len(entry.references) < len(momentums):
+            self._extend_momentum(ledger, entry, momentums)
+        ledger.post(entry, momentums, groups)
+
+    def _extend_momentum(self, ledger: Ledger, entry: Entry, momentums: list[float]) -> None:
+        ledger.observe()
+        for group in range(len(entry.references), len(momentums)):
             top = self._max_momentums[group]
             ledger.extend(entry, top, momentums[group], top)
-        ledger.post(entry, momentums)
 
     def _join_momentum(self) -> tuple[Ledger, Entry]:
         """Find the ledger of the momentum, and set its bases when there is a new one."""
-        if self._momentum is None or self._momentum[0].port.optimizer is not self.optimizer:
+        if self._momentum is None:
             ledger = Ledger.of(self.optimizer, "betas[0]" if self.use_beta1 else "momentum")
             ledger.rebase(self._max_momentums)
             self._momentum = ledger, ledger.join(self, self._max_momentums, anew=True)
@@ -71,13 +89,9 @@ class CycledMomentum(AbsoluteForm):
 
     def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
         super()._reenter(ledger, rates)
-        if rates is not None:
-            self._settle()
-
-    def _settle(self) -> None:
-        if self.cycle_momentum:
+        if rates is not None and self.cycle_momentum:
             self._join_momentum()[0].rebase(self._max_momentums)
-            self._write_momentum(self.last_epoch)
+            self._settle()
 
     def _set_base(self, group: int, base: float) -> None:
         super()._set_base(group, base)

@@ -8,6 +8,7 @@ from typing import Any
 from glideslope.errors import InvalidValue
 
 from . import _initial_lr
+from ._alike import blended
 from ._checks import above, number, per_group
 from ._cosine import descent
 from ._ledger import Ledger
@@ -18,6 +19,16 @@ _PHASES = {
     "down": ("max_lr", "initial_lr", "base_momentum", "max_momentum"),
     "out": ("initial_lr", "min_lr", "max_momentum", "max_momentum"),
     "down and out": ("max_lr", "min_lr", "base_momentum", "max_momentum"),
+}
+
+
+# Where the values are that a phase names.
+_LEVELS = {
+    "initial_lr": "base_lrs",
+    "max_lr": "_max_lrs",
+    "min_lr": "_min_lrs",
+    "max_momentum": "_max_momentums",
+    "base_momentum": "_base_momentums",
 }
 
 
@@ -49,10 +60,10 @@ def _whole(name: str, value: Any) -> int:
 class OneCycleLR(CycledMomentum):
     """Up from ``max_lr / div_factor`` to ``max_lr``, then far down, in ``total_steps`` updates.
 
-    Each phase goes from one rate to the next as ``start + (end - start) · (1 - cos(π x)) / 2`` or as
-    ``start + (end - start) · x``. The last update runs at ``max_lr / div_factor /
-    final_div_factor``; the one call of `step` that follows it holds that rate. The momentum goes the
-    other way. The optimizer's own rate is not used.
+    Each phase goes from one rate to the next as ``start + (end - start) · (1 - cos(π x)) / 2`` or
+    as ``start + (end - start) · x``. The last update runs at ``max_lr / div_factor /
+    final_div_factor``; the one call of `step` that follows it holds that rate. The momentum goes
+    the other way. The optimizer's own rate is not used.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -80,16 +91,16 @@ class OneCycleLR(CycledMomentum):
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-        >>> scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=6, pct_start=0.5, div_factor=5)
+        >>> scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=6, pct_start=0.5)
         >>> for _ in range(6):
         ...     print(f"{scheduler.last_lr:.2f}", end=" ")
         ...     optimizer.step(); scheduler.step()
-        0.20 0.60 1.00 0.75 0.25 0.00
+        0.04 0.52 1.00 0.75 0.25 0.00
 
     `torch.optim.lr_scheduler.OneCycleLR`; Smith and Topin, https://arxiv.org/abs/1708.07120
     """
 
-    __slots__ = ("_max_lrs", "_min_lrs")
+    __slots__ = ("_max_lrs", "_min_lrs", "_spot")
     _settings = ("_anneal_func_type", "_schedule_phases", "cycle_momentum", "total_steps")
 
     def __init__(
@@ -152,7 +163,7 @@ class OneCycleLR(CycledMomentum):
             group["max_lr"], group["min_lr"] = top, bottom
 
     def _read_limits(self, ledger: Ledger) -> None:
-        """Take the rates that belong to the bases: those in the groups, or scaled from the code's."""
+        """Take the other rates from groups whose first one is the base."""
         for index, group in enumerate(ledger.port.groups()):
             base = self.base_lrs[index]
             known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
@@ -160,48 +171,40 @@ class OneCycleLR(CycledMomentum):
                 self._max_lrs[index] = float(group["max_lr"])
                 self._min_lrs[index] = float(group["min_lr"])
 
-    def _move(self, t: int) -> list[float]:
+    def _values(self, t: int) -> list[float]:
         if t > self.total_steps:
             raise InvalidValue(
                 f"Tried to step {t} times. The specified number of total steps is "
                 f"{self.total_steps}"
             )
-        return super()._move(t)
+        last = self.total_steps - 1
+        phase, high, low = self._spot = self._place(t if t < last else last)
+        return blended(self._level(phase["start_lr"]), high, self._level(phase["end_lr"]), low)
 
-    def _values(self, t: int) -> list[float]:
-        levels = {"initial_lr": self.base_lrs, "max_lr": self._max_lrs, "min_lr": self._min_lrs}
-        return self._between(t, "start_lr", "end_lr", levels)
+    def _momentums(self) -> list[float]:
+        phase, high, low = self._spot
+        ups, downs = self._level(phase["start_momentum"]), self._level(phase["end_momentum"])
+        return blended(ups, high, downs, low)
 
-    def _momentums(self, t: int) -> list[float]:
-        levels = {"max_momentum": self._max_momentums, "base_momentum": self._base_momentums}
-        return self._between(t, "start_momentum", "end_momentum", levels)
-
-    def _between(
-        self, t: int, start: str, end: str, levels: Mapping[str, list[float]]
-    ) -> list[float]:
-        """Every group's value between two of its levels, as the phase of step ``t`` names them."""
-        phase, position, length = self._place(t)
-        high, low = self._weights(position, length)
-        pairs = zip(levels[phase[start]], levels[phase[end]], strict=True)
-        return [first * high + second * low for first, second in pairs]
+    def _level(self, name: str) -> list[float]:
+        """Every group's value that a phase calls by this name."""
+        return getattr(self, _LEVELS[name])  # type: ignore[no-any-return]
 
     def _place(self, t: int) -> tuple[dict[str, Any], float, float]:
-        """The phase of a step, the position in it, and its length; after the end, the end."""
-        t = min(t, self.total_steps - 1)
+        """The phase of a step, and the weights of its two ends there."""
         start = 0.0
         for phase in self._schedule_phases:
-            if t <= phase["end_step"]:
-                return phase, t - start, phase["end_step"] - start
-            start = phase["end_step"]
-        raise AssertionError("the last phase ends on the last step")
-
-    def _weights(self, position: float, length: float) -> tuple[float, float]:
-        """The shares of a phase's two ends; a phase without length is at its end."""
-        if length <= 0:
-            return 0.0, 1.0
+            end = phase["end_step"]
+            if t <= end:
+                break
+            start = end
+        length = end - start
+        if length <= 0:  # a phase without length is at its end
+            return phase, 0.0, 1.0
         if self._anneal_func_type == "linear":
-            return (length - position) / length, position / length
-        return descent(position, length)
+            return phase, (end - t) / length, (t - start) / length
+        high, low = descent(t - start, length)
+        return phase, high, low
 
     @staticmethod
     def _annealing_cos(start: float, end: float, pct: float) -> float:

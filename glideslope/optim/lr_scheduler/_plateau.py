@@ -20,9 +20,9 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     """Multiply the rates by ``factor`` after more than ``patience`` steps without improvement.
 
     A metric is an improvement if it is beyond the best one by the threshold:
-    ``best ± threshold · |best|`` (``"rel"``) or ``best ± threshold`` (``"abs"``); so a metric may be
-    negative. One that is not a number is neither better nor worse: the step counts for nothing but
-    the cooldown, and a warning says so. The factor goes on top of any other scheduler on the
+    ``best ± threshold · |best|`` (``"rel"``) or ``best ± threshold`` (``"abs"``); so a metric may
+    be negative. One that is not a number is neither better nor worse: the step counts for nothing
+    but the cooldown, and a warning says so. The factor goes on top of any other scheduler on the
     optimizer. In `SequentialLR` and `ChainedScheduler` it is a member like any other; their `step`
     takes the metric.
 
@@ -74,6 +74,11 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     _watches_order = False
 
     _bases: list[float]
+    best: float
+    mode_worse: float
+    mode: str
+    threshold: float
+    threshold_mode: str
 
     def __init__(
         self,
@@ -128,8 +133,9 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
     def _is_better(self, a: float, best: float) -> bool:
         """Whether ``a`` is beyond ``best`` by the threshold, whatever the sign of ``best``."""
-        relative = self.threshold_mode == "rel" and math.isfinite(best)
-        margin = self.threshold * abs(best) if relative else self.threshold
+        margin = self.threshold
+        if self.threshold_mode == "rel" and best != self.mode_worse:
+            margin *= abs(best)
         return a < best - margin if self.mode == "min" else a > best + margin
 
     # Stepping.
@@ -144,10 +150,10 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        ledger = self._bind()
+        ledger = self._ledger if self._bound is self.optimizer else self._bind()
         if self._judge(float(metrics)):
             self._change(ledger)
-        self._last_lr = list(ledger.observe())
+        self._last_lr = ledger.rates()
         if self._verbose:
             self._announce(self.last_epoch)
 
@@ -156,9 +162,12 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
     def _judge(self, metric: float) -> bool:
         """Count good and bad steps; whether it is time for a reduction."""
-        if not self._is_nan(metric):
-            self._count(metric)
-        if self.in_cooldown:
+        if self._is_better(metric, self.best):
+            self.best = metric
+            self.num_bad_epochs = 0
+        elif not self._is_nan(metric):
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         is_due = self.num_bad_epochs > self.patience
@@ -166,13 +175,6 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
         return is_due
-
-    def _count(self, metric: float) -> None:
-        if self._is_better(metric, self.best):
-            self.best = metric
-            self.num_bad_epochs = 0
-        else:
-            self.num_bad_epochs += 1
 
     def _is_nan(self, metric: float) -> bool:
         """Whether the metric is not a number, with a warning if so."""
@@ -218,8 +220,8 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     # As a member of a composite: on rates of its own, which it keeps in `_last_lr`.
 
     def _set_base(self, group: int, base: float) -> None:
-        self._bases[group : group + 1] = [base]
-        self._last_lr[group : group + 1] = [base]
+        self._bases = [*self._bases[:group], base, *self._bases[group + 1 :]]
+        self._last_lr = [*self._last_lr[:group], base, *self._last_lr[group + 1 :]]
 
     def _base_on(self, bases: list[float]) -> None:
         self._bases, self._last_lr = list(bases), list(bases)

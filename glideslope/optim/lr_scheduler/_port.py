@@ -64,7 +64,6 @@ class Port:
         require_type(has_groups or hasattr(optimizer, "lr"), "optimizer", rule, optimizer)
         self._find = _finder(optimizer)
         self._groups: list[Group] | None = None if has_groups else [AttributeGroup(self._find)]
-        self.syncs = hasattr(optimizer, "_sync_hyperparams")
 
     @property
     def optimizer(self) -> Any:
@@ -73,7 +72,7 @@ class Port:
 
     def groups(self) -> list[Any]:
         """The groups as they are now."""
-        return self._find().param_groups if self._groups is None else self._groups  # type: ignore
+        return self._find().param_groups if self._groups is None else self._groups
 
     def sync(self) -> None:
         """Tell an optimizer that wants to know that its hyperparameters have changed."""
@@ -101,9 +100,13 @@ class Field:
 
     def store(self, groups: Iterable[Any], values: list[float]) -> None:
         """Replace numbers."""
-        key = self.key
-        for group, value in zip(groups, values, strict=False):
-            group[key] = value
+        key, first = self.key, values[0]
+        if first == values[-1] and values.count(first) == len(values):  # as it often is
+            for group in groups:
+                group[key] = first
+        else:
+            for group, value in zip(groups, values):  # noqa: B905 (`strict=` takes longer than one)
+                group[key] = value
 
     def fill(self, groups: Iterable[Any], values: list[float]) -> None:
         """Replace numbers and fill tensors, which keep their identity, dtype and device."""
@@ -129,9 +132,8 @@ class Element(Field):
     def store(self, groups: Iterable[Any], values: list[float]) -> None:
         """Replace the tuples by ones with these numbers at this place."""
         for group, value in zip(groups, values, strict=False):
-            held = list(group[self.key])
-            held[self.index] = value
-            group[self.key] = type(group[self.key])(held)
+            held = group[self.key]
+            group[self.key] = (*held[: self.index], value, *held[self.index + 1 :])
 
 
 _ELEMENT = re.compile(r"(\w+)\[(\d+)\]")

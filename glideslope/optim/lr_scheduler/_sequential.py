@@ -68,10 +68,11 @@ class SequentialLR(Composite):
             rates = self._move(self.last_epoch)
         else:
             self._begin_anew()
-            rates = self._active()._now()
+            rates = self._now()
         ledger.rebase(self.base_lrs)
         _initial_lr.note(ledger, self.base_lrs)
-        self._last_lr = list(self._write(ledger, rates))
+        self._join(ledger)
+        self._last_lr = list(self._write(ledger, rates, ledger.port.groups()))
         if self._verbose:
             self._announce(self.last_epoch)
 
@@ -80,35 +81,38 @@ class SequentialLR(Composite):
         """The bases of the first member."""
         return self._members[0].base_lrs  # type: ignore[no-any-return]
 
-    def _active(self) -> Any:
-        """The member at work."""
-        return self._members[bisect_right(self._milestones, self.last_epoch)]
-
     def _clock(self) -> int:
-        """The steps since the member at work took over."""
+        return self.last_epoch
+
+    def _active(self) -> tuple[Any, int]:
+        """The member at work, and the steps since it took over."""
         index = bisect_right(self._milestones, self.last_epoch)
         start = math.ceil(self._milestones[index - 1]) if index else 0
-        return self.last_epoch - max(0, start)
+        return self._members[index], self.last_epoch - max(0, start)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
         return list(self._move(self.last_epoch))
 
     def _now(self) -> list[float]:
-        return self._active()._now()  # type: ignore[no-any-return]
+        return self._active()[0]._now()  # type: ignore[no-any-return]
 
     def _move(self, t: int) -> list[float]:
         self.last_epoch = t
-        return self._keep(self._active(), self._active()._move(self._clock()))
+        member, clock = self._active()
+        member._last_lr = rates = member._move(clock)
+        return rates  # type: ignore[no-any-return]
 
     def _advance(self, metrics: Any) -> list[float]:
-        self.last_epoch += 1
-        member = self._active()
-        rates = member._advance(metrics) if self._clock() else member._move(0)
-        return self._keep(member, rates)
+        self.last_epoch = t = self.last_epoch + 1
+        index = bisect_right(self._milestones, t)
+        member = self._members[index]
+        takes_over = index and self._milestones[index - 1] > t - 1
+        member._last_lr = rates = member._move(0) if takes_over else member._advance(metrics)
+        return rates  # type: ignore[no-any-return]
 
     def _settle(self) -> None:
-        self._active()._settle()
+        self._active()[0]._settle()
 
 
 def _check_milestones(schedulers: Sequence[Any], milestones: Sequence[int]) -> None:

@@ -8,8 +8,18 @@ from typing import Any
 
 from glideslope.errors import InvalidValue
 
+from ._alike import blended
 from ._base import LRScheduler
 from ._checks import per_group
+from ._ledger import Ledger
+
+
+def _cosine(x: float) -> float:
+    return math.sin(math.pi / 2 * x) ** 2
+
+
+def _line(x: float) -> float:
+    return x
 
 
 class SWALR(LRScheduler):
@@ -44,7 +54,7 @@ class SWALR(LRScheduler):
     `torch.optim.swa_utils.SWALR`; Izmailov et al., https://arxiv.org/abs/1803.05407
     """
 
-    __slots__ = ("_starts",)
+    __slots__ = ("_left", "_starts")
     _settings = ("_anneal_strategy", "anneal_epochs")
 
     def __init__(
@@ -71,17 +81,16 @@ class SWALR(LRScheduler):
         self._anneal_strategy = anneal_strategy
         self.anneal_epochs = anneal_epochs
         self._starts: list[float] = []
+        self._left: list[float] | None = None
         super().__init__(optimizer, last_epoch, verbose)
 
     @property
     def anneal_func(self) -> Callable[[float], float]:
         """The share of ``swa_lr`` at a share of the annealing."""
-        if self._anneal_strategy == "cos":
-            return lambda x: math.sin(math.pi / 2 * x) ** 2
-        return lambda x: x
+        return _cosine if self._anneal_strategy == "cos" else _line
 
     def _alpha(self, t: int) -> float:
-        return self.anneal_func(min(1.0, t / self.anneal_epochs) if self.anneal_epochs else 1.0)
+        return self.anneal_func(t / self.anneal_epochs if t < self.anneal_epochs else 1.0)
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
@@ -89,34 +98,43 @@ class SWALR(LRScheduler):
         Args:
             epoch: go to this step instead.
         """
-        clock = self.last_epoch + 1 if self._is_initial else self.last_epoch
-        self._find_starts(self._bind().observe(), self._alpha(clock))
+        ledger = self._ledger if self._bound is self.optimizer else self._bind()
+        rates = ledger.observe()
+        if rates is not self._left:  # somebody else has been at work
+            clock = self.last_epoch + 1 if self._is_initial else self.last_epoch
+            self._find_starts(rates, self._alpha(clock))
         super().step(epoch)
+        self._left = self._last_lr
+
+    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
+        return ledger.edit(values)
 
     def _find_starts(self, rates: list[float], alpha: float) -> None:
         """Undo the annealing so far; once it is over, the starts that are known remain."""
         if alpha < 1 or len(self._starts) != len(rates):
             rest = 1 - alpha or 1.0
-            self._starts = [
-                (rate - alpha * goal) / rest
-                for rate, goal in zip(rates, self._goals(), strict=True)
-            ]
+            self._starts = blended(rates, 1 / rest, self._goals(), -alpha / rest)
 
     def _goals(self) -> list[float]:
         """Every group's ``swa_lr``; a new group has that of the others if they agree."""
-        groups = self._bind().port.groups()
-        known = [float(group["swa_lr"]) for group in groups if "swa_lr" in group]
-        for index, group in enumerate(groups):
-            if "swa_lr" not in group and len(set(known)) != 1:
-                raise InvalidValue(f"parameter group {index} is new and needs its own 'swa_lr'")
-            group["swa_lr"] = float(group["swa_lr"]) if "swa_lr" in group else known[0]
-        return [group["swa_lr"] for group in groups]
+        groups = self._ledger.groups()
+        try:
+            return [group["swa_lr"] for group in groups]
+        except KeyError:
+            goals = {group["swa_lr"] for group in groups if "swa_lr" in group}
+        if len(goals) != 1:
+            raise InvalidValue("a new parameter group needs an 'swa_lr' of its own")
+        for group in groups:
+            (group["swa_lr"],) = goals
+        return self._goals()
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
-        alpha = self._alpha(self.last_epoch)
-        pairs = zip(self._goals(), self._starts, strict=False)
-        return [goal * alpha + start * (1 - alpha) for goal, start in pairs]
+        return self._rates(self.last_epoch)
+
+    def _rates(self, t: int) -> list[float]:
+        alpha = self._alpha(t)
+        return blended(self._goals(), alpha, self._starts, 1 - alpha)
 
     # As a member of a composite: from the bases, whatever stands in the groups.
 

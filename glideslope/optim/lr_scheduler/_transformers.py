@@ -82,7 +82,7 @@ def _waves(num_cycles: float, end: float = 0.0) -> Curve:
     def curve(steps: float) -> Schedule:
         # Stretched from half waves that have a whole step or more, however short the decay.
         waves = cosine_waves(steps * math.ceil(2 * num_cycles), num_cycles).stretch(steps)
-        return end + (1 - end) * waves
+        return end + (1 - end) * waves if end else waves
 
     return partial(Cosine, end=end) if num_cycles == 0.5 else curve
 
