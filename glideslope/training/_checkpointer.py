@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat
 
 from glideslope.errors import CheckpointError, require, require_type
 
@@ -19,6 +19,7 @@ from ._background import Background
 from ._checkpoint import read_checkpoint, write_checkpoint
 from ._folder_lock import FolderLock
 from ._nest import Buffers
+from ._scalar import scalar
 
 NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -101,7 +102,7 @@ class Checkpointer:
         """Whether ``step`` is a multiple of ``every``, above 0."""
         return step > 0 and step % self.every == 0
 
-    def save(self, step: int, state: object, /, **metrics: float) -> None:
+    def save(self, step: int, state: object, /, **metrics: SupportsFloat) -> None:
         """Copy ``state`` now, and write it while training goes on.
 
         If the write before has not ended, this waits for it. If it failed, this save is begun all
@@ -196,12 +197,12 @@ class Checkpointer:
                 raise
             error.add_note(f"and the last checkpoint was lost: {failed}")
 
-    def _begin(self, step: int, state: object, metrics: dict[str, float]) -> None:
+    def _begin(self, step: int, state: object, metrics: dict[str, SupportsFloat]) -> None:
         self._acquire()
         newest = self._newest()
         rule = f"be at least {newest}, the newest in {self.folder}"
         require(newest is None or step >= newest, "step", rule, step)
-        numbers = {name: float(value) for name, value in metrics.items()}
+        numbers = {name: float(scalar(value)) for name, value in metrics.items()}
         copy = self._buffers.snapshot({"step": step, "metrics": numbers, "state": state})
         self._background.start(lambda: self._write(step, copy, numbers))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, SupportsFloat
 
 from torch.nn import Module
 
 from glideslope.errors import StateMismatch, require
 
 from ._nest import Buffers
+from ._scalar import scalar
 
 STATE = (
     *("values", "best", "best_index", "best_weights"),
@@ -101,9 +102,9 @@ class EarlyStopping:
         """Why to stop; None as long as there is no reason."""
         self._buffers = Buffers()
 
-    def step(self, value: float) -> bool:
+    def step(self, value: SupportsFloat) -> bool:
         """Take the next value, and say whether to stop; if so, the best weights are back."""
-        self.reason = self._judge(float(value))
+        self.reason = self._judge(float(scalar(value)))
         self.values += 1
         if self.reason is not None:
             self.restore_best()
@@ -114,7 +115,7 @@ class EarlyStopping:
         if self.model is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
 
-    def preview(self, values: Iterable[float]) -> int | None:
+    def preview(self, values: Iterable[SupportsFloat]) -> int | None:
         """At which value of a recorded metric this would have stopped.
 
         Args:
@@ -170,11 +171,12 @@ class EarlyStopping:
         self.bad_values += 1
         if self.bad_values < self.patience:
             return None
+        span = "1 value" if self.bad_values == 1 else f"{self.bad_values} values"
         if self.best is None:
-            return f"no finite value in {self.bad_values} values"
+            return f"no finite value in {span}"
         short = self.baseline is not None and not self._improves(self.best, self.baseline)
         goal = f"the baseline of {self.baseline:g}" if short else f"{self.best:g}"
-        return f"no improvement on {goal} in {self.bad_values} values"
+        return f"no improvement on {goal} in {span}"
 
     def _keep(self, value: float) -> None:
         self.best, self.best_index = value, self.values

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from glideslope.errors import CheckpointError, StateMismatch, require_type
 
 from ._replace import replacing
+from ._scalar import scalar
 
 Record = dict[str, Any]
 
@@ -138,7 +139,7 @@ def _number(value: Any) -> Any:
     """A scalar of NumPy or torch as a number."""
     is_scalar = hasattr(value, "item") and getattr(value, "ndim", None) == 0
     require_type(is_scalar, "a value in the record", "be a number, text, a list or a dict", value)
-    return value.item()
+    return scalar(value)
 
 
 def _record(line: bytes, place: str) -> Record:
