@@ -7,15 +7,21 @@ A reference is torch's optimizer of the same name, or a loop transcribed from th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
+from glideslope.optim._accumulated import Adadelta, Adagrad
+from glideslope.optim._adam_successors import ADOPT, AdaBelief, AdEMAMix
+from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
-from glideslope.optim._momentum import SGD, Lion
+from glideslope.optim._averaging import ASGD
+from glideslope.optim._momentum import SGD, Lion, Signum
 from glideslope.optim._rule_optimizer import RuleOptimizer
+from glideslope.optim._signs import Rprop
 
 from . import transcriptions
 
@@ -47,27 +53,41 @@ def _no_terms(_p: Tensor, _g: Tensor, _state: State) -> State:
 
 
 def _momentum_terms(p: Tensor, g: Tensor, state: State) -> State:
-    return {"momentum_buffer": 0.9 * state["momentum_buffer"].abs() + g.abs() + 0.1 * p.abs()}
+    g = g.abs() + 0.1 * p.abs()
+    buffer = 0.9 * state["momentum_buffer"].abs() + g
+    return {"momentum_buffer": buffer, "p": 0.1 * (buffer + g)}
 
 
 def _lion_terms(_p: Tensor, g: Tensor, state: State) -> State:
     return {"exp_avg": 0.99 * state["exp_avg"].abs() + 0.01 * g.abs()}
 
 
-def _adam_terms(p: Tensor, g: Tensor, state: State) -> State:
-    g = g.abs() + 0.1 * p.abs()  # where there is weight decay
+def _root(g: Tensor, state: State) -> Tensor:
+    """The corrected root of Adam's averaged square."""
     square = 0.999 * state["exp_avg_sq"] + 0.001 * g * g
+    largest = torch.maximum(square, state.get("max_exp_avg_sq", square))
+    return (largest / (1 - 0.999 ** (state["step"] + 1))).sqrt()
+
+
+def _ema_terms(_p: Tensor, g: Tensor, state: State) -> State:
+    return {"exp_avg": 0.9 * state["exp_avg"].abs() + 0.1 * g.abs()}
+
+
+def _adam_terms(p: Tensor, g: Tensor, state: State, decay: float = 0.0) -> State:
+    """Adding weight decay to the gradient rounds twice more, and squaring doubles that."""
+    size, doubled = g.abs() + decay * p.abs(), 2 if decay else 1
+    average = 0.9 * state["exp_avg"].abs() + 0.1 * size
+    square = 0.999 * state["exp_avg_sq"] + 0.001 * size * size
+    rate = 0.01 / (1 - 0.9 ** (state["step"] + 1))
     return {
-        "exp_avg": 0.9 * state["exp_avg"].abs() + 0.1 * g,
-        "exp_avg_sq": square,
+        "exp_avg": average,
+        "exp_avg_sq": doubled * square,
         "max_exp_avg_sq": square + state.get("max_exp_avg_sq", square),
+        "p": rate * average / _root(g + decay * p, state),
     }
 
 
-def _coupled_terms(p: Tensor, g: Tensor, state: State) -> State:
-    """Adding weight decay to the gradient rounds twice more, and squaring doubles that."""
-    terms = dict(_adam_terms(p, g, state))
-    return {**terms, "exp_avg_sq": 2 * terms["exp_avg_sq"]}
+_coupled_terms = partial(_adam_terms, decay=0.1)
 
 
 def _rmsprop_terms(p: Tensor, g: Tensor, state: State) -> State:
@@ -93,8 +113,70 @@ def _centered_terms(p: Tensor, g: Tensor, state: State) -> State:
     return {**terms, "p": 0.01 * g.abs() / variance.sqrt() * (square / variance)}
 
 
+def _adagrad_terms(p: Tensor, g: Tensor, state: State) -> State:
+    g = g.abs() + 0.1 * p.abs()
+    return {"sum": state["sum"] + 2 * g * g}
+
+
+def _adadelta_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """The error of a step is doubled where it is squared."""
+    g = g.abs() + 0.1 * p.abs()
+    square = 0.9 * state["square_avg"] + 0.1 * g * g
+    delta = ((state["acc_delta"] + 1e-6) / (square + 1e-6)).sqrt() * g
+    return {
+        "square_avg": 2 * square,
+        "acc_delta": 0.9 * state["acc_delta"] + 2 * 0.1 * delta**2,
+        "p": delta,
+    }
+
+
+def _adamax_terms(p: Tensor, g: Tensor, state: State) -> State:
+    g = g.abs() + 0.1 * p.abs()
+    average = 0.9 * state["exp_avg"].abs() + 0.1 * g
+    return {"exp_avg": average, "exp_inf": torch.maximum(0.999 * state["exp_inf"], g)}
+
+
+def _nadam_terms(p: Tensor, g: Tensor, state: State, decay: float = 0.0) -> State:
+    """The shares of gradient and average in a step are both about a half."""
+    terms, size = _adam_terms(p, g, state, decay), g.abs() + decay * p.abs()
+    return {**terms, "p": 0.0055 * (size + terms["exp_avg"]) / _root(g + decay * p, state)}
+
+
+def _rprop_terms(p: Tensor, g: Tensor, state: State) -> State:
+    return {"prev": torch.zeros_like(g), "step_size": state["step_size"]}
+
+
+def _average_terms(p: Tensor, g: Tensor, state: State) -> State:
+    return {"ax": p.abs() + 0.1 * g.abs() + state["ax"].abs()}
+
+
+def _belief_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """The gradient's distance from its average is known to the last bits of both."""
+    average = 0.9 * state["exp_avg"].abs() + 0.1 * g.abs()
+    variance = 0.999 * state["exp_avg_var"] + 0.001 * (g.abs() + average).square()
+    return {"exp_avg": average, "exp_avg_var": variance}
+
+
+def _adopt_terms(p: Tensor, g: Tensor, state: State) -> State:
+    normed = g.abs() / state["exp_avg_sq"].sqrt()
+    average = 0.9 * state["exp_avg"].abs() + 0.1 * normed
+    return {"exp_avg": average, "exp_avg_sq": state["exp_avg_sq"] + g * g}
+
+
+def _mix_terms(p: Tensor, g: Tensor, state: State) -> State:
+    slow = state["exp_avg_slow"].abs() + g.abs()
+    return {**_adam_terms(p, g, state), "exp_avg_slow": slow}
+
+
 _sgd, _adam, _adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 _rms = torch.optim.RMSprop
+_adagrad, _adadelta, _adamax = torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.Adamax
+_nadam, _radam, _asgd, _rprop = (
+    torch.optim.NAdam,
+    torch.optim.RAdam,
+    torch.optim.ASGD,
+    torch.optim.Rprop,
+)
 
 CASES: dict[str, Case] = {
     "sgd": Case(SGD, _sgd, {"lr": 0.1, "weight_decay": 0.1}, _no_terms),
@@ -122,9 +204,76 @@ CASES: dict[str, Case] = {
     "adam-maximize": Case(Adam, _adam, {"lr": 0.01, "maximize": True}, _adam_terms),
     "adamw": Case(AdamW, _adamw, {"lr": 0.01, "weight_decay": 0.1}, _adam_terms),
     "adamw-amsgrad": Case(AdamW, _adamw, {"lr": 0.01, "amsgrad": True}, _adam_terms),
+    "adagrad": Case(Adagrad, _adagrad, {"lr": 0.01}, _adagrad_terms),
+    "adagrad-decay": Case(
+        Adagrad,
+        _adagrad,
+        {"lr": 0.01, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5},
+        _adagrad_terms,
+    ),
+    "adadelta": Case(Adadelta, _adadelta, {}, _adadelta_terms),
+    "adadelta-decay": Case(
+        Adadelta, _adadelta, {"lr": 0.5, "weight_decay": 0.1, "maximize": True}, _adadelta_terms
+    ),
+    "adamax": Case(Adamax, _adamax, {"lr": 0.01}, _adamax_terms),
+    "adamax-decay": Case(Adamax, _adamax, {"lr": 0.01, "weight_decay": 0.1}, _adamax_terms),
+    "nadam": Case(NAdam, _nadam, {"lr": 0.01}, _nadam_terms),
+    "nadam-decay": Case(
+        NAdam, _nadam, {"lr": 0.01, "weight_decay": 0.1}, partial(_nadam_terms, decay=0.1)
+    ),
+    "nadam-decoupled": Case(
+        NAdam,
+        _nadam,
+        {
+            "lr": 0.01,
+            "momentum_decay": 0.5,
+            "weight_decay": 0.1,
+            "decoupled_weight_decay": True,
+            "maximize": True,
+        },
+        _nadam_terms,
+    ),
+    "radam": Case(RAdam, _radam, {"lr": 0.01}, _adam_terms),
+    "radam-decay": Case(RAdam, _radam, {"lr": 0.01, "weight_decay": 0.1}, _coupled_terms),
+    "radam-decoupled": Case(
+        RAdam,
+        _radam,
+        {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True},
+        _adam_terms,
+    ),
+    "asgd": Case(ASGD, _asgd, {"lr": 0.1}, _average_terms),
+    "asgd-averaged": Case(
+        ASGD,
+        _asgd,
+        {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 2, "weight_decay": 0.1, "maximize": True},
+        _average_terms,
+    ),
+    "rprop": Case(Rprop, _rprop, {"lr": 2.0**-7, "step_sizes": (0.0, 0.01)}, _rprop_terms),
+    "rprop-maximize": Case(
+        Rprop,
+        _rprop,
+        {"lr": 2.0**-7, "etas": (0.4, 1.5), "step_sizes": (0.0, 50.0), "maximize": True},
+        _rprop_terms,
+    ),
+    "signum": Case(Signum, transcriptions.Signum, {"lr": 0.01, "weight_decay": 0.1}, _ema_terms),
+    "adabelief": Case(
+        AdaBelief,
+        transcriptions.AdaBelief,
+        {"lr": 0.01, "eps": 1e-8, "weight_decay": 0.1},
+        _belief_terms,
+    ),
+    "adopt": Case(ADOPT, transcriptions.ADOPT, {"lr": 0.01, "weight_decay": 0.1}, _adopt_terms),
+    "ademamix": Case(
+        AdEMAMix, transcriptions.AdEMAMix, {"lr": 0.01, "weight_decay": 0.1}, _mix_terms
+    ),
+    "ademamix-warmup": Case(
+        AdEMAMix, transcriptions.AdEMAMix, {"lr": 0.01, "warmup_steps": 5}, _mix_terms
+    ),
 }
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_engine = pytest.mark.parametrize("engine", ["fused", "tensor"])
-torch_cases = {name: case for name, case in CASES.items() if case.ours is not Lion}
+torch_cases = {
+    name: case for name, case in CASES.items() if "torch.optim" in case.reference.__module__
+}
 every_torch_case = pytest.mark.parametrize("case", torch_cases.values(), ids=torch_cases)

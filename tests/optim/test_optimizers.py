@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -54,6 +55,15 @@ def differences(params: list[Tensor], others: list[Tensor]) -> float:
     )
 
 
+@pytest.fixture
+def float64_counts() -> Iterator[None]:
+    """Torch counts in its default dtype, and NAdam's product of momenta is no whole number."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("float64_counts")
 @every_engine
 @every_case
 def test_float64_follows_the_reference_step_by_step(case: Case, engine: str) -> None:
@@ -71,13 +81,16 @@ def test_float64_follows_the_reference_step_by_step(case: Case, engine: str) -> 
 @every_engine
 @every_case
 def test_one_float32_step_is_as_good_as_float32_allows(case: Case, engine: str) -> None:
-    """Judged in float64 from the same state: 4 units of what is added up."""
+    """Judged in float64 from the same state: 4 units of what is added up.
+
+    The state is that after 6 steps, when RAdam has begun to divide.
+    """
     ours = parameters(torch.float32)
     optimizer = case.build(ours, engine=engine)
-    for step in range(3):
+    for step in range(6):
         give_gradients(ours, step)
         optimizer.step()
-    give_gradients(ours, 3)
+    give_gradients(ours, 6)
     exact = copies(ours, torch.float64)
     reference = case.build_reference(exact)
     for p, q in zip(ours, exact, strict=True):
@@ -230,6 +243,7 @@ def test_state_dicts_have_torchs_entries_and_keys(case: Case, engine: str) -> No
             assert entry[name].shape == value.shape
 
 
+@pytest.mark.usefixtures("float64_counts")
 @every_engine
 @every_torch_case
 def test_checkpoints_load_both_ways(case: Case, engine: str) -> None:
