@@ -45,7 +45,7 @@ SHAPES: Mapping[str, str] = {"linear": "linear", "cosine": "cosine", "1-sqrt": "
 
 
 def _count(name: str, steps: Any) -> float:
-    """The length of a phase, which may have none; below one step a share was meant, no length."""
+    """The length of a phase, 0 to leave it out. A fraction of a step is a share, by mistake."""
     require(number(name, steps) == 0 or steps >= 1, name, "be 0 or at least 1", steps)
     return float(steps)
 
