@@ -46,8 +46,13 @@ class Counters:
 
     def advance(self, name: str, members: Any, value: float | Tensor) -> None:
         """Set a count of some parameters."""
-        self._vectors[name][members] = float(value)
-        self._expected[name][members] = float(value)
+        self._vectors[name][members] = number(value)
+        self._expected[name][members] = number(value)
+
+
+def number(value: float | Tensor) -> float:
+    """A plain number; no gradient flows through it."""
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 def new_count(value: float | Sequence[float]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glideslope.engines import Recipe
 
-from ._counters import new_count
+from ._counters import new_count, number
 
 State = dict[str, Any]
 
@@ -29,12 +29,13 @@ def complete(
     fresh = not all(isinstance(state.get(name), Tensor) for name in own)
     for name in own:
         if not isinstance(state.get(name), Tensor):
-            state[name] = _filled(parameter, recipe.rule.initial(name, group), dtype)
+            state[name] = _filled(parameter, number(recipe.rule.initial(name, group)), dtype)
         elif dtype is not None and not parameter.is_complex():
             state[name] = state[name].to(dtype)
     for name in recipe.rule.counters:
         if not isinstance(state.get(name), Tensor):
-            state[name] = new_count(state.get(name, recipe.rule.initial(name, group)))
+            saved = state.get(name, recipe.rule.initial(name, group))
+            state[name] = new_count(number(saved))
     for name in recipe.companions:
         if name not in state:
             state[name] = _companion(name, parameter)

@@ -68,10 +68,10 @@ class Rule:
         absent = {name for name, option in self._only_if.items() if option not in active}
         return tuple(name for name in self.state if name not in absent)
 
-    def initial(self, name: str, group: Mapping[str, Any]) -> float:
+    def initial(self, name: str, group: Mapping[str, Any]) -> Any:
         """What a state or counter starts from: 0, or what the rule says."""
         value = self._start.get(name, 0.0)
-        return float(group[value] if isinstance(value, str) else value)
+        return group[value] if isinstance(value, str) else value
 
     def values(self, group: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
         """Every scalar by name, in double precision, for one step of one parameter group."""
@@ -144,7 +144,7 @@ def rule(
       `where`; there are no loops.
 
     The words for elements are ``+ - * /``, comparisons, ``&``, ``|`` and the functions of this
-    module.
+    module. `total`, `mean` and `norm` make a scalar of a whole tensor's elements.
 
     Args:
         formula: the function, when used as a plain ``@rule``.
