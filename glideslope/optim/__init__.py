@@ -6,11 +6,12 @@ from torch.optim import LBFGS, SparseAdam
 
 from . import lr_scheduler
 from ._accumulated import Adadelta, Adagrad
+from ._adam_successors import ADOPT, AdaBelief, AdEMAMix
 from ._adam_variants import Adamax, NAdam, RAdam
 from ._adaptive import Adam, AdamW, RMSprop
 from ._averaging import ASGD
 from ._common import Common
-from ._momentum import SGD, Lion
+from ._momentum import SGD, Lion, Signum
 from ._optimizer import Optimizer
 from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
@@ -55,8 +56,11 @@ from .lr_scheduler import (
 )
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "Absolute",
+    "AdEMAMix",
+    "AdaBelief",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -95,6 +99,7 @@ __all__ = [
     "SWALR",
     "Scheduler",
     "SequentialLR",
+    "Signum",
     "SparseAdam",
     "StepLR",
     "get_constant_schedule",

@@ -24,7 +24,7 @@ AT_LEAST_0 = {
     "momentum_decay",
     "weight_decay",
 }
-FRACTIONS = {"betas", "rho"}
+FRACTIONS = frozenset({"betas", "rho"})
 
 SCHEDULERS_KEYS = {
     "base_momentum",
@@ -37,19 +37,19 @@ SCHEDULERS_KEYS = {
 """What torch's schedulers write into a group: these are not misspelt."""
 
 
-def check_values(group: Mapping[str, Any]) -> None:
-    """Refuse a number outside its bounds, at once and by name."""
+def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS) -> None:
+    """Refuse a number outside its bounds, at once and by name; a fraction is less than 1."""
     host = not group.get("capturable")
     require(host, "capturable", "be False: updates are counted on the host", True)
     for name, value in group.items():
         for part in value if isinstance(value, tuple | list) else [value]:
             number = part(0) if isinstance(part, Schedule) else part
-            if name in AT_LEAST_0:
-                _require_number(name, number)
-                require(bool(number >= 0), name, "be at least 0", number)
-            elif name in FRACTIONS:
+            if name in fractions:
                 _require_number(name, number)
                 require(bool(0 <= number < 1), name, "be at least 0 and less than 1", number)
+            elif name in AT_LEAST_0:
+                _require_number(name, number)
+                require(bool(number >= 0), name, "be at least 0", number)
 
 
 def _require_number(name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ from glideslope import rules
 from glideslope.errors import require
 
 from ._common import Common
-from ._hyperparameters import Scalar
+from ._hyperparameters import FRACTIONS, Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
@@ -81,6 +81,62 @@ class SGD(RuleOptimizer):
             "foreach": foreach,
             "differentiable": differentiable,
             "fused": fused,
+        }
+        super().__init__(params, defaults, **common)
+
+
+class Signum(RuleOptimizer):
+    r"""The sign of the averaged gradient.
+
+    .. math::
+        m_t = \mu m_{t-1} + (1 - \mu) g_t, \quad
+        p_t = p_{t-1} - \eta (\operatorname{sign}(m_t) + \lambda p_{t-1})
+
+    Every parameter moves by η, so η is three to ten times smaller than AdamW's. `Lion` steps first
+    and averages afterwards; here the present gradient is in the average that is stepped along.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        momentum: μ, less than 1; 0 is signSGD.
+        weight_decay: λ, decoupled from the gradient.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = Signum([weight], lr=0.25)
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> weight
+        tensor([ 0.7500, -1.7500], requires_grad=True)
+
+    Source: Bernstein et al., `signSGD: Compressed Optimisation for Non-Convex Problems
+    <https://arxiv.org/abs/1802.04434>`_ (2018), algorithm 2; weight decay as in MXNet's ``wd_lh``.
+    """
+
+    rule = rules.signum
+    _fractions = FRACTIONS | {"momentum"}
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 1e-4,
+        momentum: Scalar = 0.9,
+        weight_decay: Scalar = 0.0,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
         }
         super().__init__(params, defaults, **common)
 

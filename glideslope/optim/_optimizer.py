@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from ._hyperparameters import check_spelling, check_values
+from ._hyperparameters import FRACTIONS, check_spelling, check_values
 from ._loading import Hyperparameters, match_parameters, merged_groups, placed_state
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -54,6 +54,9 @@ class Optimizer(torch.optim.Optimizer):
         tensor([0., 0.], requires_grad=True)
     """
 
+    _fractions: ClassVar[frozenset[str]] = FRACTIONS
+    """The hyperparameters that are less than 1."""
+
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
 
@@ -70,7 +73,7 @@ class Optimizer(torch.optim.Optimizer):
         """
         if isinstance(param_group, dict):
             check_spelling(param_group, {*self.defaults, "params", "param_names"})
-            check_values({**self.defaults, **param_group})
+            check_values({**self.defaults, **param_group}, self._fractions)
         super().add_param_group(param_group)
 
     @_disable_dynamo

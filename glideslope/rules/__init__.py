@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from ._accumulated import adadelta as adadelta
 from ._accumulated import adagrad as adagrad
+from ._adam_successors import adabelief as adabelief
+from ._adam_successors import ademamix as ademamix
+from ._adam_successors import adopt as adopt
 from ._adam_variants import adamax as adamax
 from ._adam_variants import nadam as nadam
 from ._adam_variants import radam as radam
@@ -23,6 +26,7 @@ from ._maths import sqrt as sqrt
 from ._maths import where as where
 from ._momentum import lion as lion
 from ._momentum import sgd as sgd
+from ._momentum import signum as signum
 from ._rule import Rule as Rule
 from ._rule import rule as rule
 from ._signs import rprop as rprop
@@ -30,10 +34,13 @@ from ._signs import rprop as rprop
 __all__ = [
     "Rule",
     "absolute",
+    "adabelief",
     "adadelta",
     "adagrad",
     "adam",
     "adamax",
+    "ademamix",
+    "adopt",
     "asgd",
     "clip",
     "lion",
@@ -46,6 +53,7 @@ __all__ = [
     "rule",
     "sgd",
     "sign",
+    "signum",
     "sqrt",
     "where",
 ]

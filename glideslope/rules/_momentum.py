@@ -26,6 +26,16 @@ def sgd(
 
 
 @rule
+def signum(
+    p, g, exp_avg, /,
+    lr, momentum, weight_decay,
+):  # fmt: skip
+    """Signum: the sign of the averaged gradient."""
+    exp_avg = momentum * exp_avg + (1 - momentum) * g
+    return p * (1 - lr * weight_decay) - lr * sign(exp_avg), exp_avg
+
+
+@rule
 def lion(
     p, g, exp_avg, /,
     lr, beta1, beta2, weight_decay,

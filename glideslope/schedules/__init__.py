@@ -32,6 +32,7 @@ from ._published import Hyperbolic as Hyperbolic
 from ._published import Tanh as Tanh
 from ._ramps import Cosine as Cosine
 from ._ramps import Geometric as Geometric
+from ._ramps import HalfLife as HalfLife
 from ._ramps import Linear as Linear
 from ._ramps import Logarithmic as Logarithmic
 from ._ramps import Polynomial as Polynomial
@@ -70,6 +71,7 @@ exponential = Exponential
 function = Function
 geometric = Geometric
 growing_polynomial = GrowingPolynomial
+half_life = HalfLife
 hyperbolic = Hyperbolic
 linear = Linear
 logarithmic = Logarithmic
@@ -93,6 +95,7 @@ __all__ = [
     "Function",
     "Geometric",
     "GrowingPolynomial",
+    "HalfLife",
     "Hyperbolic",
     "Length",
     "Linear",
@@ -128,6 +131,7 @@ __all__ = [
     "function",
     "geometric",
     "growing_polynomial",
+    "half_life",
     "hold",
     "hyperbolic",
     "inverse_sqrt",

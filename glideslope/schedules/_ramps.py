@@ -262,6 +262,45 @@ class Geometric(Ramp):
 
 
 @dataclass(frozen=True, repr=False)
+class HalfLife(Ramp):
+    """A decay rate per step whose half-life moves in a straight line: ``1 / ln s`` is linear.
+
+    What a running average's β should follow on its way to a long memory: even steps of β would
+    change a short memory a little and a long one a lot.
+
+    Args:
+        steps: length, in steps or with a unit.
+        start: value at step 0, between 0 and 1.
+        end: value at ``t = steps``, between 0 and 1, held afterwards.
+        include_end: reach ``end`` on the last step instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not between 0 and 1.
+
+    Example:
+        >>> import glideslope as gs
+        >>> round(gs.half_life(100, start=0.5, end=0.25)(50), 6)    # 1 step to half, to 1/2 step
+        0.39685
+
+    Source: AdEMAMix, arXiv:2409.03137, appendix A.1.
+    """
+
+    notation = "half_life"
+    start: float = 0.9
+    end: float = 0.9999
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            require(0 < value < 1, name, "be more than 0 and less than 1", value)
+
+    def _between(self, x: Any, r: Any, xp: Any) -> Any:
+        start, end = math.log(self.start), math.log(self.end)
+        return xp.exp(start * end / (r * end + x * start))
+
+
+@dataclass(frozen=True, repr=False)
 class Relaxation(Ramp):
     """Exponential decay that arrives: ``down = (ratio^x - ratio) / (1 - ratio)``.
 

@@ -183,7 +183,8 @@ def test_a_parameter_without_gradient_is_left_alone(case: Case, engine: str) -> 
     assert torch.equal(params[3], before)
     assert not optimizer.state[params[3]]
     give_gradients(params, 1)
-    optimizer.step()
+    for _ in range(2):  # ADOPT's first step moves nothing
+        optimizer.step()
     assert not torch.equal(params[3], before)
 
 

@@ -5,25 +5,99 @@ They share nothing with the package, so an agreement cannot hide a common mistak
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
-class Lion(torch.optim.Optimizer):
-    """Algorithm 2 of Chen et al., 2023 (arXiv:2302.06675)."""
+class Transcription(torch.optim.Optimizer):
+    """A loop over the parameters, in which `update` is the paper's step on one of them."""
 
-    def __init__(self, params: Any, lr: float, weight_decay: float = 0.0) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+    def __init__(self, params: Any, **hyperparameters: Any) -> None:
+        super().__init__(params, hyperparameters)
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for theta in group["params"]:
-                if theta.grad is None:
-                    continue
-                g, eta, lam = theta.grad, group["lr"], group["weight_decay"]
-                m = self.state[theta].setdefault("exp_avg", torch.zeros_like(theta))
-                c = 0.9 * m + (1 - 0.9) * g
-                theta -= eta * (torch.sign(c) + lam * theta)
-                m.copy_(0.99 * m + (1 - 0.99) * g)
+                if theta.grad is not None:
+                    self.advance(theta, group)
+
+    def advance(self, theta: Tensor, group: dict[str, Any]) -> None:
+        state = defaultdict(lambda: torch.zeros_like(theta), self.state[theta])
+        t = int(self.state[theta].get("step", 0)) + 1
+        self.update(theta, theta.grad, state, t, SimpleNamespace(**{"weight_decay": 0.0, **group}))
+        self.state[theta] = {**state, "step": t}
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        """Change ``theta`` in place; a state that is not there yet is zero."""
+        raise NotImplementedError
+
+
+class Lion(Transcription):
+    """Algorithm 2 of Chen et al., 2023 (arXiv:2302.06675)."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        m = state["exp_avg"]
+        c = 0.9 * m + (1 - 0.9) * g
+        theta -= group.lr * (torch.sign(c) + group.weight_decay * theta)
+        state["exp_avg"] = 0.99 * m + (1 - 0.99) * g
+
+
+class Signum(Transcription):
+    """Algorithm 2 of Bernstein et al., 2018 (arXiv:1802.04434), weight decay beside the sign."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g
+        theta -= group.lr * (torch.sign(m) + group.weight_decay * theta)
+
+
+class AdaBelief(Transcription):
+    """Algorithm 2 of Zhuang et al., 2020 (arXiv:2010.07468), weight decay decoupled."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g
+        variance = 0.999 * state["exp_avg_var"] + (1 - 0.999) * (g - m) ** 2 + group.eps
+        state["exp_avg_var"] = variance
+        m_hat, s_hat = m / (1 - 0.9**t), variance / (1 - 0.999**t)
+        step = m_hat / (torch.sqrt(s_hat) + group.eps) + group.weight_decay * theta
+        theta -= group.lr * step
+
+
+class ADOPT(Transcription):
+    """Algorithm 2 of Taniguchi et al., 2024 (arXiv:2411.02853), clipped; t counts from 0."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        t = t - 1
+        if t == 0:
+            state["exp_avg_sq"] = g**2
+            state["exp_avg"] = torch.zeros_like(theta)
+            return
+        v, c = state["exp_avg_sq"], t**0.25
+        normed = g / torch.maximum(torch.sqrt(v), torch.tensor(1e-6, dtype=v.dtype))
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * normed.clamp(-c, c)
+        theta -= group.lr * (m + group.weight_decay * theta)
+        state["exp_avg_sq"] = 0.9999 * v + (1 - 0.9999) * g**2
+
+
+class AdEMAMix(Transcription):
+    """Algorithm 1 of Pagliardini et al., 2024 (arXiv:2409.03137), with its schedules (eq. 4, 5)."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        alpha, beta3 = self.alpha_and_beta3(t, group)
+        state["exp_avg"] = m1 = 0.9 * state["exp_avg"] + (1 - 0.9) * g
+        state["exp_avg_slow"] = m2 = beta3 * state["exp_avg_slow"] + (1 - beta3) * g
+        state["exp_avg_sq"] = nu = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * g**2
+        m1_hat, nu_hat = m1 / (1 - 0.9**t), nu / (1 - 0.999**t)
+        mixed = (m1_hat + alpha * m2) / (torch.sqrt(nu_hat) + 1e-8)
+        theta -= group.lr * (mixed + group.weight_decay * theta)
+
+    def alpha_and_beta3(self, t: int, group: Any) -> tuple[float, float]:
+        start, end = math.log(0.9), math.log(0.9999)
+        share = t / group.warmup_steps if hasattr(group, "warmup_steps") else 1.0
+        beta3 = math.exp(start * end / ((1 - share) * end + share * start))
+        return min(share * 5.0, 5.0), min(beta3, 0.9999)

@@ -105,6 +105,14 @@ def geometric(steps: float, start: float, end: float) -> Row:
     return Row(gs.geometric(steps, start=start, end=end), formula, steps)
 
 
+def half_life(steps: float, start: float, end: float) -> Row:
+    def formula(t: mpf) -> mpf:
+        x = clamp(t, 0, steps) / mpf(steps)
+        return mp.exp(1 / ((1 - x) / mp.log(mpf(start)) + x / mp.log(mpf(end))))
+
+    return Row(gs.half_life(steps, start=start, end=end), formula, steps)
+
+
 def logarithmic(steps: float, start: float, end: float, include: bool) -> Row:
     def formula(t: mpf) -> mpf:
         span = mpf(steps) - include
@@ -382,6 +390,8 @@ def table() -> list[Row]:
     ends = ((1, 0.1), (1, 0.01), (1e-4, 1e-5), (0.5, 0.4), (1, 8), (1e-3, 1))
     rows += [geometric(steps, *pair) for steps, pair in product(LENGTHS, ends)]
     # 18 = log(10 / 1e-7) carries the rounding of the share of the way into the value.
+    decays = [(0.9, 0.9999), (0.999, 0.5)]
+    rows += [half_life(steps, *pair) for steps, pair in product(LENGTHS, decays)]
     rows += [replace(geometric(steps, 1e-7, 10), tolerance=4e-15) for steps in LENGTHS]
     rows += [
         logarithmic(steps, *pair, include)

@@ -60,6 +60,7 @@ def ramps(values: Values, lengths: Lengths) -> Schedules:
         gs.cosine: {"power": POWERS, "k_decay": POWERS},
         gs.polynomial: {"power": POWERS, "k_decay": POWERS, "mirrored": st.booleans()},
         gs.geometric: {"start": st.floats(1e-3, 4), "end": st.floats(1e-3, 4)},
+        gs.half_life: {"start": st.floats(0.5, 0.99), "end": st.floats(0.5, 0.99)},
         gs.relaxation: {"ratio": RATIOS},
         gs.logarithmic: {},
         gs.rex: {},

@@ -1,0 +1,57 @@
+"""Rules that came after Adam and change what is averaged, or when, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import clip, maximum, sqrt
+from ._rule import rule
+
+
+@rule
+def adabelief(
+    p, g, exp_avg, exp_avg_var, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+):  # fmt: skip
+    """AdaBelief: Adam that divides by how far the gradient is from its average."""
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    surprise = g - exp_avg
+    exp_avg_var = beta2 * exp_avg_var + (1 - beta2) * surprise * surprise + eps
+    root = sqrt(exp_avg_var) / sqrt(1 - beta2**step)
+    p = p * (1 - lr * weight_decay)
+    return p - lr / (1 - beta1**step) * exp_avg / (root + eps), exp_avg, exp_avg_var
+
+
+def _after_the_first(beta2, step):
+    """The first gradient is all that is known of the square; then the bound grows from 1."""
+    later = (step > 1) * 1.0
+    return {"memory": beta2 * later, "bound": (step - 1) ** 0.25, "later": later}
+
+
+@rule(derive=_after_the_first)
+def adopt(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, eps, weight_decay, memory, bound, later,
+):  # fmt: skip
+    """ADOPT: Adam that averages gradients already divided by the root of what came before them."""
+    normed = clip(g / maximum(sqrt(exp_avg_sq), eps), -bound, bound)
+    exp_avg = exp_avg + (1 - beta1) * (normed - exp_avg)
+    exp_avg_sq = memory * exp_avg_sq + (1 - memory) * g * g
+    return p * (1 - lr * weight_decay * later) - lr * exp_avg, exp_avg, exp_avg_sq
+
+
+@rule
+def ademamix(
+    p, g, exp_avg, exp_avg_slow, exp_avg_sq, /,
+    lr, beta1, beta2, beta3, alpha, eps, weight_decay, step,
+):  # fmt: skip
+    """AdEMAMix: Adam that adds a second, much longer average of the gradient."""
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_slow = exp_avg_slow + (1 - beta3) * (g - exp_avg_slow)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    mixed = exp_avg / (1 - beta1**step) + alpha * exp_avg_slow
+    p = p * (1 - lr * weight_decay) - lr * mixed / (root + eps)
+    return p, exp_avg, exp_avg_slow, exp_avg_sq
