@@ -93,6 +93,13 @@ def as_steps(name: str, steps: Any) -> int | float | Length:
     return real(name, steps)
 
 
+def as_length(name: str, steps: Any, least: float = 1) -> int | float | Length:
+    """A length of at least ``least`` steps, or one to be bound."""
+    value = as_steps(name, steps)
+    require(isinstance(value, Length) or value >= least, name, f"be at least {least}", value)
+    return value
+
+
 def bound(steps: Steps) -> float:
     """A length that is known to be a number of steps by now."""
     if isinstance(steps, str | Length):

@@ -16,7 +16,7 @@ from typing import Any
 from glideslope.errors import require, require_type
 
 from ._codec import call_text, value_text
-from ._length import Length, Steps, as_steps, as_value, bound
+from ._length import Length, Steps, as_length, as_steps, as_value, bound
 from ._schedule import Schedule
 
 TINY = 1e-300
@@ -64,10 +64,7 @@ class Ramp(Schedule):
 
 def set_length(schedule: Schedule, name: str, least: float = 1) -> None:
     """Read the field ``name`` as a length of at least ``least`` steps, in place."""
-    value = as_steps(name, getattr(schedule, name))
-    object.__setattr__(schedule, name, value)
-    if not isinstance(value, Length):
-        require(value >= least, name, f"be at least {least}", value)
+    object.__setattr__(schedule, name, as_length(name, getattr(schedule, name), least))
 
 
 def set_period(schedule: Schedule, name: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from glideslope.errors import InvalidType, require, require_type
 
 from ._curves import Constant, Exponential, PowerLaw
-from ._length import Length, Steps, as_steps, as_value, whole
+from ._length import Length, Steps, as_length, as_steps, as_value, whole
 from ._maths import power
 from ._ramps import Cosine, Geometric, Linear, Logarithmic, Polynomial, Relaxation, Rex
 from ._schedule import Schedule
-from ._tables import Piecewise
+from ._tables import Piecewise, ascending
 
 
 class Shape(Protocol):
@@ -51,10 +51,15 @@ def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
 
 def _number(name: str, steps: Steps) -> float:
     """A length that arithmetic is done on, so it must be in steps already."""
-    value = as_steps(name, steps)
+    value = as_length(name, steps)
     if isinstance(value, Length):
         raise InvalidType(f"`{name}` must be a number of steps here, got {str(value)!r}")
     return value
+
+
+def _lengths(**steps: Steps) -> list[int | float | Length]:
+    """The lengths among a recipe's arguments, refused by the names they have there."""
+    return [as_length(name, value) for name, value in steps.items()]
 
 
 def warmup(steps: Steps, shape: str = "linear", start: float = 0.0) -> Schedule:
@@ -126,9 +131,10 @@ def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
     """
     gamma, rule = as_value("gamma", gamma), "be a list of steps"
     require_type(isinstance(milestones, Iterable), "milestones", rule, milestones)
-    points = [(at, power(gamma, k + 1)) for k, at in enumerate(milestones)]
-    require(len(points) > 0, "milestones", "name a step", milestones)
-    return Piecewise([(0, 1.0), *points])
+    steps = [as_steps("milestones", at) for at in milestones]
+    ascend = len(steps) > 0 and ascending([0, *steps])
+    require(ascend, "milestones", "ascend from above 0", milestones)
+    return Piecewise([(0, 1.0), *((at, power(gamma, k + 1)) for k, at in enumerate(steps))])
 
 
 def natural_exponential(rate: float) -> Schedule:
@@ -172,7 +178,8 @@ def inverse_sqrt(warmup_steps: Steps) -> Schedule:
 
     Source: fairseq's ``inverse_sqrt``, arXiv:1706.03762.
     """
-    return warmup(warmup_steps) >> PowerLaw(warmup_steps)
+    steps = as_length("warmup_steps", warmup_steps)
+    return warmup(steps) >> PowerLaw(steps)
 
 
 def noam(model_size: int, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
@@ -202,7 +209,8 @@ def warmup_cosine(
         >>> gs.warmup_cosine(500, 9500)
         warmup(500) >> cosine(9500)
     """
-    return warmup(warmup_steps, start=start) >> Cosine(decay_steps, end=end)
+    up, down = _lengths(warmup_steps=warmup_steps, decay_steps=decay_steps)
+    return warmup(up, start=start) >> Cosine(down, end=end)
 
 
 def wsd(
@@ -221,7 +229,9 @@ def wsd(
 
     Source: MiniCPM, arXiv:2404.06395.
     """
-    return warmup(warmup_steps) >> hold(stable_steps) >> cooldown(decay_steps, shape, end)
+    lengths = {"warmup_steps": warmup_steps, "stable_steps": stable_steps}
+    up, stable, down = _lengths(**lengths, decay_steps=decay_steps)
+    return warmup(up) >> hold(stable) >> cooldown(down, shape, end)
 
 
 def wsd_s(
@@ -241,8 +251,9 @@ def wsd_s(
 
     Source: arXiv:2410.05192.
     """
-    period = hold(stable_steps) >> cooldown(decay_steps, shape, end)
-    return warmup(warmup_steps) >> period.repeat(n)
+    lengths = {"warmup_steps": warmup_steps, "stable_steps": stable_steps}
+    up, stable, down = _lengths(**lengths, decay_steps=decay_steps)
+    return warmup(up) >> (hold(stable) >> cooldown(down, shape, end)).repeat(n)
 
 
 def one_cycle(
@@ -278,6 +289,8 @@ def one_cycle(
     Source: arXiv:1708.07120, torch's ``OneCycleLR``.
     """
     require(shape in ("linear", "cosine"), "shape", "be linear or cosine", shape)
+    require_type(isinstance(three_phase, bool), "three_phase", "be True or False", three_phase)
+    start, end = as_value("start", start), as_value("end", end)
     ramp = Linear if shape == "linear" else Cosine
     length = _number("steps", steps)
     up = as_value("warmup_fraction", warmup_fraction) * length - 1
@@ -304,7 +317,9 @@ def triangular(up_steps: Steps, down_steps: Steps | None = None) -> Schedule:
 
     Source: arXiv:1506.01186.
     """
-    return warmup(up_steps) >> Linear(up_steps if down_steps is None else down_steps)
+    down_steps = up_steps if down_steps is None else down_steps
+    up, down = _lengths(up_steps=up_steps, down_steps=down_steps)
+    return warmup(up) >> Linear(down)
 
 
 def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.0) -> Schedule:
@@ -401,7 +416,8 @@ def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedu
     power_of_two = count & (count - 1) == 0 and count <= 1 << 20
     require(power_of_two, "steps", "be a power of two up to 2^20", steps)
     low, high = as_value("low", low), as_value("high", high)
-    require(0 < low < high, "low", f"be above 0 and below high = {high}", low)
+    require(low > 0, "low", "be more than 0", low)
+    require(high > low, "high", f"be more than low = {low}", high)
     order = [0]
     while len(order) < count:
         order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]

@@ -54,9 +54,7 @@ class Piecewise(Schedule):
         require(self.shape in SHAPES, "shape", f"be one of {', '.join(SHAPES)}", self.shape)
         steps = [step for step, _ in self.points]
         require(steps[0] == 0, "points", "begin at step 0", steps[0])
-        bound = [step for step in steps if not isinstance(step, Length)]
-        ascend = all(a < b for a, b in pairwise(bound))
-        require(ascend, "points", "have ascending steps", steps)
+        require(ascending(steps), "points", "have ascending steps", steps)
 
     @property
     def _length(self) -> float | Length:
@@ -135,6 +133,12 @@ class Function(Schedule):
         require_type(isinstance(value, Real), told, "be a real number", value)
         require(math.isfinite(value), told, "be finite", value)
         return float(value)
+
+
+def ascending(steps: list[Any]) -> bool:
+    """Whether each step is more than the one before, as far as they are bound."""
+    bound = [step for step in steps if not isinstance(step, Length)]
+    return all(a < b for a, b in pairwise(bound))
 
 
 def _pairs(points: Any) -> tuple[tuple[Any, float], ...]:
