@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Thread, current_thread
 
 
 class Background:
@@ -20,7 +20,8 @@ class Background:
 
     def join(self) -> Exception | None:
         """Wait for what is under way, and hand over its error, once."""
-        if self._thread is not None:
+        # Its own thread comes here if it held the last reference to whoever gave it the work.
+        if self._thread is not None and self._thread is not current_thread():
             self._thread.join()
             self._thread = None
         error, self._error = self._error, None

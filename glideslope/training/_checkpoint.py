@@ -14,7 +14,7 @@ from glideslope.errors import CheckpointError
 
 from ._nest import Sharing, plain
 from ._replace import replacing
-from ._seal import seal, verify
+from ._seal import Damaged, seal, verify
 
 FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global|GLOBAL (\S+) whose module")
 
@@ -64,8 +64,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
         The nest, its tensors on the CPU, whatever device they were saved from.
 
     Raises:
-        CheckpointError: the file is missing, damaged, cut short, no checkpoint, or asks for more
-            than plain values.
+        CheckpointError: the file is missing, damaged, cut short, no checkpoint, asks for more than
+            plain values, or memory does not suffice.
 
     Example:
         >>> import glideslope as gs
@@ -73,7 +73,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
         Traceback (most recent call last):
         glideslope.errors.CheckpointError: could not read setup.cfg: No such file or directory
     """
-    return read_checkpoint(path, "cpu")
+    return read_checkpoint(path)
 
 
 def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
@@ -86,32 +86,37 @@ def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
         raise CheckpointError(f"could not save {os.fspath(path)}: {_reason(error)}") from error
 
 
-def read_checkpoint(path: str | os.PathLike[str], device: str) -> Any:
-    """Verify a file and load it; on the device ``meta``, tensors come without their data."""
+def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
+    """Verify a file and load it; with ``mmap``, tensors are only looked up when they are used."""
     try:
         with open(path, "rb") as file:
             if not verify(file):
                 message = f"{file.name} carries no checksums: damage to it would go unnoticed"
                 warnings.warn(message, stacklevel=3)
-            return _unpickle(file, device)
+            return _unpickle(file, mmap)
     except OSError as error:
-        raise CheckpointError(f"could not read {os.fspath(path)}: {_reason(error)}") from error
+        raise Damaged(f"could not read {os.fspath(path)}: {_reason(error)}") from error
 
 
-def _unpickle(file: BinaryIO, device: str) -> Any:
+def _unpickle(file: BinaryIO, mmap: bool) -> Any:
     file.seek(0)
+    source = file.name if mmap else file
     try:
-        return torch.load(file, map_location=device, weights_only=True, mmap=False)
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError:
         raise
     except Exception as error:  # a hostile file can make the unpickler raise anything
-        forbidden = FORBIDDEN.search(str(error))
-        if forbidden:
-            wanted = forbidden[1] or forbidden[2]
-            reason = f"it asks for {wanted}, and a checkpoint holds plain values only"
-        else:
-            reason = f"it does not hold a nest of plain values ({_summary(error)})"
-        raise CheckpointError(f"{file.name} is refused: {reason}") from error
+        raise CheckpointError(_refusal(file.name, error)) from error
+
+
+def _refusal(name: str, error: Exception) -> str:
+    forbidden = FORBIDDEN.search(str(error))
+    if forbidden:
+        wanted = forbidden[1] or forbidden[2]
+        return f"{name} is refused: it asks for {wanted}, and a checkpoint holds plain values only"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return f"could not load {name}: there is not enough memory"
+    return f"{name} is refused: it does not hold a nest of plain values ({_summary(error)})"
 
 
 def _summary(error: Exception) -> str:

@@ -20,6 +20,7 @@ from ._checkpoint import read_checkpoint, write_checkpoint
 from ._folder_lock import FolderLock
 from ._nest import Buffers
 from ._scalar import scalar
+from ._seal import Damaged
 
 NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -148,13 +149,14 @@ class Checkpointer:
         """The newest checkpoint that is whole; None if there is none at all.
 
         Raises:
-            CheckpointError: there are checkpoints, but none is whole.
+            CheckpointError: there are checkpoints, but none is whole; or the newest whole one
+                could not be loaded, for want of memory or because it is not a `Checkpointer`'s.
         """
         steps = self.steps()
         for step in reversed(steps):
             try:
                 return self.load(step)
-            except CheckpointError as error:
+            except Damaged as error:
                 self._warn_damaged(step, error)
         if steps:
             raise CheckpointError(f"none of the {len(steps)} checkpoints in {self.folder} is whole")
@@ -173,7 +175,7 @@ class Checkpointer:
             CheckpointError: it is missing, or damaged.
         """
         path = self.path(step)
-        content = read_checkpoint(path, "cpu")
+        content = read_checkpoint(path)
         self._metrics[step] = _metrics(content, path)
         return Checkpoint(step, content["state"], dict(self._metrics[step]), path)
 
@@ -255,7 +257,7 @@ class Checkpointer:
             return step in self._metrics
         path = self.path(step)
         try:
-            self._metrics[step] = _metrics(read_checkpoint(path, "meta"), path)
+            self._metrics[step] = _metrics(read_checkpoint(path, mmap=True), path)
         except CheckpointError as error:
             self._warn_damaged(step, error)
             return False

@@ -45,9 +45,10 @@ class Sharing:
         if tensor.layout is not torch.strided or tensor.device.type != "cpu":
             return tensor.cpu()
         storage = tensor.untyped_storage()
-        alone = storage.nbytes() == tensor.nbytes and storage.data_ptr() not in self._storages
+        if storage.nbytes() != tensor.nbytes or storage.data_ptr() in self._storages:
+            return tensor.clone()
         self._storages.add(storage.data_ptr())
-        return tensor if alone else tensor.clone()
+        return tensor
 
 
 class Buffers:

@@ -12,9 +12,8 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except (
-    ImportError
-):  # Windows: leftovers of killed saves stay, for nothing tells them from live ones
+except ImportError:
+    # On Windows leftovers of killed saves stay, for nothing tells them from living ones.
     fcntl = None  # type: ignore[assignment]
 
 PATTERN = ".glideslope-*.tmp"

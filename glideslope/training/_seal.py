@@ -38,6 +38,10 @@ CHUNK = 1 << 20
 THREADS = min(4, os.cpu_count() or 1)
 
 
+class Damaged(CheckpointError):
+    """A file that is not what was written; another one may be."""
+
+
 def seal(file: BinaryIO) -> None:
     """Write the seal at the end of the archive that ``file`` holds."""
     with ZipFile(file) as archive:
@@ -48,7 +52,7 @@ def seal(file: BinaryIO) -> None:
 
 
 def verify(file: BinaryIO) -> bool:
-    """Raise `CheckpointError` if ``file`` is damaged; False if it carries no checksums to tell by.
+    """Raise `Damaged` if ``file`` is damaged; False if it carries no checksums to tell by.
 
     It is whole if it is a sealed archive, or one that torch wrote, and every checksum agrees.
     """
@@ -57,17 +61,17 @@ def verify(file: BinaryIO) -> bool:
     if start == BEFORE_ZIP:
         return False
     if not start:
-        raise CheckpointError(f"{name} is empty")
+        raise Damaged(f"{name} is empty")
     if not start.startswith(ARCHIVE):
-        raise CheckpointError(f"{name} is not a checkpoint: it begins with {start!r}")
+        raise Damaged(f"{name} is not a checkpoint: it begins with {start!r}")
     digest = _written_digest(file)
     try:
         return _verify_archive(file, digest)
-    except CheckpointError:
+    except Damaged:
         raise
     except Exception as error:  # whatever zipfile makes of bytes that are no archive
         reason = str(error) or type(error).__name__
-        raise CheckpointError(f"{name} is damaged: {reason}") from error
+        raise Damaged(f"{name} is damaged: {reason}") from error
 
 
 def _written_digest(file: BinaryIO) -> bytes | None:
@@ -79,9 +83,9 @@ def _written_digest(file: BinaryIO) -> bytes | None:
         return None
     end, comment = tail[:END_SIZE], tail[END_SIZE:]
     if not end.startswith(ARCHIVE_END) or end[-2:] != struct.pack("<H", len(comment)):
-        raise CheckpointError(f"{file.name} is cut short, or something was added at its end")
+        raise Damaged(f"{file.name} is cut short, or something was added at its end")
     if not COMMENT.fullmatch(comment):
-        raise CheckpointError(f"{file.name} is damaged: its checksum cannot be read")
+        raise Damaged(f"{file.name} is damaged: its checksum cannot be read")
     return comment[-DIGITS:]
 
 
@@ -90,14 +94,14 @@ def _verify_archive(file: BinaryIO, digest: bytes | None) -> bool:
     with ZipFile(file) as archive:
         records = archive.infolist()
         if any(record.compress_type != ZIP_STORED for record in records):
-            raise CheckpointError(f"{name} is not a checkpoint: its records are compressed")
+            raise Damaged(f"{name} is not a checkpoint: its records are compressed")
         if not any(record.filename.endswith("/data.pkl") for record in records):
-            raise CheckpointError(f"{name} is not a checkpoint: it has no record data.pkl")
+            raise Damaged(f"{name} is not a checkpoint: it has no record data.pkl")
         _verify_records(archive, [record for record in records if record.CRC])
     if digest is None:
         return all(record.CRC for record in records if record.file_size)
     if digest != _digest(file, records, file.seek(0, os.SEEK_END) - DIGITS):
-        raise CheckpointError(f"{name} is damaged: it does not match its checksum")
+        raise Damaged(f"{name} is damaged: it does not match its checksum")
     return True
 
 
@@ -139,11 +143,11 @@ def _data_start(file: BinaryIO, record: ZipInfo) -> int:
 
 def _feed(digest: hashlib._Hash, file: BinaryIO, start: int, stop: int) -> None:
     if stop < start:
-        raise CheckpointError(f"{file.name} is damaged: its records overlap")
+        raise Damaged(f"{file.name} is damaged: its records overlap")
     file.seek(start)
     while start < stop:
         chunk = file.read(min(CHUNK, stop - start))
         if not chunk:
-            raise CheckpointError(f"{file.name} is cut short")
+            raise Damaged(f"{file.name} is cut short")
         digest.update(chunk)
         start += len(chunk)

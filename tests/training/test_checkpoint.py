@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import zipfile
@@ -178,6 +179,19 @@ def test_a_user_who_forces_unsafe_loading_is_not_followed(tmp_path: Path) -> Non
     )
     assert "CheckpointError" in done.stderr
     assert done.returncode == 1
+
+
+def test_a_lack_of_memory_is_not_taken_for_damage(tmp_path: Path) -> None:
+    gs.save_checkpoint(torch.zeros(25_000_000), tmp_path / "a.pt")
+    with open("/proc/self/statm") as memory:
+        pages = int(memory.read().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 50_000_000, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"could not load .*: there is not enough memory"):
+            gs.load_checkpoint(tmp_path / "a.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_many_threads_may_load_and_save(tmp_path: Path) -> None:

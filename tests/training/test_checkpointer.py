@@ -165,10 +165,13 @@ class TestDamage:
         checkpoints.save(3, state(3))
         assert checkpoints.latest().step == 3
 
-    def test_a_file_that_is_no_checkpoint_of_a_folder_is_damaged(self, tmp_path: Path) -> None:
+    def test_a_file_of_another_maker_is_named_and_left_alone(self, tmp_path: Path) -> None:
         gs.save_checkpoint({"weight": torch.ones(1)}, tmp_path / "step-00000001.pt")
         with pytest.raises(CheckpointError, match="was not saved by a Checkpointer"):
-            Checkpointer(tmp_path).load(1)
+            Checkpointer(tmp_path).latest()
+        with pytest.warns(UserWarning, match="was not saved by a Checkpointer"):
+            filled(tmp_path, range(2, 4), keep=1)
+        assert Checkpointer(tmp_path).steps() == [1, 3]
 
     def test_a_folder_that_is_a_file_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -379,6 +382,7 @@ checkpoints.save(1, {{"weight": torch.ones(10)}})
 )
 def test_a_write_is_not_lost_at_exit(tmp_path: Path, ending: str, code: int) -> None:
     printed = run_program(ending, tmp_path, code=code)
+    assert "Exception ignored" not in printed
     found = Checkpointer(tmp_path).latest()
     assert found is not None
     assert found.step == 1
