@@ -44,7 +44,9 @@ def train(
     steps: Annotated[int, typer.Option(help="Updates of the parameters.")] = 600,
     batch_size: Annotated[int, typer.Option(help="Windows of 64 characters per update.")] = 32,
     seed: Annotated[int, typer.Option(help="Of the first parameters and the order of text.")] = 0,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+    threads: Annotated[
+        int, typer.Option(help="Processor threads; more pay only on an idle machine.")
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
