@@ -15,6 +15,7 @@ from ._momentum import SGD, Lion, Signum
 from ._optimizer import Optimizer
 from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
+from ._schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
 from ._signs import Rprop
 from .lr_scheduler import (
     EPOCH_DEPRECATION_WARNING,
@@ -65,6 +66,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdamWScheduleFree",
     "Adamax",
     "ChainedScheduler",
     "Common",
@@ -96,7 +98,9 @@ __all__ = [
     "Rprop",
     "RuleOptimizer",
     "SGD",
+    "SGDScheduleFree",
     "SWALR",
+    "ScheduleFree",
     "Scheduler",
     "SequentialLR",
     "Signum",

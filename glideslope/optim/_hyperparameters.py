@@ -22,7 +22,10 @@ AT_LEAST_0 = {
     "lr_decay",
     "momentum",
     "momentum_decay",
+    "r",
+    "warmup_steps",
     "weight_decay",
+    "weight_lr_power",
 }
 FRACTIONS = frozenset({"betas", "rho"})
 

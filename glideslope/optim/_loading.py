@@ -25,7 +25,10 @@ Hyperparameters = Literal["saved", "own"]
 OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differentiable")
 """What belongs to this optimizer and this machine, whatever was saved."""
 
-SCHEDULED_KEYS = {"lr", "initial_lr", "updates"}
+PROGRESS_KEYS = {"train_mode", "updates"}
+"""What says how far a run has come: always the saved one's."""
+
+SCHEDULED_KEYS = {"lr", "initial_lr"}
 """What changes during a run, so that a difference says nothing."""
 
 HOST_COUNTERS = {"step"}
@@ -90,10 +93,10 @@ def merged_groups(
 
 
 def _merged(index: int, group: Group, saved: Group, hyperparameters: Hyperparameters) -> Group:
-    kept = {key for key in group if key in OWN_KEYS or hyperparameters == "own"}
+    kept = set(group) - PROGRESS_KEYS if hyperparameters == "own" else {*OWN_KEYS} & set(group)
     changed = [
         f"{key} from {group[key]!r} to {saved[key]!r}"
-        for key in group.keys() - kept - SCHEDULED_KEYS
+        for key in group.keys() - kept - SCHEDULED_KEYS - PROGRESS_KEYS
         if key in saved and not _equal(group[key], saved[key])
     ]
     if changed:

@@ -29,7 +29,7 @@ def complete(
     fresh = not all(isinstance(state.get(name), Tensor) for name in own)
     for name in own:
         if not isinstance(state.get(name), Tensor):
-            state[name] = _filled(parameter, number(recipe.rule.initial(name, group)), dtype)
+            state[name] = _begun(name, recipe, group, parameter, dtype)
         elif dtype is not None and not parameter.is_complex():
             state[name] = state[name].to(dtype)
     for name in recipe.rule.counters:
@@ -40,6 +40,19 @@ def complete(
         if name not in state:
             state[name] = _companion(name, parameter)
     return fresh
+
+
+def _begun(
+    name: str,
+    recipe: Recipe,
+    group: Mapping[str, Any],
+    parameter: Tensor,
+    dtype: torch.dtype | None,
+) -> Tensor:
+    if recipe.rule.starts_at_parameter(name):
+        kept = parameter.dtype if dtype is None or parameter.is_complex() else dtype
+        return parameter.detach().to(kept, copy=True)
+    return _filled(parameter, number(recipe.rule.initial(name, group)), dtype)
 
 
 def _filled(parameter: Tensor, value: float, dtype: torch.dtype | None) -> Tensor:

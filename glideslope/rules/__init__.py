@@ -29,6 +29,8 @@ from ._momentum import sgd as sgd
 from ._momentum import signum as signum
 from ._rule import Rule as Rule
 from ._rule import rule as rule
+from ._schedule_free import adamw_schedule_free as adamw_schedule_free
+from ._schedule_free import sgd_schedule_free as sgd_schedule_free
 from ._signs import rprop as rprop
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "adagrad",
     "adam",
     "adamax",
+    "adamw_schedule_free",
     "ademamix",
     "adopt",
     "asgd",
@@ -52,6 +55,7 @@ __all__ = [
     "rprop",
     "rule",
     "sgd",
+    "sgd_schedule_free",
     "sign",
     "signum",
     "sqrt",

@@ -69,9 +69,13 @@ class Rule:
         return tuple(name for name in self.state if name not in absent)
 
     def initial(self, name: str, group: Mapping[str, Any]) -> Any:
-        """What a state or counter starts from: 0, or what the rule says."""
+        """What a state or counter starts from: 0, or what the rule says, but for the parameter."""
         value = self._start.get(name, 0.0)
         return group[value] if isinstance(value, str) else value
+
+    def starts_at_parameter(self, name: str) -> bool:
+        """Whether a state starts as a copy of the parameter."""
+        return self._start.get(name) == "p"
 
     def values(self, group: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
         """Every scalar by name, in double precision, for one step of one parameter group."""
@@ -152,8 +156,8 @@ def rule(
             scalars: a function whose parameters are their names, giving a mapping.
         counters: scalars kept per tensor in the state dict, besides ``step`` where it is used.
         only_if: the option without which a state does not exist.
-        start: what a state or counter starts from, instead of 0: a number, or the name of a
-            hyperparameter.
+        start: what a state or counter starts from, instead of 0: a number, the name of a
+            hyperparameter, or ``"p"``, the parameter itself.
 
     Raises:
         InvalidValue: the formula does not begin with ``p, g``.

@@ -21,6 +21,7 @@ from glideslope.optim._adaptive import Adam, AdamW, RMSprop
 from glideslope.optim._averaging import ASGD
 from glideslope.optim._momentum import SGD, Lion, Signum
 from glideslope.optim._rule_optimizer import RuleOptimizer
+from glideslope.optim._schedule_free import AdamWScheduleFree, SGDScheduleFree
 from glideslope.optim._signs import Rprop
 
 from . import transcriptions
@@ -168,6 +169,14 @@ def _mix_terms(p: Tensor, g: Tensor, state: State) -> State:
     return {**_adam_terms(p, g, state), "exp_avg_slow": slow}
 
 
+def _schedule_free_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """z is at the end of a step from y, which is near it."""
+    size = state["z"].abs() + p.abs()
+    step = 0.01 * g.abs() if "exp_avg_sq" not in state else 0.1
+    square = 0.999 * state.get("exp_avg_sq", g) + 0.001 * g * g
+    return {"z": size + step, "p": size + step, "exp_avg_sq": square}
+
+
 _sgd, _adam, _adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 _rms = torch.optim.RMSprop
 _adagrad, _adadelta, _adamax = torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.Adamax
@@ -268,6 +277,18 @@ CASES: dict[str, Case] = {
     ),
     "ademamix-warmup": Case(
         AdEMAMix, transcriptions.AdEMAMix, {"lr": 0.01, "warmup_steps": 5}, _mix_terms
+    ),
+    "sgd-schedule-free": Case(
+        SGDScheduleFree,
+        transcriptions.SGDScheduleFree,
+        {"lr": 0.01, "weight_decay": 0.1, "warmup_steps": 4, "r": 0.5},
+        _schedule_free_terms,
+    ),
+    "adamw-schedule-free": Case(
+        AdamWScheduleFree,
+        transcriptions.AdamWScheduleFree,
+        {"lr": 0.01, "weight_decay": 0.1, "warmup_steps": 4, "r": 0.0},
+        _schedule_free_terms,
     ),
 }
 

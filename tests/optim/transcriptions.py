@@ -101,3 +101,36 @@ class AdEMAMix(Transcription):
         share = t / group.warmup_steps if hasattr(group, "warmup_steps") else 1.0
         beta3 = math.exp(start * end / ((1 - share) * end + share * start))
         return min(share * 5.0, 5.0), min(beta3, 0.9999)
+
+
+class ScheduleFree(Transcription):
+    """Algorithm 1 of Defazio et al., 2024 (arXiv:2405.15682), with the weights of their package."""
+
+    def descend(self, y: Tensor, step: Tensor, state: Any, t: int, group: Any, beta: float) -> None:
+        """From y and z to the next of them by way of x, the average of all z."""
+        z = state["z"] if "z" in state else y.clone()
+        x = (y - (1 - beta) * z) / beta
+        gamma = group.lr * min(1, t / group.warmup_steps)
+        state["lr_max"] = max(state["lr_max"], gamma) if "lr_max" in state else gamma
+        weight = t**group.r * state["lr_max"] ** 2
+        state["weight_sum"] = weight + state.get("weight_sum", 0.0)
+        c = weight / state["weight_sum"]
+        state["z"] = z = z - gamma * (step + group.weight_decay * y)
+        x = (1 - c) * x + c * z
+        y.copy_((1 - beta) * z + beta * x)
+
+
+class SGDScheduleFree(ScheduleFree):
+    """With plain gradient steps."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        self.descend(theta, g, state, t, group, beta=0.9)
+
+
+class AdamWScheduleFree(ScheduleFree):
+    """With Adam's steps, without its first moment."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        state["exp_avg_sq"] = v = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * g**2
+        step = g / (torch.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        self.descend(theta, step, state, t, group, beta=0.9)

@@ -1,0 +1,52 @@
+"""Rules that average their own path where others follow a schedule.
+
+Three points are in play: ``z`` takes the steps, ``x`` is the average of its path and what is worth
+having in the end, and gradients are asked for at ``y``, between the two. The parameter is ``y``;
+``x`` follows from ``y`` and ``z``, and is kept nowhere.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import maximum, minimum, sqrt
+from ._rule import rule
+
+TINY = 1e-300
+"""Makes 0 of the share of a step that has no weight in a sum of no weights."""
+
+
+def _share(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):
+    """The rate after warm-up, and the weight of this step's z among all so far."""
+    rate = lr * minimum(1.0, step / maximum(warmup_steps, 1.0))
+    lr_max = maximum(lr_max, rate)
+    weight = step**r * lr_max**weight_lr_power
+    weight_sum = weight_sum + weight
+    share = weight / maximum(weight_sum, TINY)
+    return {"rate": rate, "share": share, "lr_max": lr_max, "weight_sum": weight_sum}
+
+
+@rule(derive=_share, counters=["lr_max", "weight_sum"], start={"z": "p"})
+def sgd_schedule_free(
+    p, g, z, /,
+    momentum, weight_decay, rate, share,
+):  # fmt: skip
+    """Schedule-Free SGD: z descends, x averages it, p is between them."""
+    g = g + weight_decay * p
+    p = p + share * (z - p) - rate * (1 - momentum * (1 - share)) * g
+    return p, z - rate * g
+
+
+@rule(derive=_share, counters=["lr_max", "weight_sum"], start={"z": "p"})
+def adamw_schedule_free(
+    p, g, z, exp_avg_sq, /,
+    beta1, beta2, eps, weight_decay, step, rate, share,
+):  # fmt: skip
+    """Schedule-Free AdamW: the same, along the gradient over the root of its averaged square."""
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    direction = g / (root + eps) + weight_decay * p
+    p = p + share * (z - p) - rate * (1 - beta1 * (1 - share)) * direction
+    return p, z - rate * direction, exp_avg_sq
