@@ -130,7 +130,7 @@ def mean_loss_after(optimizer: ScheduleFree, p: Tensor, steps: int) -> float:
 
 
 def test_noise_averages_out_without_a_schedule() -> None:
-    """On x²/2 with unit noise no method beats 1/n, and descent at a constant rate of 1 stays at 1."""
+    """On x²/2 with unit noise nothing beats 1/n, and descent at a constant rate stays at 1."""
     p = torch.full((4000,), 3.0, dtype=torch.float64, requires_grad=True)
     loss = mean_loss_after(SGDScheduleFree([p], lr=1.0), p, 200)
     assert 1 / 200 < loss < 6 / 200
