@@ -13,6 +13,7 @@ from ._averaging import ASGD
 from ._common import Common
 from ._momentum import SGD, Lion, Signum
 from ._optimizer import Optimizer
+from ._param_groups import ParamGroups, param_groups
 from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
 from ._schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
@@ -91,6 +92,7 @@ __all__ = [
     "NoamScheduler",
     "OneCycleLR",
     "Optimizer",
+    "ParamGroups",
     "PolynomialLR",
     "RAdam",
     "RMSprop",
@@ -120,6 +122,7 @@ __all__ = [
     "get_scheduler",
     "get_wsd_schedule",
     "lr_scheduler",
+    "param_groups",
 ]
 
 

@@ -1,0 +1,225 @@
+"""The parameter groups that everyone writes by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from glideslope.errors import require, require_type
+
+from ._hyperparameters import Scalar, check_values
+
+NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+STEM, HEAD = "stem", "head"
+"""The layers of what comes before and after the numbered blocks."""
+
+Patterns = Iterable[str | type[nn.Module]]
+
+
+class ParamGroups(list[dict[str, Any]]):
+    """Parameter groups as plain dicts, for any optimizer; as text, a table of them."""
+
+    def __repr__(self) -> str:
+        """One line for each group: its name, its hyperparameters, how much is in it."""
+        own = dict.fromkeys(key for group in self for key in group)
+        shown = ["name", *(key for key in own if key not in ("name", "params", "param_names"))]
+        rows = [[*shown, "tensors", "elements"]]
+        rows += [[*(_cell(group.get(key)) for key in shown), *_sizes(group)] for group in self]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(_line(row, widths) for row in rows)
+
+
+def param_groups(
+    model: nn.Module,
+    *,
+    lr: Scalar | None = None,
+    weight_decay: Scalar | None = None,
+    no_decay: Patterns = (),
+    layer_decay: float | None = None,
+    use_muon: bool = False,
+) -> ParamGroups:
+    r"""Groups for any optimizer: no decay where it does harm, and a rate for each layer.
+
+    Biases, the parameters of norms, and all other parameters of one dimension or none are not
+    decayed: they are in groups of ``weight_decay`` 0. With ``layer_decay`` the rate of a layer is
+
+    .. math::
+        \eta_l = \eta \, \delta^{L - l}, \quad l = 0, \ldots, L
+
+    so that the last layer has η itself. Layers are found in the order in which the model registers
+    its parameters. A numbered block is a layer: the name of a parameter up to its first number,
+    ``blocks.3`` or ``encoder.layer.0``. What comes before all blocks is one layer, the stem; what
+    comes after them is another, the head; what comes between belongs to the block before it. A
+    model without numbers has a layer for each of its children.
+
+    Every parameter comes with its name, so that a saved optimizer finds it again in any order. One
+    that is frozen (``requires_grad`` is False) is left out, and one that two modules share comes
+    once, under its first name; it is decayed only where no module it belongs to objects.
+
+    Args:
+        model: the model.
+        lr: η; by default that of the optimizer.
+        weight_decay: of what is decayed; by default that of the optimizer.
+        no_decay: what else is not decayed: names of parameters, in which ``*`` stands for anything,
+            and classes of modules, such as ``torch.nn.Embedding``.
+        layer_decay: δ, more than 0 and at most 1.
+        use_muon: say in each group whether `MuonWithAuxAdam` is to use Muon on it, ``use_muon``: it
+            is for the hidden matrices, which are the decayed parameters of two dimensions that are
+            not in an embedding, nor in the last module that has such a matrix.
+
+    Returns:
+        A list of groups, each with a ``name``; its text is a table.
+
+    Raises:
+        InvalidValue: nothing in the model can be trained, ``no_decay`` names no parameter of it,
+            ``layer_decay`` is given without ``lr``, or a number is outside its bounds.
+        InvalidType: ``model`` is no module, or ``no_decay`` holds neither names nor classes.
+
+    Example:
+        >>> from torch import nn
+        >>> layers = [nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 2)]
+        >>> model = nn.Sequential(nn.Embedding(10, 8), *layers)
+        >>> param_groups(model, weight_decay=0.1, no_decay=[nn.Embedding])
+        name      weight_decay  tensors  elements
+        no_decay           0.0        5       106
+        decay              0.1        2        80
+        >>> param_groups(model, lr=0.5, layer_decay=0.5)[0]["lr"]
+        0.0625
+
+    Source: layer-wise rates: Howard and Ruder, `Universal Language Model Fine-tuning
+    <https://arxiv.org/abs/1801.06146>`_ (2018), with one factor for all layers as in Clark et al.,
+    `ELECTRA <https://arxiv.org/abs/2003.10555>`_ (2020).
+    """
+    require_type(isinstance(model, nn.Module), "model", "be a torch.nn.Module", model)
+    given = {"lr": lr, "weight_decay": weight_decay}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    check_values(chosen)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    require(bool(trained), "model", "have parameters that require gradients", model)
+    layers = _layers(list(trained)) if layer_decay is not None else dict.fromkeys(trained, "")
+    undecayed = _undecayed(model, no_decay)
+    hidden = _hidden_matrices(model, undecayed) if use_muon else set()
+    members: dict[_Kind, list[tuple[str, Tensor]]] = {}
+    for name, parameter in trained.items():
+        kind = _Kind(layers[name], parameter not in undecayed, parameter in hidden)
+        members.setdefault(kind, []).append((name, parameter))
+    rates = _layer_rates(layers.values(), lr, layer_decay)
+    return ParamGroups(
+        {
+            "name": kind.title,
+            "params": params,
+            **chosen,
+            **rates.get(kind.layer, {}),
+            **({} if kind.decays else {"weight_decay": 0.0}),
+            **({"use_muon": kind.hidden} if use_muon else {}),
+        }
+        for kind, params in members.items()
+    )
+
+
+class _Kind(NamedTuple):
+    """What the parameters of a group have in common."""
+
+    layer: str
+    decays: bool
+    hidden: bool
+
+    @property
+    def title(self) -> str:
+        decay = "decay" if self.decays else "no_decay"
+        return " ".join(filter(None, (self.layer, "hidden" if self.hidden else decay)))
+
+
+def _layers(names: list[str]) -> dict[str, str]:
+    """The layer of each parameter: see `param_groups`."""
+    blocks = [_block(name) for name in names]
+    if not any(blocks):
+        return {name: name.split(".")[0] for name in names}
+    last = max(i for i, block in enumerate(blocks) if block)
+    layers, present = {}, STEM
+    for i, (name, block) in enumerate(zip(names, blocks, strict=True)):
+        present = HEAD if i > last else block or present
+        layers[name] = present
+    return layers
+
+
+def _block(name: str) -> str:
+    """A parameter's name up to its first number, or nothing."""
+    parts = name.split(".")
+    number = next((i for i, part in enumerate(parts) if part.isdecimal()), -1)
+    return ".".join(parts[: number + 1])
+
+
+def _layer_rates(
+    layers: Iterable[str], lr: Scalar | None, decay: float | None
+) -> dict[str, dict[str, Any]]:
+    """The learning rate of each layer, as part of its groups."""
+    if decay is None:
+        return {}
+    require(0 < decay <= 1, "layer_decay", "be more than 0 and at most 1", decay)
+    require(lr is not None, "lr", "be given with layer_decay", lr)
+    from_last = enumerate(reversed(dict.fromkeys(layers)))
+    return {layer: {"lr": lr * decay**depth} for depth, layer in from_last}  # type: ignore[operator]
+
+
+def _undecayed(model: nn.Module, no_decay: Patterns) -> set[Tensor]:
+    """The parameters that are not decayed, under any of their names."""
+    several = not isinstance(no_decay, str | type)
+    require_type(several, "no_decay", "be a list of names and classes", no_decay)
+    no_decay = tuple(no_decay)
+    classes = NORMS + tuple(entry for entry in no_decay if isinstance(entry, type))
+    patterns = [entry for entry in no_decay if not isinstance(entry, type)]
+    return {
+        *(p for p in model.parameters() if p.ndim < 2),
+        *(p for module in model.modules() if isinstance(module, classes) for p in _own(module)),
+        *(p for name, p in _all_names(model) if name.split(".")[-1] == "bias"),
+        *(p for pattern in patterns for p in _matching(model, pattern)),
+    }
+
+
+def _matching(model: nn.Module, pattern: str) -> list[Tensor]:
+    require_type(isinstance(pattern, str), "no_decay", "hold names and classes", pattern)
+    found = [p for name, p in _all_names(model) if fnmatchcase(name, pattern)]
+    require(bool(found), "no_decay", "name parameters of the model", pattern)
+    return found
+
+
+def _hidden_matrices(model: nn.Module, undecayed: set[Tensor]) -> set[Tensor]:
+    """The matrices between the embeddings and the last module that has one."""
+    holders = [module for module in model.modules() if any(p.ndim == 2 for p in _own(module))]
+    outer = {
+        p for i, module in enumerate(holders, 1) for p in _own(module)
+        if i == len(holders) or isinstance(module, EMBEDDINGS)
+    }  # fmt: skip
+    return {p for p in model.parameters() if p.ndim == 2 and p not in outer | undecayed}
+
+
+def _own(module: nn.Module) -> Iterator[Tensor]:
+    return module.parameters(recurse=False)
+
+
+def _all_names(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter under each of its names."""
+    return model.named_parameters(remove_duplicate=False)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) and value else str(value)
+
+
+def _sizes(group: Mapping[str, Any]) -> list[str]:
+    """How many tensors a group has, and how many numbers are in them."""
+    members = [entry[-1] if isinstance(entry, tuple) else entry for entry in group["params"]]
+    return [str(len(members)), str(sum(p.numel() for p in members))]
+
+
+def _line(row: list[str], widths: list[int]) -> str:
+    first, *others = row
+    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+    return "  ".join([first.ljust(widths[0]), *cells])
