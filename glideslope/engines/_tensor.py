@@ -69,7 +69,7 @@ class TensorBatch(Batch):
 def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None:
     """One parameter, its state and perhaps its gradient, in place."""
     state = {name: real_view(slot.state[name]) for name in recipe.state}
-    parameter, g = real_view(slot.parameter), real_view(gradient.resolve_conj())
+    parameter, g = real_view(slot.parameter), real_view(_dense(gradient).resolve_conj())
     real = compute_dtype(parameter, g, *state.values())
     wide = {name: tensor.to(real) for name, tensor in state.items()}
     p = parameter.to(real)
@@ -86,6 +86,11 @@ def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None
     _keep(recipe, slot, new_state)
     if recipe.zeroing:
         gradient.zero_()
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """A sparse gradient with the zeros that it leaves out."""
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
 def _gradient(recipe: Recipe, g: Tensor, values: Values) -> Tensor:
