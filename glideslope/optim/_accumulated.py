@@ -9,7 +9,9 @@ from glideslope import rules
 from ._common import Common
 from ._hyperparameters import Scalar
 from ._optimizer import Params
+from ._plan import Shape
 from ._rule_optimizer import RuleOptimizer
+from ._state import complete
 
 
 class Adagrad(RuleOptimizer):
@@ -77,6 +79,15 @@ class Adagrad(RuleOptimizer):
             "fused": fused,
         }
         super().__init__(params, defaults, **common)
+
+    def share_memory(self) -> None:
+        """Put the sums where other processes can write to them too, as Hogwild training does."""
+        shape = Shape.of(self.rule, self._settings, False, self.param_groups)
+        for home, group in enumerate(self.param_groups):
+            for parameter in group["params"]:
+                recipe, state = shape.recipe(home, parameter), self.state[parameter]
+                complete(recipe, group, parameter, state, self._settings.state_dtype)
+                state["sum"].share_memory_()
 
 
 class Adadelta(RuleOptimizer):

@@ -1,0 +1,63 @@
+"""What is particular to Adagrad and Adadelta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from glideslope.optim._accumulated import Adadelta, Adagrad
+
+from .cases import every_engine
+
+
+@every_engine
+def test_adagrad_goes_as_the_sum_of_inverse_roots_under_a_constant_gradient(engine: Any) -> None:
+    p = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer = Adagrad([p], lr=0.1, eps=0.0, engine=engine)
+    for _ in range(4):
+        p.grad = torch.tensor([5.0, -1e-3], dtype=torch.float64)
+        optimizer.step()
+    distance = 0.1 * (1 + 2**-0.5 + 3**-0.5 + 4**-0.5)
+    torch.testing.assert_close(p.tolist(), [-distance, distance], rtol=1e-14, atol=0)
+
+
+@every_engine
+def test_adadeltas_first_step_is_about_the_root_of_eps(engine: Any) -> None:
+    """With no gradients before, it is g √ε / √((1 - ρ) g² + ε): the same for any large gradient."""
+    p = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    p.grad = torch.tensor([1e3, -1e6], dtype=torch.float64)
+    Adadelta([p], rho=0.75, eps=1e-6, engine=engine).step()
+    assert p.tolist() == pytest.approx([-2e-3, 2e-3], rel=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # torch's word to all who use them
+@pytest.mark.parametrize("lr_decay", [0.0, 0.5])
+def test_adagrad_takes_sparse_gradients_as_torchs_does(lr_decay: float) -> None:
+    ours, theirs = (
+        torch.nn.Embedding(6, 3, sparse=True, _weight=torch.ones(6, 3, dtype=torch.float64))
+        for _ in range(2)
+    )
+    optimizer = Adagrad(ours.parameters(), lr=0.1, lr_decay=lr_decay)
+    reference = torch.optim.Adagrad(theirs.parameters(), lr=0.1, lr_decay=lr_decay)
+    for rows in ([1, 1, 4], [4, 5]):
+        for table, each in ((ours, optimizer), (theirs, reference)):
+            each.zero_grad()
+            table(torch.tensor(rows)).pow(3).sum().backward()
+            each.step()
+    torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-14, atol=0)
+
+
+@every_engine
+def test_sums_can_be_shared_before_the_first_step(engine: Any) -> None:
+    p, q = (torch.ones(3, requires_grad=True) for _ in range(2))
+    shared = Adagrad([p], initial_accumulator_value=0.5, engine=engine)
+    plain = Adagrad([q], initial_accumulator_value=0.5, engine=engine)
+    shared.share_memory()
+    for _ in range(2):
+        p.grad, q.grad = torch.full((3,), 0.1), torch.full((3,), 0.1)
+        shared.step()
+        plain.step()
+    assert shared.state[p]["sum"].is_shared()
+    assert torch.equal(p, q)
