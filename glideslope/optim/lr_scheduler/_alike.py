@@ -7,27 +7,33 @@ the work on a single group, keeps a step as cheap with hundreds of groups as it 
 from __future__ import annotations
 
 
-def alike(values: list[float]) -> bool:
-    """Whether there is but one number."""
-    return values.count(values[0]) == len(values)
-
-
 def scaled(bases: list[float], weight: float, offset: float = 0.0) -> list[float]:
     """``base × weight + offset`` for every group."""
     first = bases[0]
-    if first == bases[-1] and bases.count(first) == len(bases):  # the last one tells sooner
+    if bases[-1] == first and bases.count(first) == len(bases):  # the last one tells sooner
         return [first * weight + offset] * len(bases)
     if offset:
         return [base * weight + offset for base in bases]
     return [base * weight for base in bases]
 
 
-def blended(ups: list[float], up: float, downs: list[float], down: float) -> list[float]:
-    """Two numbers of every group, each with its weight."""
-    first, second = ups[0], downs[0]
-    if first == ups[-1] and second == downs[-1] and alike(ups) and alike(downs):
-        return [first * up + second * down] * len(ups)
-    return [a * up + b * down for a, b in zip(ups, downs)]  # noqa: B905
+class Blend:
+    """What lies between two numbers of every group: ``up × share + down × (1 - share)``."""
+
+    __slots__ = ("_count", "_down", "_downs", "_up", "_ups")
+
+    def __init__(self, ups: list[float], downs: list[float]) -> None:
+        self._ups, self._downs = ups, downs
+        self._up, self._down = ups[0], downs[0]
+        is_one = ups.count(ups[0]) == len(ups) and downs.count(downs[0]) == len(downs)
+        self._count = len(ups) if is_one else 0
+
+    def at(self, share: float) -> list[float]:
+        """The numbers at a share of the ups."""
+        rest = 1 - share
+        if self._count:
+            return [self._up * share + self._down * rest] * self._count
+        return [up * share + down * rest for up, down in zip(self._ups, self._downs)]  # noqa: B905
 
 
 def compounded(bases: list[float], values: list[float], references: list[float]) -> list[float]:

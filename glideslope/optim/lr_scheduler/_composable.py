@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from . import _initial_lr
 from ._base import LRScheduler
@@ -18,6 +18,7 @@ class Composable(LRScheduler):
     """
 
     __slots__ = ()
+    _goes_on: ClassVar[bool] = False  # whether torch's recursion drives a late group sensibly
 
     def _now(self) -> list[float]:
         """The rates of the step the clock is at."""
@@ -79,17 +80,23 @@ class Composable(LRScheduler):
     def _welcome(self, ledger: Ledger) -> None:
         """Let groups that were added later join at the step the clock is at.
 
-        A group with an ``"initial_lr"`` of its own has that as its base; any other goes on from the
-        rate it has.
+        A group's own rate is its base, or its ``"initial_lr"`` if it has one. Where torch goes on
+        from the group's rate, that is what the base is traced back from.
         """
         for group in range(len(self.base_lrs), len(ledger.observe())):
-            base = _initial_lr.given(ledger, group)
-            self._set_base(group, ledger.bases[group] if base is None else base)
+            rate, base = ledger.bases[group], _initial_lr.given(ledger, group)
+            if base is None and not self._goes_on:
+                base = self._base_of(rate)
+            self._set_base(group, rate if base is None else base)
             if base is None:
-                self._trace_back(group, ledger.bases[group])
+                self._trace_back(group, rate)
             if self._entry is not None:
                 ledger.extend(self._entry, self._references()[group], self._now()[group], base)
             _initial_lr.note_one(ledger, group, ledger.bases[group])
+
+    def _base_of(self, rate: float) -> float:
+        """The base of a group that came with ``rate``."""
+        return rate
 
     def _trace_back(self, group: int, rate: float) -> None:
         """Set the base that ``rate``, the base on trial, is the present rate of."""

@@ -142,7 +142,7 @@ class Composite(Composable):
         groups = ledger.groups()
         if len(groups) > len(self._entry.references):  # type: ignore[union-attr]
             self._welcome(ledger)
-        self._last_lr = self._write(ledger, self._advance(metrics), groups)
+        self._last_lr = ledger.post(self._entry, self._advance(metrics), groups)  # type: ignore
         if self._verbose:
             self._announce(self._clock())
 

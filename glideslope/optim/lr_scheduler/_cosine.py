@@ -12,16 +12,6 @@ from ._checks import above, number
 from ._closed_form import ClosedForm
 
 
-def descent(position: float, length: float) -> tuple[float, float]:
-    """The weights of the start and of the end, ``(1 ± cos(π · position / length)) / 2``.
-
-    The square of a sine loses no digits where it is small.
-    """
-    sine = math.sin(math.pi / 2 * (length - position) / length)
-    high = sine * sine
-    return high, 1.0 - high
-
-
 class CosineAnnealingLR(ClosedForm):
     """Half a cosine wave: ``eta_min + (base - eta_min) · (1 + cos(π t / T_max)) / 2``.
 
@@ -67,8 +57,10 @@ class CosineAnnealingLR(ClosedForm):
         super().__init__(optimizer, last_epoch, verbose)
 
     def _values(self, t: int) -> list[float]:
-        high, low = descent(t % (2 * self.T_max), self.T_max)
-        return scaled(self.base_lrs, high, self.eta_min * low)
+        # (1 + cos πx) / 2 as the square of a sine, which loses no digits where it is small.
+        sine = math.sin(math.pi / 2 * (self.T_max - t % (2 * self.T_max)) / self.T_max)
+        high = sine * sine
+        return scaled(self.base_lrs, high, self.eta_min * (1 - high))
 
 
 class CosineAnnealingWarmRestarts(ClosedForm):
@@ -159,8 +151,9 @@ class CosineAnnealingWarmRestarts(ClosedForm):
                 self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
         elif t != self._placed_at:
             self._place(t)
-        high, low = descent(self.T_cur, self.T_i)
-        return scaled(self.base_lrs, high, self.eta_min * low)
+        sine = math.sin(math.pi / 2 * (self.T_i - self.T_cur) / self.T_i)
+        high = sine * sine
+        return scaled(self.base_lrs, high, self.eta_min * (1 - high))
 
     def _adopt(self, state: Any) -> None:
         super()._adopt(state)

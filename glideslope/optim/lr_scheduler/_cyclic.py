@@ -9,7 +9,7 @@ from typing import Any
 
 from glideslope.errors import InvalidValue
 
-from ._alike import blended
+from ._alike import Blend
 from ._checks import above, at_least, number, per_group
 from ._momentum import CycledMomentum
 from ._state import restore_callable, saved_callable
@@ -55,7 +55,7 @@ class CyclicLR(CycledMomentum):
     `torch.optim.lr_scheduler.CyclicLR`; Smith, https://arxiv.org/abs/1506.01186
     """
 
-    __slots__ = ("_high",)
+    __slots__ = ("_high", "_momentum_blend", "_rate_blend")
     _settings = (
         "cycle_momentum",
         "gamma",
@@ -107,6 +107,7 @@ class CyclicLR(CycledMomentum):
             self.base_momentums = per_group("base_momentum", base_momentum, groups)
             self.max_momentums = per_group("max_momentum", max_momentum, groups)
             self._begin_momentum(self.base_momentums, self.max_momentums, last_epoch == -1)
+        self._span()
         super().__init__(optimizer, last_epoch, verbose)
 
     def _init_scale_fn(self) -> None:
@@ -147,11 +148,16 @@ class CyclicLR(CycledMomentum):
 
     def _values(self, t: int) -> list[float]:
         self._high = high = self._height(t)
-        return blended(self.max_lrs, high, self.base_lrs, 1 - high)
+        return self._rate_blend.at(high)
 
     def _momentums(self) -> list[float]:
-        high = self._high
-        return blended(self._base_momentums, high, self._max_momentums, 1 - high)
+        return self._momentum_blend.at(1 - self._high)
+
+    def _span(self) -> None:
+        """Set out between the ends of the cycle, which are not going to move soon."""
+        self._rate_blend = Blend(self.max_lrs, self.base_lrs)
+        if self.cycle_momentum:
+            self._momentum_blend = Blend(self._max_momentums, self._base_momentums)
 
     def _references(self) -> list[float]:
         """The lower rates, or the upper ones where those are 0."""
@@ -162,6 +168,11 @@ class CyclicLR(CycledMomentum):
         scale = base / (self._references()[0] or 1.0)
         super()._set_base(group, self.base_lrs[0] * scale)
         self.max_lrs[group : group + 1] = [self.max_lrs[0] * scale]
+        self._span()
+
+    def _base_of(self, rate: float) -> float:
+        """What a group cycles from whose own rate is its upper bound."""
+        return rate * (self._references()[0] / self.max_lrs[0])
 
     def state_dict(self) -> dict[str, Any]:
         """The state in torch's format; of your own scale, what `load_state_dict` can give back."""
@@ -174,3 +185,4 @@ class CyclicLR(CycledMomentum):
         self._init_scale_fn()
         if self.cycle_momentum:
             self._base_momentums, self._max_momentums = self.base_momentums, self.max_momentums
+        self._span()

@@ -133,6 +133,7 @@ class ExponentialLR(ClosedForm):
     """
 
     __slots__ = ()
+    _goes_on = True
     _settings = ("gamma",)
 
     def __init__(
@@ -173,6 +174,7 @@ class PolynomialLR(ClosedForm):
     """
 
     __slots__ = ()
+    _goes_on = True
     _settings = ("power", "total_iters")
 
     def __init__(
@@ -218,6 +220,7 @@ class StepLR(HeldFactor):
     """
 
     __slots__ = ()
+    _goes_on = True
     _settings = ("gamma", "step_size")
 
     def __init__(
@@ -263,6 +266,7 @@ class MultiStepLR(HeldFactor):
     """
 
     __slots__ = ()
+    _goes_on = True
     _settings = ("gamma", "milestones")
 
     def __init__(

@@ -75,6 +75,25 @@ def _called(function: Lambda, t: int) -> float:
         raise InvalidType(f"{name}({t}) must be a real number, got {factor!r}") from None
 
 
+class _Product:
+    """The product of a function's factors of the steps from 1 on."""
+
+    __slots__ = ("_at", "_value", "function")
+
+    def __init__(self, function: Lambda) -> None:
+        self.function = function
+        self._at, self._value = 0, 1.0
+
+    def until(self, t: int) -> float:
+        """The product up to step ``t``."""
+        if t < self._at:
+            self._at, self._value = 0, 1.0
+        while self._at < t:
+            self._at += 1
+            self._value *= _called(self.function, self._at)
+        return self._value
+
+
 class LambdaLR(Lambdas):
     """A factor that is a function of the step: ``base × f(t)``.
 
@@ -139,31 +158,23 @@ class MultiplicativeLR(Lambdas):
     `torch.optim.lr_scheduler.MultiplicativeLR`
     """
 
-    __slots__ = ("_products", "_products_at")
+    __slots__ = ("_products",)
     _settings = ()
 
-    _products: list[float]
-    _products_at: int
+    _products: list[_Product]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Begin with the empty product."""
+        """Begin with no product."""
         self = super().__new__(cls, *args, **kwargs)
-        self._products_at, self._products = 0, []
+        self._products = []
         return self
 
     def _values(self, t: int) -> list[float]:
-        functions = self.lr_lambdas
+        functions, products = self.lr_lambdas, self._products
         if functions.count(functions[0]) == len(functions):
-            return scaled(self.base_lrs, self._products_until(t, functions[:1])[0])
-        products = self._products_until(t, functions)
-        return [base * product for base, product in zip(self.base_lrs, products)]  # noqa: B905
-
-    def _products_until(self, t: int, functions: list[Lambda]) -> list[float]:
-        """The product of each function's factors of the steps from 1 to ``t``."""
-        if t < self._products_at or len(self._products) != len(functions):
-            self._products_at, self._products = 0, [1.0] * len(functions)
-        while self._products_at < t:
-            self._products_at = step = self._products_at + 1
-            factors = [_called(function, step) for function in functions]
-            self._products = [p * factor for p, factor in zip(self._products, factors)]  # noqa: B905
-        return self._products
+            if not products or products[0].function is not functions[0]:
+                self._products = products = [_Product(functions[0])]
+            return scaled(self.base_lrs, products[0].until(t))
+        if [product.function for product in products] != functions:
+            self._products = products = [_Product(function) for function in functions]
+        return [base * each.until(t) for base, each in zip(self.base_lrs, products)]  # noqa: B905

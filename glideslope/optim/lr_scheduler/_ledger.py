@@ -13,26 +13,16 @@ is gone leaves its last factor behind in the base, unless its successor starts a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from math import isclose, isfinite, prod
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary, finalize, ref
 
-from torch import Tensor
-
-from glideslope.errors import InvalidType, InvalidValue
-
 from ._alike import compounded
-from ._port import Port, field_of, read_all
-
-
-def compound(bases: list[float], shares: Iterable[tuple[list[float], list[float]]]) -> list[float]:
-    """``base × Π value / reference`` over the shares."""
-    for values, references in shares:
-        bases = compounded(bases, values, references)
-    return bases
+from ._cells import cells_of
+from ._port import Port
 
 
 class Entry:
@@ -66,20 +56,14 @@ class Ledger:
 
     __slots__ = (
         "__weakref__",
+        "_cells",
         "_entries",
-        "_field",
-        "_key",
         "_lent",
-        "_read",
-        "_seen",
         "_syncs",
-        "_tensors",
-        "_versions",
         "bases",
         "groups",
         "origins",
         "port",
-        "written",
     )
 
     _open: ClassVar[WeakValueDictionary[tuple[int, str], Ledger]] = WeakValueDictionary()
@@ -89,17 +73,11 @@ class Ledger:
         self.groups = self.port.groups
         self.bases: list[float] = []  # what each group has without the entries' factors,
         self.origins: list[float] = []  # and without those that gone schedulers left either
-        self.written: list[float] = []  # the numbers last written
-        self._key = key
+        self._cells = cells_of(key, self.groups())
+        self._entries: list[Entry] = []
         self._lent = False
         self._syncs = hasattr(optimizer, "_sync_hyperparams")
-        self._field = field_of(key)
-        self._read = self._field.read
-        self._entries: list[Entry] = []
-        self._seen: list[Any] = []  # the objects, numbers or tensors, that stood there afterwards
-        self._tensors: list[Tensor] = []
-        self._versions: list[int] = []
-        self._absorb(read_all(self._field, self.groups(), key))
+        self._absorb(self.groups())
 
     @classmethod
     def of(cls, optimizer: Any, key: str = "lr") -> Ledger:
@@ -166,11 +144,12 @@ class Ledger:
         gone = [entry for entry in self._entries if entry.owner() is None]
         over = [entry for entry in gone if not entry.settled and self._was_started_over(entry)]
         self._entries = living
-        folded = [(entry.values, entry.references) for entry in gone if entry not in over]
-        self.bases = compound(self.bases, folded)
+        for entry in gone:
+            if entry not in over:
+                self.bases = compounded(self.bases, entry.values, entry.references)
         if over and self.port.optimizer is not None:
             self.observe()
-            self._write(self.groups(), self._product())
+            self._write(self._product())
 
     def _was_started_over(self, entry: Entry) -> bool:
         later = self._entries[self._entries.index(entry) + 1 :]
@@ -178,14 +157,23 @@ class Ledger:
 
     # Reading and writing.
 
+    @property
+    def written(self) -> list[float]:
+        """The numbers last written, or found by `observe`."""
+        return self._cells.written
+
     def observe(self) -> list[float]:
         """Let the bases absorb what others wrote; return the values now in the groups."""
-        now = self._read(self.groups())
+        groups = self.groups()
         if self._lent:
-            return [self._number(value, group) for group, value in enumerate(now)]
-        if now != self._seen or self._moved(now):
-            self._absorb(now)
-        return self.written
+            return self._cells.numbers(groups)
+        if not self._cells.untouched(groups):
+            self._absorb(groups)
+        return self._cells.written
+
+    def rates(self) -> list[float]:
+        """The values now in the groups, for a look at them only."""
+        return self._cells.numbers(self.groups())
 
     def post(
         self, entry: Entry, values: list[float], groups: list[Any] | None = None
@@ -199,15 +187,18 @@ class Ledger:
         """
         if groups is None:
             groups = self.groups()
-        now = self._read(groups)
-        if now != self._seen or ((self._tensors or type(now[0]) is not float) and self._moved(now)):
-            self._absorb(now)
+        cells = self._cells
+        if not cells.untouched(groups):
+            self._absorb(groups)
         elif values is entry.values:
-            return self.written
+            return cells.written
         alone = len(self._entries) == 1 and entry.references == self.bases
-        self._write(groups, values if alone else self._product(entry, values))
+        due = values if alone else self._product(entry, values)
+        cells.write(groups, due)
+        if self._syncs:
+            self.port.sync()
         entry.values = values
-        return self.written
+        return due
 
     def due(self, entry: Entry, values: list[float]) -> list[float]:
         """What `post` would write, without writing it."""
@@ -218,20 +209,16 @@ class Ledger:
         """Write ``values`` outright, as a hand edit does; the bases absorb them."""
         groups = self.groups()
         self.observe()
+        values = values[: len(groups)]
         if self._lent:
-            self._field.fill(groups, values)
+            self._cells.fill(groups, values)
             return values
-        self._write(groups, values[: len(groups)])
-        bases = self._bases_of(self.written, self.written)
+        self._write(values)
+        bases = self._bases_of(values, values)
         as_they_are = self.origins == self.bases
-        self.origins = bases if as_they_are else compounded(self.origins, bases, self.bases)
-        self.bases = list(bases)
-        return self.written
-
-    def rates(self) -> list[float]:
-        """The values now in the groups, for a look at them only."""
-        now = self._read(self.groups())
-        return now if type(now[0]) is float and not self._tensors else self.observe()
+        self.origins = list(bases) if as_they_are else compounded(self.origins, bases, self.bases)
+        self.bases = bases
+        return values
 
     @contextmanager
     def lend(self, values: list[float]) -> Iterator[None]:
@@ -240,87 +227,44 @@ class Ledger:
         Meanwhile they count for nothing here; afterwards they hold again what they did.
         """
         held, groups = self.observe(), self.groups()
-        self._field.fill(groups, values)
+        self._cells.fill(groups, values)
         self._lent = True
         try:
             yield
         finally:
             self._lent = False
-            self._field.fill(groups, held)
+            self._cells.fill(groups, held)
 
     def _product(
-        self, entry: Entry | None = None, values: list[float] | None = None
+        self, asking: Entry | None = None, values: list[float] | None = None
     ) -> list[float]:
-        """What every group is due, if ``entry`` asks for ``values``."""
-        shares = [
-            (values if values is not None and each is entry else each.values, each.references)
-            for each in self._entries
-        ]
-        return compound(self.bases, shares)
+        """What every group is due, if ``asking`` asks for ``values``."""
+        product = self.bases
+        for entry in self._entries:
+            asked = values if values is not None and entry is asking else entry.values
+            product = compounded(product, asked, entry.references)
+        return product
 
-    def _write(self, groups: list[Any], values: list[float]) -> None:
-        if not isfinite(sum(values)):
-            self._refuse(values)
-        if self._tensors:
-            self._field.fill(groups, values)
-            self._remember(self._read(groups), values)
-        else:
-            self._field.store(groups, values)
-            self.written = self._seen = values
+    def _write(self, values: list[float]) -> None:
+        self._cells.write(self.groups(), values)
         if self._syncs:
             self.port.sync()
 
-    def _refuse(self, values: list[float]) -> None:
-        """Name the first value that is not finite (a sum can overflow where no value does)."""
-        for group, value in enumerate(values):
-            if not isfinite(value):
-                where = f"`{self._key}` of parameter group {group}"
-                raise InvalidValue(f"{where} must be a finite number, got {value!r}")
-
     # What others did.
 
-    def _moved(self, now: list[Any]) -> bool:
-        """Whether a tensor was changed in place, or took the place of an equal number."""
-        if self._tensors:
-            return [tensor._version for tensor in self._tensors] != self._versions
-        return bool(now) and type(now[0]) is not float
-
-    def _absorb(self, now: list[Any]) -> None:
+    def _absorb(self, groups: list[Any]) -> None:
         """Move the bases so that the factors give what the groups hold."""
-        values = [self._number(value, group) for group, value in enumerate(now)]
-        del self.bases[len(now) :], self.origins[len(now) :]
-        for group, value in enumerate(values):
-            if group >= len(self.bases):
-                base = _undone(value, self._factor(group), value)
-                self.bases.append(base)
-                self.origins.append(base)
-            elif group < len(self._seen) and self._stands(group, now[group]):
-                values[group] = self.written[group]
-            else:
-                base = _undone(value, self._factor(group), value)
-                self.bases[group] = self.origins[group] = base
+        del self.bases[len(groups) :], self.origins[len(groups) :]
+        for group, value in enumerate(self._cells.take(groups)):
+            is_new = group >= len(self.bases)
+            if value is not None or is_new:
+                held = self._cells.written[group]
+                base = _undone(held, self._factor(group), held)
+                self.bases[group:] = [base, *self.bases[group + 1 :]]
+                self.origins[group:] = [base, *self.origins[group + 1 :]]
+            if value is not None and not is_new:
                 for entry in self._entries:
                     entry.settled = True
-        self._remember(now, values)
-
-    def _number(self, value: Any, group: int) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            where = f"`{self._key}` of parameter group {group}"
-            raise InvalidType(f"{where} must be a number, got {value!r}") from None
-
-    def _stands(self, group: int, held: Any) -> bool:
-        """Whether a group still holds what was written, rounded as its tensor rounds it."""
-        written = self.written[group]
-        if isinstance(held, Tensor):
-            written = held.detach().clone().fill_(written).item()
-        return bool(held == written)
-
-    def _remember(self, now: list[Any], values: list[float]) -> None:
-        self._seen, self.written = now, values
-        self._tensors = [value for value in now if isinstance(value, Tensor)]
-        self._versions = [tensor._version for tensor in self._tensors]
 
     def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
         """The bases that the factors make ``values`` of; see `_undone`."""

@@ -31,6 +31,7 @@ class CycledMomentum(AbsoluteForm):
         """Begin unbound."""
         self = super().__new__(cls, *args, **kwargs)
         self._momentum = None
+        self._base_momentums = self._max_momentums = [0.0]
         return self
 
     def _momentums(self) -> list[float]:
@@ -57,6 +58,13 @@ class CycledMomentum(AbsoluteForm):
             self._write_momentum(groups)
         return ledger.post(self._entry, values, groups)  # type: ignore[arg-type]
 
+    def _write_momentum(self, groups: list[Any]) -> None:
+        ledger, entry = self._momentum or self._join_momentum()
+        momentums = self._momentums()
+        if len(entry.references) < len(momentums):
+            self._extend_momentum(ledger, entry, momentums)
+        ledger.post(entry, momentums, groups)
+
     def _advance(self, metrics: Any) -> list[float]:
         rates = super()._advance(metrics)
         self._settle()
@@ -64,14 +72,7 @@ class CycledMomentum(AbsoluteForm):
 
     def _settle(self) -> None:
         if self.cycle_momentum:
-            self._write_momentum(None)
-
-    def _write_momentum(self, groups: list[Any] | None) -> None:
-        ledger, entry = self._momentum or self._join_momentum()
-        momentums = self._momentums()
-        if len(entry.references) < len(momentums):
-            self._extend_momentum(ledger, entry, momentums)
-        ledger.post(entry, momentums, groups)
+            self._write_momentum(Ledger.of(self.optimizer).groups())
 
     def _extend_momentum(self, ledger: Ledger, entry: Entry, momentums: list[float]) -> None:
         ledger.observe()

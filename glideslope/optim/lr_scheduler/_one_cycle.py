@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from glideslope.errors import InvalidValue
 
 from . import _initial_lr
-from ._alike import blended
+from ._alike import Blend
 from ._checks import above, number, per_group
-from ._cosine import descent
 from ._ledger import Ledger
 from ._momentum import CycledMomentum
 
@@ -32,9 +32,24 @@ _LEVELS = {
 }
 
 
+_ENDS = ("start_lr", "end_lr", "start_momentum", "end_momentum")
+
+
+class _Phase(NamedTuple):
+    """Where a phase starts and ends, and what lies between."""
+
+    start: float
+    end: float
+    length: float
+    rates: Blend
+    momentums: Blend
+
+
+_NO_PHASE = _Phase(math.inf, -math.inf, 1.0, Blend([0.0], [0.0]), Blend([0.0], [0.0]))
+
+
 def _phase(name: str, end_step: float) -> dict[str, Any]:
-    keys = ("start_lr", "end_lr", "start_momentum", "end_momentum")
-    return {"end_step": end_step} | dict(zip(keys, _PHASES[name], strict=True))
+    return {"end_step": end_step} | dict(zip(_ENDS, _PHASES[name], strict=True))
 
 
 def _phases(total_steps: int, pct_start: float, three_phase: bool) -> list[dict[str, Any]]:
@@ -100,7 +115,7 @@ class OneCycleLR(CycledMomentum):
     `torch.optim.lr_scheduler.OneCycleLR`; Smith and Topin, https://arxiv.org/abs/1708.07120
     """
 
-    __slots__ = ("_max_lrs", "_min_lrs", "_spot")
+    __slots__ = ("_high", "_max_lrs", "_min_lrs", "_phase")
     _settings = ("_anneal_func_type", "_schedule_phases", "cycle_momentum", "total_steps")
 
     def __init__(
@@ -122,6 +137,7 @@ class OneCycleLR(CycledMomentum):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
+        self._phase = _NO_PHASE
         if total_steps is not None:
             self.total_steps = _whole("total_steps", total_steps)
         elif epochs is not None and steps_per_epoch is not None:
@@ -172,44 +188,44 @@ class OneCycleLR(CycledMomentum):
                 self._min_lrs[index] = float(group["min_lr"])
 
     def _values(self, t: int) -> list[float]:
+        start, end, length, rates, _ = self._phase
+        if not start < t <= end:
+            t = self._last_within(t)
+            start, end, length, rates, _ = self._phase = self._find_phase(t)
+        high = (end - t) / length
+        if self._anneal_func_type == "cos":
+            sine = math.sin(math.pi / 2 * high)
+            high = sine * sine
+        self._high = high
+        return rates.at(high)
+
+    def _momentums(self) -> list[float]:
+        return self._phase.momentums.at(self._high)
+
+    def _last_within(self, t: int) -> int:
+        """The step, or the last one that counts if it is the one after that."""
         if t > self.total_steps:
             raise InvalidValue(
                 f"Tried to step {t} times. The specified number of total steps is "
                 f"{self.total_steps}"
             )
-        last = self.total_steps - 1
-        phase, high, low = self._spot = self._place(t if t < last else last)
-        return blended(self._level(phase["start_lr"]), high, self._level(phase["end_lr"]), low)
+        return min(t, self.total_steps - 1)
 
-    def _momentums(self) -> list[float]:
-        phase, high, low = self._spot
-        ups, downs = self._level(phase["start_momentum"]), self._level(phase["end_momentum"])
-        return blended(ups, high, downs, low)
-
-    def _level(self, name: str) -> list[float]:
-        """Every group's value that a phase calls by this name."""
-        return getattr(self, _LEVELS[name])  # type: ignore[no-any-return]
-
-    def _place(self, t: int) -> tuple[dict[str, Any], float, float]:
-        """The phase of a step, and the weights of its two ends there."""
+    def _find_phase(self, t: int) -> _Phase:
+        """The phase that step ``t`` is in; one without length is at its end."""
         start = 0.0
         for phase in self._schedule_phases:
             end = phase["end_step"]
             if t <= end:
                 break
             start = end
-        length = end - start
-        if length <= 0:  # a phase without length is at its end
-            return phase, 0.0, 1.0
-        if self._anneal_func_type == "linear":
-            return phase, (end - t) / length, (t - start) / length
-        high, low = descent(t - start, length)
-        return phase, high, low
+        first, second, third, fourth = (getattr(self, _LEVELS[phase[key]]) for key in _ENDS)
+        length = (end - start) or 1.0
+        return _Phase(start, end, length, Blend(first, second), Blend(third, fourth))
 
     @staticmethod
     def _annealing_cos(start: float, end: float, pct: float) -> float:
-        high, low = descent(pct, 1.0)
-        return start * high + end * low
+        return end + (start - end) / 2.0 * (math.cos(math.pi * pct) + 1)
 
     @staticmethod
     def _annealing_linear(start: float, end: float, pct: float) -> float:
@@ -218,9 +234,14 @@ class OneCycleLR(CycledMomentum):
     def _set_base(self, group: int, base: float) -> None:
         """Give a group the curve of the first one, scaled."""
         super()._set_base(group, base)
+        self._phase = _NO_PHASE
         scale = base / self.base_lrs[0]
         self._max_lrs[group : group + 1] = [self._max_lrs[0] * scale]
         self._min_lrs[group : group + 1] = [self._min_lrs[0] * scale]
+
+    def _base_of(self, rate: float) -> float:
+        """What a group begins at whose own rate is its peak."""
+        return rate * (self.base_lrs[0] / self._max_lrs[0])
 
     def _welcome(self, ledger: Ledger) -> None:
         super()._welcome(ledger)
@@ -238,6 +259,7 @@ class OneCycleLR(CycledMomentum):
         """Adopt the first rates; the others go along, or are in the groups already."""
         before = self.base_lrs
         super()._adopt(state)
+        self._phase = _NO_PHASE
         scales = [new / old for new, old in zip(self.base_lrs, before, strict=False)]
         for limits in (self._max_lrs, self._min_lrs):
             limits[: len(scales)] = [

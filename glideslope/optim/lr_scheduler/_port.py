@@ -1,18 +1,12 @@
-"""What a scheduler drives: the parameter groups of an optimizer, or a plain attribute ``lr``.
-
-A `Port` sees any optimizer as a list of groups; a `Field` reads and writes one key of them.
-"""
+"""What a scheduler drives: the parameter groups of an optimizer, or a plain attribute ``lr``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import ref
 
-from torch import Tensor
-
-from glideslope.errors import InvalidType, require_type
+from glideslope.errors import require_type
 
 
 class Group(Protocol):
@@ -85,76 +79,3 @@ def _finder(optimizer: Any) -> Callable[[], Any]:
         return ref(optimizer)
     except TypeError:
         return lambda: optimizer
-
-
-class Field:
-    """One key of every group, such as ``"lr"``: numbers are replaced, tensors filled in place."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def read(self, groups: Iterable[Any]) -> list[Any]:
-        """What the groups hold: numbers or tensors."""
-        key = self.key
-        return [group[key] for group in groups]
-
-    def store(self, groups: Iterable[Any], values: list[float]) -> None:
-        """Replace numbers."""
-        key, first = self.key, values[0]
-        if first == values[-1] and values.count(first) == len(values):  # as it often is
-            for group in groups:
-                group[key] = first
-        else:
-            for group, value in zip(groups, values):  # noqa: B905 (`strict=` takes longer than one)
-                group[key] = value
-
-    def fill(self, groups: Iterable[Any], values: list[float]) -> None:
-        """Replace numbers and fill tensors, which keep their identity, dtype and device."""
-        groups = list(groups)
-        for group, held, value in zip(groups, self.read(groups), values, strict=False):
-            if isinstance(held, Tensor):
-                held.fill_(value)
-            else:
-                self.store([group], [value])
-
-
-class Element(Field):
-    """One element of a tuple in every group, such as ``"betas[0]"``: the tuple is replaced."""
-
-    def __init__(self, key: str, index: int) -> None:
-        super().__init__(key)
-        self.index = index
-
-    def read(self, groups: Iterable[Any]) -> list[Any]:
-        """What the groups hold at this place of the tuple."""
-        return [group[self.key][self.index] for group in groups]
-
-    def store(self, groups: Iterable[Any], values: list[float]) -> None:
-        """Replace the tuples by ones with these numbers at this place."""
-        for group, value in zip(groups, values, strict=False):
-            held = group[self.key]
-            group[self.key] = (*held[: self.index], value, *held[self.index + 1 :])
-
-
-_ELEMENT = re.compile(r"(\w+)\[(\d+)\]")
-
-
-def field_of(key: str) -> Field:
-    """The field a key names: ``"lr"``, ``"weight_decay"``, ``"betas[0]"``."""
-    element = _ELEMENT.fullmatch(key)
-    return Element(element[1], int(element[2])) if element else Field(key)
-
-
-def read_all(field: Field, groups: list[Any], key: str) -> list[Any]:
-    """What the groups hold, or a sentence that names the group without it."""
-    for index, group in enumerate(groups):
-        try:
-            field.read([group])
-        except (KeyError, IndexError, TypeError):
-            rule = f"be in every parameter group; group {index} holds"
-            raise InvalidType(f"`{key}` must {rule} {_contents(group)}") from None
-    return field.read(groups)
-
-
-def _contents(group: Any) -> str:
-    return ", ".join(sorted(map(str, group))) if isinstance(group, dict) else repr(group)

@@ -8,7 +8,7 @@ from typing import Any
 
 from glideslope.errors import InvalidValue
 
-from ._alike import blended
+from ._alike import Blend
 from ._base import LRScheduler
 from ._checks import per_group
 from ._ledger import Ledger
@@ -113,7 +113,7 @@ class SWALR(LRScheduler):
         """Undo the annealing so far; once it is over, the starts that are known remain."""
         if alpha < 1 or len(self._starts) != len(rates):
             rest = 1 - alpha or 1.0
-            self._starts = blended(rates, 1 / rest, self._goals(), -alpha / rest)
+            self._starts = Blend(self._goals(), rates).at(-alpha / rest)
 
     def _goals(self) -> list[float]:
         """Every group's ``swa_lr``; a new group has that of the others if they agree."""
@@ -133,8 +133,7 @@ class SWALR(LRScheduler):
         return self._rates(self.last_epoch)
 
     def _rates(self, t: int) -> list[float]:
-        alpha = self._alpha(t)
-        return blended(self._goals(), alpha, self._starts, 1 - alpha)
+        return Blend(self._goals(), self._starts).at(self._alpha(t))
 
     # As a member of a composite: from the bases, whatever stands in the groups.
 
