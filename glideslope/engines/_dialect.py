@@ -80,6 +80,12 @@ def where(condition, x, y):
     return x if condition else y
 
 
+@inline
+def store_sums(sums, first, values):
+    for i, value in enumerate(values):
+        sums[first + i] = value
+
+
 INFINITY = np.float32(np.inf)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 SMALLEST_NORMAL = np.float32(2.0**-14)
@@ -123,6 +129,7 @@ __all__ = [
     "sqrt",
     "stochastic_bfloat16",
     "stochastic_float16",
+    "store_sums",
     "take",
     "uint16_at",
     "where",

@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from glideslope.errors import InvalidValue
@@ -58,15 +59,15 @@ class FusedBatch(Batch):
     """The tensors of one kernel, and the table of their addresses."""
 
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
-        self._kernel, self._function = kernel, compiled(kernel.source())
+        self._kernel, self._function = kernel, compiled(kernel.update())
         self._parameters = [slot.parameter for slot in slots]
         states = [[slot.state[name] for slot in slots] for name in kernel.recipe.state]
-        self._cohorts = sorted({slot.cohort for slot in slots})
         self._foreign = [i for i, g in enumerate(gradients) if not _is_laid_out(g, slots[i])]
         self._watch, self._gradients = Watch(gradients), gradients
         self._kept = [*self._parameters, *chain.from_iterable(states)]
         self._addresses = list(map(Tensor.data_ptr, self._kept))
-        self._table = self._new_table([slot.cohort for slot in slots])
+        self._rows = _Rows(kernel, [slot.cohort for slot in slots])
+        self._table = self._new_table()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         if not self._watch.all_unchanged(gradients):
@@ -82,11 +83,17 @@ class FusedBatch(Batch):
         return True
 
     def sum_of_squares(self) -> float:
-        return self._table.total(compiled(sum_of_squares(self._kernel.dtypes[1])))
+        (squares,) = self._table.totals(compiled(sum_of_squares(self._kernel.dtypes[1])), 1)
+        return float(squares.sum())
 
     def run(self, cohorts: Sequence[Values]) -> None:
-        for cohort in self._cohorts:
-            self._table.rows[cohort] = self._row(cohorts[cohort])
+        totals: list[NDArray[np.float64]] = []
+        *measuring, _ = self._kernel.line.stages
+        for number, stage in enumerate(measuring):
+            self._rows.fill(self._table, number, cohorts, totals)
+            function = compiled(self._kernel.measure(number))
+            totals += self._table.totals(function, len(stage.outputs))
+        self._rows.fill(self._table, len(measuring), cohorts, totals)
         self._table.run(self._function, self._seed())
         if self._kernel.recipe.zeroing:
             for i in self._foreign:
@@ -95,25 +102,54 @@ class FusedBatch(Batch):
     def release(self) -> None:
         self._gradients, self._copies = (), []
 
-    def _new_table(self, cohorts: Sequence[int]) -> Table:
+    def _new_table(self) -> Table:
         counts = [real_count(parameter) for parameter in self._parameters]
-        rows = np.zeros((1 + max(cohorts), self._kernel.row_width), self._kernel.real)
-        table = Table(counts, cohorts, len(self._kernel.dtypes), rows)
+        rows = np.zeros((self._rows.height, self._kernel.row_width), self._kernel.real)
+        table = Table(counts, self._rows.row_of, len(self._kernel.dtypes), rows)
         columns = np.array(self._addresses, np.int64).reshape(-1, len(counts)).T
         table.addresses[:, 0], table.addresses[:, 2:] = columns[:, 0], columns[:, 1:]
         return table
-
-    def _row(self, values: Values) -> list[float]:
-        """The constants of the kernel for one cohort."""
-        scalars = (float(values[name]) for name in self._kernel.recipe.rule.scalars)
-        extras = (values[name] for name in self._kernel.extras)
-        return [*self._kernel.line.prologue(*scalars), *extras]
 
     def _seed(self) -> int:
         """Fresh randomness where it is used; `torch.manual_seed` makes it repeatable."""
         if self._kernel.recipe.rounding != "stochastic":
             return 0
         return int(torch.randint(2**31, ()))
+
+
+class _Rows:
+    """The scalars of a kernel: a row for each cohort, or for each tensor where totals are taken."""
+
+    def __init__(self, kernel: Kernel, cohorts: Sequence[int]) -> None:
+        self._kernel = kernel
+        self._apart = len(kernel.line.stages) > 1
+        self.row_of: Sequence[int] = range(len(cohorts)) if self._apart else cohorts
+        self.height = 1 + max(self.row_of)
+        places = np.array(cohorts)
+        self._members = {cohort: np.flatnonzero(places == cohort) for cohort in set(cohorts)}
+
+    def fill(
+        self,
+        table: Table,
+        number: int,
+        cohorts: Sequence[Values],
+        totals: Sequence[NDArray[np.float64]],
+    ) -> None:
+        """Write the constants that are known at a stage, and the scalars of the recipe."""
+        stage, recipe = self._kernel.line.stages[number], self._kernel.recipe
+        for cohort, members in self._members.items():
+            values = cohorts[cohort]
+            scalars = [float(values[name]) for name in recipe.rule.scalars]
+            extras = [values[name] for name in self._kernel.extras]
+            sums = [total[members] for total in totals]
+            with np.errstate(divide="ignore", invalid="ignore"):  # a tensor may have no elements
+                constants = stage.prologue(*scalars, table.counts[members], *sums)
+            if self._apart:
+                for column, constant in zip(stage.known, constants, strict=True):
+                    table.rows[members, column] = constant
+                table.rows[members, len(self._kernel.line.constants) :] = extras
+            else:
+                table.rows[cohort] = [*constants, *extras]
 
 
 def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:

@@ -1,10 +1,12 @@
-"""The text of a fused kernel: one loop over the elements of all tensors, one pass over memory."""
+"""The text of fused kernels: one loop over the elements of all tensors, one pass over memory."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 from ._engine import COMPENSATION, EMA, EMA_WEIGHT, FACTOR, Recipe
+from ._line import Stage
 from ._specialise import StraightLine, specialise
 
 CHUNK = 16384
@@ -19,7 +21,7 @@ TENSOR_FIELDS = 3
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a kernel is made from: a recipe, and the dtype of each array it touches.
+    """What kernels are made from: a recipe, and the dtype of each array they touch.
 
     Args:
         recipe: what happens to an element.
@@ -33,6 +35,7 @@ class Kernel:
 
     @property
     def line(self) -> StraightLine:
+        """The rule of the recipe under its options."""
         return specialise(self.recipe.rule, self.recipe.options)
 
     @property
@@ -48,12 +51,41 @@ class Kernel:
 
     @property
     def row_width(self) -> int:
+        """How many scalars a row holds."""
         return len(self.line.constants) + len(self.extras)
 
-    def source(self) -> str:
-        """The module that defines the kernel."""
-        parts = (self._head(), self._formula(), self._sweep(), self._entry())
-        return "\n\n".join(parts)
+    def update(self) -> str:
+        """The module of the kernel that updates: the last stage of the rule."""
+        results = [name for name in self.line.elements if name != "g"]
+        loop = [*self._loads(), *self._call(results), *self._after()]
+        return self._module(self.line.stages[-1], [_loop(loop)], "sweep({arguments})", "inline")
+
+    def measure(self, number: int) -> str:
+        """The module of the kernel that adds up the totals of an earlier stage of the rule."""
+        stage = self.line.stages[number]
+        names = list(stage.outputs)
+        sums = [f"{name}_sum = 0.0" for name in names]
+        adds = [f"{name}_sum += float64({name})" for name in names]
+        loop = _loop([*self._loads(), *self._call(names), *adds])
+        result = f"return {', '.join(f'{name}_sum' for name in names)},"
+        store = f"store_sums(float64_at(job[6]), chunk * {len(names)}, sweep({{arguments}}))"
+        return self._module(stage, [*sums, loop, result], store, "reduction")
+
+    def _module(self, stage: Stage, body: list[str], each_chunk: str, kind: str) -> str:
+        constants = [f"_c{i}" for i in range(len(self.line.constants))]
+        scalars = [f"{name} = _row[{i}]" for i, name in enumerate([*constants, *self.extras])]
+        arrays = [f"{name}_at" for name in self.arrays]
+        meanings = [f"# _c{i} = {text}" for i, text in enumerate(self.line.constants)]
+        formula = [*stage.body, f"return {', '.join(stage.outputs)},"]
+        return "\n".join(
+            [
+                self._head(),
+                *meanings,
+                *_function("inline", "formula", [*self.line.elements, *constants], formula),
+                *_function(kind, "sweep", ["_count", "_row", "_seed", *arrays], [*scalars, *body]),
+                self._entry(each_chunk),
+            ]
+        )
 
     def _head(self) -> str:
         arrays = ", ".join(f"{name} {dtype}" for name, dtype in self.arrays.items())
@@ -61,118 +93,74 @@ class Kernel:
         return (
             f'"""{self.recipe.rule.name} ({options}): {arrays}."""\n'
             "from glideslope.engines._dialect import *\n\n"
-            f"real = {self.real}\n"
+            f"real = {self.real}\n\n"
         )
 
-    def _formula(self) -> str:
-        line = self.line
-        meanings = [f"# _c{i} = {text}" for i, text in enumerate(line.constants)]
-        arguments = [*line.elements, *_constants(line)]
-        body = [*line.body, f"return {', '.join(line.results)},"]
-        return "\n".join([*meanings, *_function("formula", arguments, body)])
-
-    def _sweep(self) -> str:
-        arguments = ["_count", "_row", "_seed", *(f"{name}_at" for name in self.arrays)]
-        names = [*_constants(self.line), *self.extras]
-        scalars = [f"{name} = _row[{i}]" for i, name in enumerate(names)]
-        loop = ["for _i in range(_count):", *_indented(self._element())]
-        return "\n".join(_function("sweep", arguments, [*scalars, *loop]))
-
-    def _element(self) -> list[str]:
-        """What happens to one element, from its loads to its stores."""
-        recipe, line = self.recipe, self.line
-        loads = [_load(name, dtype) for name, dtype in self.arrays.items()]
-        results = ", ".join(name for name in line.elements if name != "g")
-        call = f"{results}, = formula({', '.join([*line.elements, *_constants(line)])})"
+    def _loads(self) -> list[str]:
+        """The numbers of one element, as the rule takes them."""
+        recipe = self.recipe
         return [
-            *loads,
+            *(_load(name, dtype) for name, dtype in self.arrays.items()),
             *[f"p = p + {COMPENSATION}"] * (recipe.rounding == "compensated"),
             *[f"g = g * {FACTOR}"] * recipe.scaled,
             *["g = -g"] * recipe.maximize,
-            call,
+        ]
+
+    def _call(self, results: list[str]) -> list[str]:
+        constants = [f"_c{i}" for i in range(len(self.line.constants))]
+        return [f"{', '.join(results)}, = formula({', '.join([*self.line.elements, *constants])})"]
+
+    def _after(self) -> list[str]:
+        """What the recipe does after the rule, and the stores."""
+        recipe = self.recipe
+        written = [name for name in self.arrays if name != "g" or recipe.zeroing]
+        return [
             *self._rounding(),
             *[f"{EMA} = {EMA} + {EMA_WEIGHT} * (p - {EMA})"] * recipe.averaged,
             *["g = real(0.0)"] * recipe.zeroing,
-            *(_store(name, self.arrays[name]) for name in self._written()),
+            *(_store(name, self.arrays[name]) for name in written),
         ]
 
     def _rounding(self) -> list[str]:
         """The parameter as it will be stored, where that is more than the store itself."""
         dtype = self.arrays["p"]
-        nearest = f"real(widen_{dtype}(narrow_{dtype}(float32(p))))"
         match self.recipe.rounding:
             case "stochastic":
                 return [f"p = real(stochastic_{dtype}(float32(p), noise(_seed, _i)))"]
             case "compensated":
+                nearest = f"real(widen_{dtype}(narrow_{dtype}(float32(p))))"
                 return ["_exact = p", f"p = {nearest}", f"{COMPENSATION} = _exact - p"]
             case _:
                 return []
 
-    def _written(self) -> list[str]:
-        return [name for name in self.arrays if name != "g" or self.recipe.zeroing]
-
-    def _entry(self) -> str:
-        addresses = (
-            f"{_STORAGE[dtype]}_at(tensors[t + {TENSOR_FIELDS + i}] + start * {SIZES[dtype]})"
-            for i, dtype in enumerate(self.dtypes)
-        )
-        return _ENTRY.format(
-            real=self.real,
-            real_size=SIZES[self.real],
-            width=TENSOR_FIELDS + len(self.dtypes),
-            row_width=self.row_width,
-            chunk=CHUNK,
-            addresses=",\n                ".join(addresses),
-        )
-
-
-_ENTRY = """\
-@entry
-def kernel(job):
-    chunks, grain, owners, tensors = job[1], job[2], int32_at(job[3]), int64_at(job[4])
-    while True:
-        first = take(job, grain)
-        if first >= chunks:
-            break
-        for chunk in range(first, min(first + grain, chunks)):
-            t = owners[chunk] * {width}
-            start = (chunk - tensors[t + 2]) * {chunk}
-            sweep(
-                min({chunk}, tensors[t] - start),
-                {real}_at(job[5] + tensors[t + 1] * {row_width} * {real_size}),
-                job[7] + chunk * 0x2545F491,
-                {addresses},
-            )
-"""
+    def _entry(self, each_chunk: str) -> str:
+        row = f"job[5] + tensors[t + 1] * {self.row_width * SIZES[self.real]}"
+        arguments = [
+            f"min({CHUNK}, tensors[t] - start)",
+            f"{self.real}_at({row})",
+            "job[7] + chunk * 0x2545F491",
+            *(_address(i, dtype) for i, dtype in enumerate(self.dtypes)),
+        ]
+        return _entry(each_chunk.format(arguments=", ".join(arguments)))
 
 
 def sum_of_squares(dtype: str) -> str:
     """The module of a kernel that leaves the sum of the squared gradient of each chunk."""
-    return _SQUARES.format(
-        dtype=dtype,
-        storage=_STORAGE[dtype],
-        size=SIZES[dtype],
-        load=_load("g", dtype),
-        fields=TENSOR_FIELDS,
-        chunk=CHUNK,
+    call = f"sweep(min({CHUNK}, tensors[t] - start), {_address(1, dtype)})"
+    body = ["total = 0.0", _loop([_load("g", dtype), "total += g * g"]), "return total,"]
+    return "\n".join(
+        [
+            f'"""The sum of the squares of {dtype} gradients."""',
+            "from glideslope.engines._dialect import *\n\nreal = float64\n\n",
+            *_function("reduction", "sweep", ["_count", "g_at"], body),
+            _entry(f"store_sums(float64_at(job[6]), chunk, {call})"),
+        ]
     )
 
 
-# A sum in any order, so that it is taken in many lanes at once: of squares, so nothing cancels.
-_SQUARES = """\
-\"\"\"The sum of the squares of {dtype} gradients.\"\"\"
-from glideslope.engines._dialect import *
-
-real = float64
-
-
-@reduction
-def sweep(_count, g_at):
-    total = 0.0
-    for _i in range(_count):
-        {load}
-        total += g * g
-    return total
+def _entry(each_chunk: str) -> str:
+    """The function that threads run: they take chunks off a counter until none is left."""
+    return f"""\
 
 
 @entry
@@ -183,15 +171,15 @@ def kernel(job):
         if first >= chunks:
             break
         for chunk in range(first, min(first + grain, chunks)):
-            t = owners[chunk] * ({fields} + job[8])
-            start = (chunk - tensors[t + 2]) * {chunk}
-            g_at = {storage}_at(tensors[t + {fields} + 1] + start * {size})
-            float64_at(job[6])[chunk] = sweep(min({chunk}, tensors[t] - start), g_at)
+            t = owners[chunk] * job[8]
+            start = (chunk - tensors[t + 2]) * {CHUNK}
+            {each_chunk}
 """
 
 
-def _constants(line: StraightLine) -> list[str]:
-    return [f"_c{i}" for i in range(len(line.constants))]
+def _address(column: int, dtype: str) -> str:
+    """Where the chunk of an array begins."""
+    return f"{_STORAGE[dtype]}_at(tensors[t + {TENSOR_FIELDS + column}] + start * {SIZES[dtype]})"
 
 
 def _load(name: str, dtype: str) -> str:
@@ -204,9 +192,13 @@ def _store(name: str, dtype: str) -> str:
     return f"{name}_at[_i] = {number}"
 
 
-def _function(name: str, arguments: list[str], body: list[str]) -> list[str]:
-    return ["@inline", f"def {name}({', '.join(arguments)}):", *_indented(body)]
+def _function(decorator: str, name: str, arguments: list[str], body: list[str]) -> list[str]:
+    return [f"@{decorator}", f"def {name}({', '.join(arguments)}):", _indented(body), "", ""]
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
+def _loop(body: list[str]) -> str:
+    return f"for _i in range(_count):\n{_indented(body)}"
+
+
+def _indented(lines: list[str]) -> str:
+    return textwrap.indent("\n".join(lines), "    ")

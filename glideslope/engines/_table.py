@@ -24,30 +24,35 @@ class Table:
 
     Args:
         counts: the number of elements of each tensor.
-        cohorts: the row of scalars that each tensor uses.
+        row_of: the row of scalars that each tensor uses.
         arrays: how many arrays the kernel touches.
-        rows: the scalars, one row for a cohort.
+        rows: the scalars.
     """
 
     def __init__(
         self,
         counts: Sequence[int],
-        cohorts: Sequence[int],
+        row_of: Sequence[int],
         arrays: int,
         rows: NDArray[np.floating[Any]],
     ) -> None:
         chunks = -(-np.array(counts, np.int64) // CHUNK)
+        width = TENSOR_FIELDS + arrays
         self.elements = sum(counts)
         self.rows = rows
-        self._tensors = np.zeros((len(counts), TENSOR_FIELDS + arrays), np.int64)
-        self._tensors[:, 0], self._tensors[:, 1] = counts, cohorts
+        self._tensors = np.zeros((len(counts), width), np.int64)
+        self._tensors[:, 0], self._tensors[:, 1] = counts, row_of
         self._tensors[:, 2] = np.cumsum(chunks) - chunks
         self._owners = np.repeat(np.arange(len(counts), dtype=np.int32), chunks)
-        self._partial = np.zeros(len(self._owners), np.float64)
-        self._job = np.array([0, len(self._owners), 1, 0, 0, 0, 0, 0, arrays], np.int64)
-        parts = (self._owners, self._tensors, self.rows, self._partial)
-        self._job[3:7] = [part.ctypes.data for part in parts]
+        self._job = np.array([0, len(self._owners), 1, 0, 0, 0, 0, 0, width], np.int64)
+        parts = (self._owners, self._tensors, self.rows)
+        self._job[3:6] = [part.ctypes.data for part in parts]
         self._job_address = self._job.ctypes.data
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The number of elements of each tensor."""
+        return self._tensors[:, 0]
 
     @property
     def addresses(self) -> NDArray[np.int64]:
@@ -61,7 +66,10 @@ class Table:
         self._job[0], self._job[2], self._job[7] = 0, turn, seed
         launch(function, self._job_address, threads)
 
-    def total(self, function: Native) -> float:
-        """The sum of what a kernel leaves for each chunk; threads do not change its order."""
+    def totals(self, function: Native, count: int) -> list[NDArray[np.float64]]:
+        """For each total, its sum over each tensor; threads do not change the order of adding."""
+        partial = np.zeros((len(self._owners), count))
+        self._job[6] = partial.ctypes.data
         self.run(function)
-        return float(self._partial.sum())
+        by_tensor = (np.bincount(self._owners, column, len(self.counts)) for column in partial.T)
+        return [sums.astype(np.float64) for sums in by_tensor]

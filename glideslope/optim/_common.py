@@ -26,6 +26,9 @@ class Common(TypedDict, total=False):
         rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
             ``"compensated"``, where what is lost is kept in the state and added the next time.
+        cautious: leave out the elements of an update that point against their gradient, and scale
+            the rest up by as much as was left out (`Liang et al., 2024
+            <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).
     """
 
     engine: EngineName
@@ -34,6 +37,7 @@ class Common(TypedDict, total=False):
     ema_decay: float | None
     state_dtype: torch.dtype | None
     rounding: Rounding
+    cautious: bool
 
 
 class Settings(NamedTuple):
@@ -45,6 +49,7 @@ class Settings(NamedTuple):
     ema_decay: float | None = None
     state_dtype: torch.dtype | None = None
     rounding: Rounding = "nearest"
+    cautious: bool = False
 
     @property
     def needs_norm(self) -> bool:

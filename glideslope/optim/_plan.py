@@ -35,11 +35,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def of(cls, rule: Rule, settings: Settings, zeroing: bool, groups: Sequence[Group]) -> Shape:
-        kinds = (
-            (rule.active_options(g), bool(g.get("maximize")), bool(g.get("differentiable")))
-            for g in groups
-        )
-        return cls(rule, settings, zeroing, tuple(kinds))
+        return cls(rule, settings, zeroing, tuple(_switches(rule, settings, g) for g in groups))
 
     @property
     def differentiable(self) -> bool:
@@ -59,6 +55,11 @@ class Shape(NamedTuple):
             rounding=self.settings.rounding if parameter.dtype in NARROW else "nearest",
             differentiable=differentiable,
         )
+
+
+def _switches(rule: Rule, settings: Settings, group: Group) -> tuple[frozenset[str], bool, bool]:
+    options = rule.active_options({"cautious": settings.cautious, **group})
+    return options, bool(group.get("maximize")), bool(group.get("differentiable"))
 
 
 class Member(NamedTuple):

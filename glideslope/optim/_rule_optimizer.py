@@ -75,6 +75,8 @@ class RuleOptimizer(Optimizer):
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
         self._settings = Settings(**common)
         check_settings(self._settings)
+        may = not self._settings.cautious or "cautious" in self.rule.options
+        require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
         self._schedules: dict[int, dict[str, Any]] = {}
         super().__init__(params, defaults)
 

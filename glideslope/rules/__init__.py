@@ -20,9 +20,12 @@ from ._averaging import asgd as asgd
 from ._maths import absolute as absolute
 from ._maths import clip as clip
 from ._maths import maximum as maximum
+from ._maths import mean as mean
 from ._maths import minimum as minimum
+from ._maths import norm as norm
 from ._maths import sign as sign
 from ._maths import sqrt as sqrt
+from ._maths import total as total
 from ._maths import where as where
 from ._momentum import lion as lion
 from ._momentum import sgd as sgd
@@ -48,7 +51,9 @@ __all__ = [
     "clip",
     "lion",
     "maximum",
+    "mean",
     "minimum",
+    "norm",
     "nadam",
     "radam",
     "rmsprop",
@@ -59,6 +64,7 @@ __all__ = [
     "sign",
     "signum",
     "sqrt",
+    "total",
     "where",
 ]
 

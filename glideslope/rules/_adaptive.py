@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum, sqrt
+from ._maths import maximum, mean, sqrt, where
 from ._rule import rule
 
 
@@ -35,7 +35,7 @@ def rmsprop(
 def adam(
     p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, with_weight_decay, decoupled_weight_decay, amsgrad,
+    *, with_weight_decay, decoupled_weight_decay, amsgrad, cautious,
 ):  # fmt: skip
     """Adam, AdamW and AMSGrad; ``eps`` is added to the bias-corrected root."""
     if decoupled_weight_decay:
@@ -48,5 +48,8 @@ def adam(
         max_exp_avg_sq = maximum(max_exp_avg_sq, exp_avg_sq)
     largest = max_exp_avg_sq if amsgrad else exp_avg_sq
     root = sqrt(largest) / sqrt(1 - beta2**step)
-    p = p - lr / (1 - beta1**step) * exp_avg / (root + eps)
-    return p, exp_avg, exp_avg_sq, max_exp_avg_sq
+    update = exp_avg / (root + eps)
+    if cautious:
+        agrees = where(update * g > 0, 1, 0)
+        update = update * agrees / maximum(mean(agrees), 1e-3)
+    return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_sq, max_exp_avg_sq

@@ -54,6 +54,21 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return _library(condition).where(condition, x, y)
 
 
+def total(x: Any) -> Any:
+    """The sum over a whole tensor, taken in double precision: a scalar from here on."""
+    return x.double().sum() if hasattr(x, "data_ptr") else _library(x).sum(x)
+
+
+def mean(x: Any) -> Any:
+    """The mean over a whole tensor."""
+    return total(x) / (x.numel() if hasattr(x, "data_ptr") else _library(x).size(x))
+
+
+def norm(x: Any) -> Any:
+    """The Euclidean norm of a whole tensor."""
+    return sqrt(total(x * x))
+
+
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:
     """Both as tensors if one is: torch's `maximum` takes no plain number."""
     if hasattr(x, "data_ptr"):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import sign
+from ._maths import maximum, mean, sign, where
 from ._rule import rule
 
 
@@ -39,8 +39,12 @@ def signum(
 def lion(
     p, g, exp_avg, /,
     lr, beta1, beta2, weight_decay,
+    *, cautious,
 ):  # fmt: skip
     """Lion: the sign of an average that looks one gradient ahead of the one kept."""
     update = sign(beta1 * exp_avg + (1 - beta1) * g)
     exp_avg = beta2 * exp_avg + (1 - beta2) * g
+    if cautious:
+        agrees = where(update * g > 0, 1, 0)
+        update = update * agrees / maximum(mean(agrees), 1e-3)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg

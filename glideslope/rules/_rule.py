@@ -48,13 +48,13 @@ class Rule:
         self.counters = tuple(dict.fromkeys((*counted, *counters)))
 
     def __call__(self, *values: Any, **scalars: Any) -> Any:
-        """The formula on any numbers.
+        """The formula on any numbers; an option that is not given is off.
 
         >>> from glideslope.rules import lion
         >>> lion(1.0, 2.0, 0.0, lr=0.25, beta1=0.9, beta2=0.75, weight_decay=0.0)
         (0.75, 0.5)
         """
-        return self.formula(*values, **scalars)
+        return self.formula(*values, **{**dict.fromkeys(self.options, False), **scalars})
 
     def __repr__(self) -> str:
         return f"<rule {self.name}{inspect.signature(self.formula)}>"

@@ -23,7 +23,20 @@ from glideslope.errors import InvalidValue
 from glideslope.optim._adaptive import AdamW
 from glideslope.optim._momentum import SGD
 from glideslope.optim._rule_optimizer import RuleOptimizer
-from glideslope.rules import adam, clip, lion, maximum, minimum, rmsprop, rule, sgd, sign, where
+from glideslope.rules import (
+    adam,
+    clip,
+    lion,
+    maximum,
+    mean,
+    minimum,
+    norm,
+    rmsprop,
+    rule,
+    sgd,
+    sign,
+    where,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,6 +237,38 @@ def test_a_rule_of_the_readers_own_runs_fused_and_every_word_agrees() -> None:
         torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0.0, equal_nan=True)
 
 
+@rule
+def trusting(p, g, average, /, lr, beta1):  # type: ignore[no-untyped-def]
+    """Two passes before the last one: a total of what holds a total."""
+    average = beta1 * average + (1 - beta1) * g
+    trust = norm(p) / maximum(norm(average), 1e-6)
+    update = trust * average
+    return p - lr * update / (1 + mean(abs(update))), average
+
+
+class Trusting(RuleOptimizer):
+    rule = trusting
+
+    def __init__(self, params: Any, lr: float = 0.1, **common: Any) -> None:
+        super().__init__(params, {"lr": lr, "betas": (0.9,)}, **common)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_totals_over_each_tensor(dtype: torch.dtype) -> None:
+    def trained(engine: str) -> list[Tensor]:
+        torch.manual_seed(0)
+        params = [with_gradient(torch.randn(n, dtype=dtype)) for n in (40_000, 0, 7, 300)]
+        groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.5}]
+        optimizer = Trusting(groups, engine=engine, max_grad_norm=0.5)
+        for _ in range(3):
+            optimizer.step()
+        return params
+
+    tolerance = 20 * torch.finfo(dtype).eps
+    for expected, actual in zip(trained("tensor"), trained("fused"), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
+
+
 KERNELS = {
     "sgd": (sgd, {"with_momentum"}, 3),
     "lion": (lion, set(), 3),
@@ -238,7 +283,7 @@ KERNELS = {
 def test_loops_compile_to_vectors_of_single_precision(name: str, dtype: str) -> None:
     made, options, arrays = KERNELS[name]
     recipe = Recipe(made, frozenset(options), scaled=True, zeroing=True)
-    source = Kernel(recipe, "float32", (dtype,) * arrays).source()
+    source = Kernel(recipe, "float32", (dtype,) * arrays).update()
     # A comment of this process's own keeps it out of the cache, which holds no assembly.
     kernel = _compile.compiled(f"# {os.getpid()}\n{source}").owner
     assembly = kernel._library.get_asm_str()  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import torch
 
 from glideslope.engines._specialise import specialise
 from glideslope.errors import InvalidValue
-from glideslope.rules import Rule, adam, maximum, rule, sgd, sqrt, where
+from glideslope.rules import Rule, adam, maximum, mean, norm, rule, sgd, sqrt, where
 
 NONE: frozenset[str] = frozenset()
 HALF = 0.5
@@ -17,7 +17,8 @@ HALF = 0.5
 
 def line(made: Rule, *options: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     straight = specialise(made, frozenset(options))
-    return straight.constants, (*straight.body, *straight.results)
+    (stage,) = straight.stages
+    return straight.constants, (*stage.body, *stage.outputs)
 
 
 def test_options_choose_branches_and_drop_state() -> None:
@@ -30,8 +31,8 @@ def test_options_choose_branches_and_drop_state() -> None:
 
 def test_scalars_leave_the_loop_in_double_precision() -> None:
     straight = specialise(adam, frozenset({"decoupled_weight_decay"}))
-    values = straight.prologue(
-        lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=3.0
+    values = straight.stages[0].prologue(
+        lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, step=3.0, _count=0
     )
     by_meaning = dict(zip(straight.constants, values, strict=True))
     assert by_meaning["1 - beta2"] == 1 - 0.999
@@ -49,8 +50,28 @@ def test_scalar_statements_constants_and_closures() -> None:
         return damped
 
     straight = specialise(make(2.0), NONE)
-    assert straight.results == ("p - _c0 * maximum(-g, _c1)",)
-    assert straight.prologue(lr=8.0, step=2.0) == (1.0, -1.0)
+    (stage,) = straight.stages
+    assert stage.outputs == ("p - _c0 * maximum(-g, _c1)",)
+    assert stage.prologue(lr=8.0, step=2.0, _count=0) == (1.0, -1.0)
+
+
+@rule
+def trusting(p, g, average, /, lr, beta1):  # type: ignore[no-untyped-def]
+    average = beta1 * average + g
+    trust = norm(p) / norm(average)
+    return p - lr * trust * average / mean(abs(trust * average)), average
+
+
+def test_a_total_makes_a_pass_of_its_own() -> None:
+    first, second, last = specialise(trusting, NONE).stages
+    assert first.body[0] == "average = _c0 * average + g"
+    assert first.outputs == ("_e0", "_e1")
+    assert first.prologue(lr=0.1, beta1=0.9, _count=2) == (0.9,)
+    assert second.outputs == ("_e2",)
+    known = second.prologue(lr=0.1, beta1=0.9, _count=2, _t0=16.0, _t1=4.0)
+    assert known == (0.9, 2.0, pytest.approx(0.2))
+    values = last.prologue(lr=0.1, beta1=0.9, _count=2, _t0=16.0, _t1=4.0, _t2=3.0)
+    assert values == (0.9, 2.0, pytest.approx(0.2), pytest.approx(2 / 3))
 
 
 @rule
