@@ -10,6 +10,7 @@ from ._adam_successors import ADOPT, AdaBelief, AdEMAMix
 from ._adam_variants import Adamax, NAdam, RAdam
 from ._adaptive import Adam, AdamW, RMSprop
 from ._averaging import ASGD
+from ._catalogue import Catalogue, OptimizerRow, available, create
 from ._common import Common
 from ._momentum import SGD, Lion, Signum
 from ._optimizer import Optimizer
@@ -69,6 +70,7 @@ __all__ = [
     "AdamW",
     "AdamWScheduleFree",
     "Adamax",
+    "Catalogue",
     "ChainedScheduler",
     "Common",
     "ConstantLR",
@@ -92,6 +94,7 @@ __all__ = [
     "NoamScheduler",
     "OneCycleLR",
     "Optimizer",
+    "OptimizerRow",
     "ParamGroups",
     "PolynomialLR",
     "RAdam",
@@ -108,6 +111,8 @@ __all__ = [
     "Signum",
     "SparseAdam",
     "StepLR",
+    "available",
+    "create",
     "get_constant_schedule",
     "get_constant_schedule_with_warmup",
     "get_cosine_schedule_with_warmup",

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from glideslope.errors import require, require_type
 
 from ._hyperparameters import Scalar, check_values
+from ._text_table import text_table
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
@@ -31,8 +32,7 @@ class ParamGroups(list[dict[str, Any]]):
         shown = ["name", *(key for key in own if key not in ("name", "params", "param_names"))]
         rows = [[*shown, "tensors", "elements"]]
         rows += [[*(_cell(group.get(key)) for key in shown), *_sizes(group)] for group in self]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(_line(row, widths) for row in rows)
+        return text_table(rows, "<".ljust(len(rows[0]), ">"))
 
 
 def param_groups(
@@ -217,9 +217,3 @@ def _sizes(group: Mapping[str, Any]) -> list[str]:
     """How many tensors a group has, and how many numbers are in them."""
     members = [entry[-1] if isinstance(entry, tuple) else entry for entry in group["params"]]
     return [str(len(members)), str(sum(p.numel() for p in members))]
-
-
-def _line(row: list[str], widths: list[int]) -> str:
-    first, *others = row
-    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return "  ".join([first.ljust(widths[0]), *cells])
