@@ -131,10 +131,15 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
                 values = self._jump(epoch)
             self._last_lr = self._write(ledger, values, groups)
         except (GlideslopeError, OverflowError) as error:
-            kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
-            raise kind(f"{type(self).__name__}, step {self.last_epoch}: {error}") from error
+            raise self._refusal(error) from error
         if self._verbose:
             self._announce(self.last_epoch)
+
+    def _refusal(self, error: Exception) -> Exception:
+        """The error with the scheduler and the step in front."""
+        kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
+        what = "the rate is beyond all floats" if isinstance(error, OverflowError) else error
+        return kind(f"{type(self).__name__}, step {self._clock()}: {what}")
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
@@ -197,7 +202,9 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def _bind(self) -> Ledger:
         """Find the ledger of the optimizer this scheduler has now."""
         if self._bound is not self.optimizer:
-            self._entry = None
+            if self._entry is not None:
+                self._ledger.release(self._entry)
+                self._entry = None
             self._ledger = Ledger.of(self.optimizer)
             self._bound = self.optimizer
         return self._ledger

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from glideslope.errors import InvalidType, InvalidValue, StateMismatch
+from glideslope.errors import GlideslopeError, InvalidType, InvalidValue, StateMismatch
 
 from ._base import LRScheduler
 from ._checks import plain
@@ -142,7 +142,11 @@ class Composite(Composable):
         groups = ledger.groups()
         if len(groups) > len(self._entry.references):  # type: ignore[union-attr]
             self._welcome(ledger)
-        self._last_lr = ledger.post(self._entry, self._advance(metrics), groups)  # type: ignore
+        try:
+            rates = self._advance(metrics)
+            self._last_lr = ledger.post(self._entry, rates, groups)  # type: ignore[arg-type]
+        except (GlideslopeError, OverflowError) as error:
+            raise self._refusal(error) from error
         if self._verbose:
             self._announce(self._clock())
 

@@ -91,7 +91,7 @@ class Ledger:
     def _stay(self, optimizer: Any) -> None:
         """Live as long as the optimizer; where that cannot be told, as long as its schedulers."""
         with suppress(TypeError):
-            finalize(optimizer, _close, self).atexit = False
+            finalize(optimizer, _let_go, self).atexit = False
 
     # Entering and leaving.
 
@@ -208,13 +208,14 @@ class Ledger:
     def edit(self, values: list[float]) -> list[float]:
         """Write ``values`` outright, as a hand edit does; the bases absorb them."""
         groups = self.groups()
-        self.observe()
+        held = self.observe()
         values = values[: len(groups)]
         if self._lent:
             self._cells.fill(groups, values)
             return values
         self._write(values)
-        bases = self._bases_of(values, values)
+        kept = zip(values, held, self.bases, strict=False)
+        bases = self._bases_of(values, [base if new == old else new for new, old, base in kept])
         as_they_are = self.origins == self.bases
         self.origins = list(bases) if as_they_are else compounded(self.origins, bases, self.bases)
         self.bases = bases
@@ -267,18 +268,20 @@ class Ledger:
                     entry.settled = True
 
     def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
-        """The bases that the factors make ``values`` of; see `_undone`."""
+        """The bases that the factors make ``values`` of, ``near`` these; see `_undone`."""
         if not self._entries:
             return list(values)
+        guesses = [*near, *values[len(near) :]]
         return [
-            _undone(value, self._factor(group), near[group]) for group, value in enumerate(values)
+            _undone(value, self._factor(group), guesses[group])
+            for group, value in enumerate(values)
         ]
 
     def _factor(self, group: int) -> float:
         return prod(entry.factor(group) for entry in self._entries)
 
 
-def _close(_ledger: Ledger) -> None:
+def _let_go(_ledger: Ledger) -> None:
     """Called when an optimizer is gone: nothing needs its ledger any more."""
 
 

@@ -99,7 +99,7 @@ class CycledMomentum(AbsoluteForm):
         if self.cycle_momentum and group >= len(self._max_momentums):
             self._max_momentums.append(self._max_momentums[-1])
             self._base_momentums.append(self._base_momentums[-1])
-            held = self._bind().port.groups()[group]
+            held = Ledger.of(self.optimizer).groups()[group]
             held["max_momentum"] = self._max_momentums[-1]
             held["base_momentum"] = self._base_momentums[-1]
 

@@ -151,7 +151,7 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
             warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         ledger = self._ledger if self._bound is self.optimizer else self._bind()
-        if self._judge(float(metrics)):
+        if self._judge(as_number(metrics)):
             self._change(ledger)
         self._last_lr = ledger.rates()
         if self._verbose:
@@ -249,6 +249,11 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         if metrics is None:
             raise InvalidType("step() needs `metrics` while a ReduceLROnPlateau is at work")
         self.last_epoch += 1
-        if self._judge(float(metrics)):
+        if self._judge(as_number(metrics)):
             self._last_lr = self._changed(self._last_lr)
         return self._now()
+
+
+def as_number(metric: Any) -> float:
+    """A metric as a number; a loss may still carry its graph."""
+    return float(metric.detach() if isinstance(metric, Tensor) else metric)

@@ -54,7 +54,7 @@ def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]
     ]
     if changes:
         text = f"{name} goes on with the settings of the loaded state: {', '.join(changes)}"
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warnings.warn(text, UserWarning, stacklevel=4)
 
 
 def saved_callable(function: Callable[..., Any] | None) -> dict[str, Any] | None:
