@@ -256,4 +256,4 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
 def as_number(metric: Any) -> float:
     """A metric as a number; a loss may still carry its graph."""
-    return float(metric.detach() if isinstance(metric, Tensor) else metric)
+    return float(metric.detach() if isinstance(metric, torch.Tensor) else metric)
