@@ -61,3 +61,12 @@ def test_sums_can_be_shared_before_the_first_step(engine: Any) -> None:
         plain.step()
     assert shared.state[p]["sum"].is_shared()
     assert torch.equal(p, q)
+
+
+@every_engine
+def test_a_group_has_its_own_first_sum(engine: Any) -> None:
+    p = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    p.grad = torch.ones_like(p)
+    group = {"params": [p], "initial_accumulator_value": 8.0}
+    Adagrad([group], lr=0.3, initial_accumulator_value=1.0, eps=0.0, engine=engine).step()
+    assert p.item() == pytest.approx(-0.1)

@@ -70,3 +70,19 @@ def test_nadam_counts_the_product_of_its_momenta(engine: Any) -> None:
         optimizer.step()
     momenta = [0.9 * (1 - 0.5 * 0.96 ** (0.5 * step)) for step in (1, 2, 3)]
     assert optimizer.state[p]["mu_product"].item() == pytest.approx(math.prod(momenta), rel=3e-7)
+
+
+def test_a_checkpoint_of_old_whose_counts_are_plain_numbers_goes_on() -> None:
+    """Torch once kept them as such, and still reads them."""
+    p, q = (torch.ones(3, requires_grad=True) for _ in range(2))
+    old, new = NAdam([p]), NAdam([q])
+    for optimizer, parameter in ((old, p), (new, q)):
+        parameter.grad = torch.ones(3)
+        optimizer.step()
+    saved = old.state_dict()
+    (entry,) = saved["state"].values()
+    entry.update(step=1, mu_product=float(entry["mu_product"]))
+    old.load_state_dict(saved)
+    old.step()
+    new.step()
+    assert torch.equal(p, q)
