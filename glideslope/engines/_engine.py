@@ -85,6 +85,14 @@ class Batch(ABC):
         A gradient that is None never suits.
         """
 
+    def has_moved(self) -> bool:
+        """Whether some state is no longer the tensor, or at the address, that was prepared for."""
+        return False
+
+    def is_shared(self) -> bool:
+        """Whether someone besides the optimizer holds a tensor of the state, and could move it."""
+        return False
+
     @abstractmethod
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients, in double precision."""

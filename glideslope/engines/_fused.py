@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
+from itertools import starmap
+from operator import is_
+from sys import getrefcount
 
 import numpy as np
 import torch
@@ -24,6 +26,16 @@ from ._watch import Watch
 
 PLAIN_TYPES = {Tensor, nn.Parameter}
 """Other classes (distributed, quantised, traced) may keep no elements at their address."""
+
+
+def _own_references() -> int:
+    """How many references a state tensor has when only its entry and a batch hold it."""
+    entry = {"state": object()}
+    batch = [entry["state"]]
+    return next(getrefcount(state) for state in batch)
+
+
+OURS = _own_references()
 
 
 class FusedEngine(Engine):
@@ -61,18 +73,19 @@ class FusedBatch(Batch):
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._kernel, self._function = kernel, compiled(kernel.update())
         self._parameters = [slot.parameter for slot in slots]
-        states = [[slot.state[name] for slot in slots] for name in kernel.recipe.state]
+        self._entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
+        self._states = [dict.__getitem__(*entry) for entry in self._entries]
         self._foreign = [i for i, g in enumerate(gradients) if not _is_laid_out(g, slots[i])]
         self._watch, self._gradients = Watch(gradients), gradients
-        self._kept = [*self._parameters, *chain.from_iterable(states)]
-        self._addresses = list(map(Tensor.data_ptr, self._kept))
+        self._addresses = list(map(Tensor.data_ptr, self._parameters))
+        self._state_addresses = list(map(Tensor.data_ptr, self._states))
         self._rows = _Rows(kernel, [slot.cohort for slot in slots])
         self._table = self._new_table()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         if not self._watch.all_unchanged(gradients):
             return False
-        if list(map(Tensor.data_ptr, self._kept)) != self._addresses:
+        if list(map(Tensor.data_ptr, self._parameters)) != self._addresses:
             return False
         self._gradients = gradients
         aligned = list(gradients)
@@ -81,6 +94,14 @@ class FusedBatch(Batch):
         self._copies = [aligned[i] for i in self._foreign]
         self._table.addresses[:, 1] = list(map(Tensor.data_ptr, aligned))
         return True
+
+    def has_moved(self) -> bool:
+        if not all(map(is_, starmap(dict.get, self._entries), self._states)):
+            return True
+        return list(map(Tensor.data_ptr, self._states)) != self._state_addresses
+
+    def is_shared(self) -> bool:
+        return any(getrefcount(state) != OURS for state in self._states)
 
     def sum_of_squares(self) -> float:
         (squares,) = self._table.totals(compiled(sum_of_squares(self._kernel.dtypes[1])), 1)
@@ -106,8 +127,9 @@ class FusedBatch(Batch):
         counts = [real_count(parameter) for parameter in self._parameters]
         rows = np.zeros((self._rows.height, self._kernel.row_width), self._kernel.real)
         table = Table(counts, self._rows.row_of, len(self._kernel.dtypes), rows)
-        columns = np.array(self._addresses, np.int64).reshape(-1, len(counts)).T
-        table.addresses[:, 0], table.addresses[:, 2:] = columns[:, 0], columns[:, 1:]
+        table.addresses[:, 0] = self._addresses
+        states = np.array(self._state_addresses, np.int64).reshape(-1, len(counts))
+        table.addresses[:, 2:] = states.T
         return table
 
     def _seed(self) -> int:

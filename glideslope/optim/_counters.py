@@ -27,10 +27,12 @@ class Counters:
 
     def __init__(self, names: Sequence[str], states: Sequence[State]) -> None:
         self._vectors: dict[str, NDArray[np.floating[Any]]] = {}
+        self._views: list[tuple[State, str, Tensor]] = []
         for name in names:
             values = new_count([float(state[name]) for state in states])
             for state, view in zip(states, values.unbind(), strict=True):
                 state[name] = view
+                self._views.append((state, name, view))
             self._vectors[name] = values.numpy()
         self._expected = {name: vector.copy() for name, vector in self._vectors.items()}
 
@@ -39,6 +41,10 @@ class Counters:
         return all(
             np.array_equal(vector, self._expected[name]) for name, vector in self._vectors.items()
         )
+
+    def were_replaced(self) -> bool:
+        """Whether an entry of a state is no longer the view it became."""
+        return any(dict.get(state, name) is not view for state, name, view in self._views)
 
     def of(self, index: int) -> dict[str, float]:
         """The counts of one parameter."""

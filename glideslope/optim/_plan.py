@@ -106,7 +106,7 @@ class Plan:
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
         self._seen = list(states.values())
-        self._log.changed = False
+        self._log.touched = False
 
     def aim(
         self, shape: Shape, parameters: Sequence[Tensor], gradients: Gradients, states: States
@@ -117,11 +117,19 @@ class Plan:
             and _are_same(parameters, self._parameters)
             and all(gradients[i] is None for i in self._idle)
             and _are_same(list(states.values()), self._seen)
-            and not self._log.changed
+            and self._state_is_in_place()
             and self._counters.are_untouched()
         ):
             return False
         return all(batch.aim(_picked(gradients, positions)) for positions, batch in self._batches)
+
+    def _state_is_in_place(self) -> bool:
+        """Whether the tensors of the state are those prepared for, at the same addresses."""
+        if self._log.touched:
+            if self._counters.were_replaced() or any(b.has_moved() for _, b in self._batches):
+                return False
+            self._log.touched = any(batch.is_shared() for _, batch in self._batches)
+        return True
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 from typing import Any
@@ -158,6 +159,45 @@ def test_a_state_that_moved_in_memory_is_followed() -> None:
     p.data = p.data.clone()
     optimizer.step()
     assert average[0, 0].item() == pytest.approx(0.19)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda entry: entry["exp_avg"],
+        lambda entry: entry.get("exp_avg"),
+        lambda entry: dict(entry)["exp_avg"],
+        lambda entry: {**entry}["exp_avg"],
+        lambda entry: next(value for name, value in entry.items() if name == "exp_avg"),
+        lambda entry: list(entry.values())[0],  # noqa: RUF015
+        lambda entry: copy.copy(entry)["exp_avg"],
+        lambda entry: (entry | {})["exp_avg"],
+    ],
+)
+def test_whoever_has_read_a_state_may_move_it_at_any_later_step(read: Any) -> None:
+    layers = model()
+    optimizer = stepped(AdamW(layers.parameters()))
+    average = read(optimizer.state[layers["a"].weight])
+    for _ in range(2):
+        optimizer.step()
+        average.data = torch.ones(3, 3)
+    optimizer.step()
+    assert average[0, 0].item() == pytest.approx(1.0)
+    assert optimizer.state[layers["a"].weight]["exp_avg"] is average
+
+
+def test_a_step_checks_less_again_when_nobody_holds_the_state_any_more() -> None:
+    layers = model()
+    optimizer = stepped(AdamW(layers.parameters()))
+    plan = optimizer._plan
+    assert plan is not None
+    average = optimizer.state[layers["a"].weight]["exp_avg"]
+    optimizer.step()
+    assert plan._log.touched
+    del average
+    optimizer.step()
+    assert not plan._log.touched
+    assert optimizer._plan is plan
 
 
 class ByHand(Optimizer):
