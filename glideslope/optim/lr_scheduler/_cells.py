@@ -37,13 +37,9 @@ class Cells:
             group[key] = value
 
     def untouched(self, groups: list[Any]) -> bool:
-        """Whether the very things stand there that stood there after the last write.
-
-        The one number of all groups is known by its identity; this is most of a step's work.
-        """
-        one = self._one
-        if one is not None and len(groups) == len(self.written):
-            key = self.key
+        """Whether the very things stand there that stood there after the last write."""
+        if self._one is not None and len(groups) == len(self.written):
+            key, one = self.key, self._one
             for group in groups:
                 if group[key] is not one:
                     break
@@ -55,6 +51,30 @@ class Cells:
         if self._tensors:
             return [tensor._version for tensor in self._tensors] == self._versions
         return type(now[0]) is float  # and no tensor, which may be equal to a number
+
+    def swap(self, groups: list[Any], values: list[float]) -> bool:
+        """Look and write in one pass, where one number stands in all groups and another is due.
+
+        If somebody touched a group, or it is no such case, nothing is changed and the answer is no.
+        """
+        old, new = self._one, values[0]
+        if old is None or len(groups) != len(self.written) or not isfinite(new):
+            return False
+        if values[-1] != new or values.count(new) != len(values):
+            return False
+        key = self.key
+        for group in groups:
+            if group[key] is not old:
+                break
+            group[key] = new
+        else:
+            self._one, self._seen, self.written = new, values, values
+            return True
+        for group in groups:
+            if group[key] is not new:
+                return False
+            group[key] = old
+        return False
 
     def write(self, groups: list[Any], values: list[float]) -> None:
         """Write numbers.

@@ -188,17 +188,18 @@ class Ledger:
         if groups is None:
             groups = self.groups()
         cells = self._cells
-        if not cells.untouched(groups):
-            self._absorb(groups)
-        elif values is entry.values:
-            return cells.written
         alone = len(self._entries) == 1 and entry.references == self.bases
-        due = values if alone else self._product(entry, values)
-        cells.write(groups, due)
+        if not alone or values is entry.values or not cells.swap(groups, values):
+            if not cells.untouched(groups):
+                self._absorb(groups)
+                alone = alone and entry.references == self.bases
+            elif values is entry.values:
+                return cells.written
+            cells.write(groups, values if alone else self._product(entry, values))
         if self._syncs:
             self.port.sync()
         entry.values = values
-        return due
+        return cells.written
 
     def due(self, entry: Entry, values: list[float]) -> list[float]:
         """What `post` would write, without writing it."""
