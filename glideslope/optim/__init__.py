@@ -13,6 +13,7 @@ from ._averaging import ASGD
 from ._catalogue import Catalogue, OptimizerRow, available, create
 from ._common import Common
 from ._momentum import SGD, Lion, Signum
+from ._norm_scaled import LAMB, LARS, MARS, StableAdamW
 from ._optimizer import Optimizer
 from ._param_groups import ParamGroups, param_groups
 from ._report import EngineReport, EngineReportRow
@@ -82,12 +83,15 @@ __all__ = [
     "EngineReportRow",
     "ExponentialLR",
     "GreedyLR",
+    "LAMB",
+    "LARS",
     "LBFGS",
     "LRScheduler",
     "LambdaLR",
     "LastLR",
     "LinearLR",
     "Lion",
+    "MARS",
     "MultiStepLR",
     "MultiplicativeLR",
     "NAdam",
@@ -110,6 +114,7 @@ __all__ = [
     "SequentialLR",
     "Signum",
     "SparseAdam",
+    "StableAdamW",
     "StepLR",
     "available",
     "create",

@@ -30,6 +30,10 @@ from ._maths import where as where
 from ._momentum import lion as lion
 from ._momentum import sgd as sgd
 from ._momentum import signum as signum
+from ._norm_scaled import lamb as lamb
+from ._norm_scaled import lars as lars
+from ._norm_scaled import mars as mars
+from ._norm_scaled import stable_adamw as stable_adamw
 from ._rule import Rule as Rule
 from ._rule import rule as rule
 from ._schedule_free import adamw_schedule_free as adamw_schedule_free
@@ -49,12 +53,15 @@ __all__ = [
     "adopt",
     "asgd",
     "clip",
+    "lamb",
+    "lars",
     "lion",
+    "mars",
     "maximum",
     "mean",
     "minimum",
-    "norm",
     "nadam",
+    "norm",
     "radam",
     "rmsprop",
     "rprop",
@@ -64,6 +71,7 @@ __all__ = [
     "sign",
     "signum",
     "sqrt",
+    "stable_adamw",
     "total",
     "where",
 ]

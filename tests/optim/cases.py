@@ -20,6 +20,7 @@ from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
 from glideslope.optim._averaging import ASGD
 from glideslope.optim._momentum import SGD, Lion, Signum
+from glideslope.optim._norm_scaled import LAMB, LARS, MARS, StableAdamW
 from glideslope.optim._rule_optimizer import RuleOptimizer
 from glideslope.optim._schedule_free import AdamWScheduleFree, SGDScheduleFree
 from glideslope.optim._signs import Rprop
@@ -177,6 +178,63 @@ def _schedule_free_terms(p: Tensor, g: Tensor, state: State) -> State:
     return {"z": size + step, "p": size + step, "exp_avg_sq": square}
 
 
+class OneGroupMARS(MARS):
+    """All tensors as matrices, or all as vectors, whatever they are."""
+
+    def __init__(self, params: Any, variance_reduction: bool, **arguments: Any) -> None:
+        group = {"params": params, "variance_reduction": variance_reduction}
+        super().__init__([group], **arguments)
+
+
+def _lars_terms(p: Tensor, g: Tensor, state: State) -> State:
+    g = g.abs() + 0.1 * p.abs()
+    buffer = 0.9 * state["momentum_buffer"].abs() + 0.1 * p.norm() / g.norm() * g
+    return {"momentum_buffer": buffer, "p": buffer}
+
+
+def _adam_sizes(
+    p: Tensor, g: Tensor, state: State, beta1: float, beta2: float
+) -> tuple[dict[str, Tensor], Tensor]:
+    """What Adam's averages add up, and what its step would be if nothing cancelled."""
+    t = float(state["step"]) + 1
+    average = beta1 * state["exp_avg"].abs() + (1 - beta1) * g.abs()
+    square = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+    step = average / (1 - beta1**t) / (square / (1 - beta2**t)).sqrt() + 0.1 * p.abs()
+    return {"exp_avg": average, "exp_avg_sq": square}, step
+
+
+def _lars_plain_terms(p: Tensor, g: Tensor, state: State) -> State:
+    buffer = 0.9 * state["momentum_buffer"].abs() + 0.1 * g.abs()
+    return {"momentum_buffer": buffer, "p": buffer}
+
+
+def _lamb_terms(p: Tensor, g: Tensor, state: State) -> State:
+    terms, size = _adam_sizes(p, g, state, 0.9, 0.999)
+    t = float(state["step"]) + 1
+    average = (0.9 * state["exp_avg"] + 0.1 * g) / (1 - 0.9**t)
+    step = average / (terms["exp_avg_sq"] / (1 - 0.999**t)).sqrt() + 0.1 * p
+    return {**terms, "p": 0.01 * p.norm() / step.norm() * size}
+
+
+def _stable_terms(p: Tensor, g: Tensor, state: State) -> State:
+    terms, size = _adam_sizes(p, g, state, 0.9, 0.99)
+    return {**terms, "p": 0.01 * size}
+
+
+def _mars_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """Moving the gradient on rounds three times more, and squaring doubles that."""
+    if "last_grad" not in state:
+        moved = g.abs()
+    else:
+        moved = 1.475 * g.abs() + 0.475 * state["last_grad"].abs()
+        moved = moved / max(1.0, float((1.475 * g - 0.475 * state["last_grad"]).norm()))
+    return {
+        "exp_avg": 0.95 * state["exp_avg"].abs() + 0.05 * moved,
+        "exp_avg_sq": 2 * (0.99 * state["exp_avg_sq"] + 0.01 * moved * moved),
+        "last_grad": torch.zeros_like(g),
+    }
+
+
 _sgd, _adam, _adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 _rms = torch.optim.RMSprop
 _adagrad, _adadelta, _adamax = torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.Adamax
@@ -289,6 +347,35 @@ CASES: dict[str, Case] = {
         transcriptions.AdamWScheduleFree,
         {"lr": 0.01, "weight_decay": 0.1, "warmup_steps": 4, "r": 0.0},
         _schedule_free_terms,
+    ),
+    "lars": Case(
+        LARS,
+        transcriptions.LARS,
+        {"lr": 0.1, "weight_decay": 0.1, "trust_coefficient": 0.1},
+        _lars_terms,
+    ),
+    "lars-plain": Case(
+        LARS,
+        transcriptions.LARS,
+        {"lr": 0.1, "trust_coefficient": 0.1, "adapt": False},
+        _lars_plain_terms,
+    ),
+    "lamb": Case(LAMB, transcriptions.LAMB, {"lr": 0.01, "weight_decay": 0.1}, _lamb_terms),
+    "lamb-plain": Case(LAMB, transcriptions.LAMB, {"lr": 0.01, "adapt": False}, _adam_terms),
+    "stable-adamw": Case(
+        StableAdamW, transcriptions.StableAdamW, {"lr": 0.01, "weight_decay": 0.1}, _stable_terms
+    ),
+    "mars": Case(
+        OneGroupMARS,
+        transcriptions.MARS,
+        {"lr": 0.01, "weight_decay": 0.1, "variance_reduction": True},
+        _mars_terms,
+    ),
+    "mars-vectors": Case(
+        OneGroupMARS,
+        transcriptions.MARS,
+        {"lr": 0.01, "weight_decay": 0.1, "variance_reduction": False},
+        _mars_terms,
     ),
 }
 

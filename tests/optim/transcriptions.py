@@ -134,3 +134,57 @@ class AdamWScheduleFree(ScheduleFree):
         state["exp_avg_sq"] = v = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * g**2
         step = g / (torch.sqrt(v / (1 - 0.999**t)) + 1e-8)
         self.descend(theta, step, state, t, group, beta=0.9)
+
+
+class LARS(Transcription):
+    """Algorithm 1 of You et al., 2017 (arXiv:1708.03888)."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        beta, w_norm, g_norm = group.weight_decay, theta.norm(), g.norm()
+        adapts = getattr(group, "adapt", True) and w_norm > 0 and g_norm > 0
+        local = group.trust_coefficient * w_norm / (g_norm + beta * w_norm) if adapts else 1.0
+        step = group.lr * local * (g + beta * theta)
+        state["momentum_buffer"] = v = 0.9 * state["momentum_buffer"] + step
+        theta -= v
+
+
+class LAMB(Transcription):
+    """Algorithm 2 of You et al., 2019 (arXiv:1904.00962)."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g
+        state["exp_avg_sq"] = v = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * g**2
+        r = m / (1 - 0.9**t) / (torch.sqrt(v / (1 - 0.999**t)) + 1e-6)
+        step = r + group.weight_decay * theta
+        adapts = getattr(group, "adapt", True) and theta.norm() > 0 and step.norm() > 0
+        theta -= group.lr * (theta.norm() / step.norm() if adapts else 1.0) * step
+
+
+class StableAdamW(Transcription):
+    """Algorithm 2 of Wortsman et al., 2023 (arXiv:2304.13013), in its own, corrected betas."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        beta1 = 0.9 * (1 - 0.9 ** (t - 1)) / (1 - 0.9**t)
+        beta2 = 0.99 * (1 - 0.99 ** (t - 1)) / (1 - 0.99**t)
+        v = beta1 * state["exp_avg"] / max(1 - 0.9 ** (t - 1), 1e-9) + (1 - beta1) * g
+        u = beta2 * state["exp_avg_sq"] / max(1 - 0.99 ** (t - 1), 1e-9) + (1 - beta2) * g**2
+        rms = (g**2 / u.clamp(min=1e-6**2)).mean().sqrt() if g.numel() else 0.0
+        eta = group.lr / max(1.0, float(rms))
+        theta -= eta * (group.weight_decay * theta + v / (torch.sqrt(u) + 1e-6))
+        state["exp_avg"], state["exp_avg_sq"] = v * (1 - 0.9**t), u * (1 - 0.99**t)
+
+
+class MARS(Transcription):
+    """Algorithm 2 of Yuan et al., 2024 (arXiv:2411.10438), on tensors of any dimension."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        c = g
+        if group.variance_reduction:
+            c = g + 0.025 * 0.95 / (1 - 0.95) * (g - state["last_grad"])
+            c = c / c.norm() if c.norm() > 1 else c
+            state["last_grad"] = g.clone()
+        state["exp_avg"] = m = 0.95 * state["exp_avg"] + (1 - 0.95) * c
+        state["exp_avg_sq"] = v = 0.99 * state["exp_avg_sq"] + (1 - 0.99) * c**2
+        m_hat, v_hat = m / (1 - 0.95**t), v / (1 - 0.99**t)
+        step = m_hat / (torch.sqrt(v_hat) + 1e-8) + group.weight_decay * theta
+        theta -= group.lr * step

@@ -1,0 +1,86 @@
+"""Rules whose step depends on the length of a whole tensor, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import maximum, mean, norm, sqrt, where
+from ._rule import rule
+
+TINY = 1e-300
+"""Keeps a quotient finite where another value is taken."""
+
+
+def _local_rate(weight, gradient, weight_decay, trust_coefficient):
+    """The tensor's own learning rate; 1 where it or its gradient is nothing."""
+    step = maximum(gradient + weight_decay * weight, TINY)
+    return where((weight > 0) & (gradient > 0), trust_coefficient * weight / step, 1.0)
+
+
+@rule
+def lars(
+    p, g, momentum_buffer, /,
+    lr, momentum, weight_decay, trust_coefficient,
+    *, adapt,
+):  # fmt: skip
+    """LARS: momentum of steps that are in proportion to the tensor they change."""
+    if adapt:
+        lr = lr * _local_rate(norm(p), norm(g), weight_decay, trust_coefficient)
+    momentum_buffer = momentum * momentum_buffer + lr * (g + weight_decay * p)
+    return p - momentum_buffer, momentum_buffer
+
+
+def _trust_ratio(weight, step):
+    """The length of a tensor over that of its step; 1 where either is nothing."""
+    return where((weight > 0) & (step > 0), weight / maximum(step, TINY), 1.0)
+
+
+@rule
+def lamb(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+    *, adapt,
+):  # fmt: skip
+    """LAMB: AdamW's step, decay and all, as long as the tensor it changes."""
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    update = exp_avg / (1 - beta1**step) / (root + eps) + weight_decay * p
+    if adapt:
+        lr = lr * _trust_ratio(norm(p), norm(update))
+    return p - lr * update, exp_avg, exp_avg_sq
+
+
+@rule
+def stable_adamw(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+):  # fmt: skip
+    """StableAdamW: AdamW that slows down where a tensor's gradients are larger than expected."""
+    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    expected = g / maximum(root, eps)
+    lr = lr / maximum(1.0, sqrt(mean(expected * expected)))
+    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * exp_avg / (root + eps)
+    return p, exp_avg, exp_avg_sq
+
+
+@rule(only_if={"last_grad": "variance_reduction"})
+def mars(
+    p, g, exp_avg, exp_avg_sq, last_grad, /,
+    lr, beta1, beta2, eps, weight_decay, gamma, step,
+    *, variance_reduction,
+):  # fmt: skip
+    """MARS: AdamW on the gradient moved on by how it changed, clipped to a length of 1."""
+    moved = g
+    if variance_reduction:
+        moved = g + gamma * beta1 / (1 - beta1) * (g - last_grad)
+        moved = moved / maximum(1.0, norm(moved))
+    exp_avg = exp_avg + (1 - beta1) * (moved - exp_avg)
+    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * moved * moved
+    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * exp_avg / (root + eps)
+    return p, exp_avg, exp_avg_sq, g
