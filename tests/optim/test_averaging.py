@@ -46,3 +46,14 @@ def test_the_rate_falls_as_a_power(engine: Any) -> None:
         p.grad = torch.ones(1, dtype=torch.float64)
         optimizer.step()
         assert p.item() == pytest.approx(position, rel=1e-7)  # the rate is kept in float32
+
+
+@every_engine
+def test_nothing_of_the_past_is_left_in_an_average_that_has_not_begun(engine: Any) -> None:
+    p = torch.full((20,), 1e20, requires_grad=True)
+    optimizer = ASGD([p], lambd=0.0, engine=engine)
+    for value in (1e20, 1.0):
+        p.data.fill_(value)
+        p.grad = torch.zeros(20)
+        optimizer.step()
+        assert optimizer.state[p]["ax"].tolist() == p.tolist()
