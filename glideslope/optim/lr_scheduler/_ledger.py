@@ -149,7 +149,9 @@ class Ledger:
                 self.bases = compounded(self.bases, entry.values, entry.references)
         if over and self.port.optimizer is not None:
             self.observe()
-            self._write(self._product())
+            self._cells.write(self.groups(), self._product())
+            if self._syncs:
+                self.port.sync()
 
     def _was_started_over(self, entry: Entry) -> bool:
         later = self._entries[self._entries.index(entry) + 1 :]
@@ -170,10 +172,6 @@ class Ledger:
         if not self._cells.untouched(groups):
             self._absorb(groups)
         return self._cells.written
-
-    def rates(self) -> list[float]:
-        """The values now in the groups, for a look at them only."""
-        return self._cells.numbers(self.groups())
 
     def post(
         self, entry: Entry, values: list[float], groups: list[Any] | None = None
@@ -209,18 +207,27 @@ class Ledger:
     def edit(self, values: list[float]) -> list[float]:
         """Write ``values`` outright, as a hand edit does; the bases absorb them."""
         groups = self.groups()
-        held = self.observe()
         values = values[: len(groups)]
         if self._lent:
             self._cells.fill(groups, values)
             return values
-        self._write(values)
-        kept = zip(values, held, self.bases, strict=False)
-        bases = self._bases_of(values, [base if new == old else new for new, old, base in kept])
+        held = self._cells.written
+        if not self._cells.swap(groups, values):
+            held = self.observe()
+            self._cells.write(groups, values)
+        if self._syncs:
+            self.port.sync()
+        self._account(values, held)
+        return values
+
+    def _account(self, values: list[float], held: list[float]) -> None:
+        """Move the bases to where the factors give ``values``; ``held`` stood there before."""
+        kept = zip(values, held, self.bases)  # noqa: B905
+        near = [base if new == old else new for new, old, base in kept] if self._entries else []
+        bases = self._bases_of(values, near)
         as_they_are = self.origins == self.bases
         self.origins = list(bases) if as_they_are else compounded(self.origins, bases, self.bases)
         self.bases = bases
-        return values
 
     @contextmanager
     def lend(self, values: list[float]) -> Iterator[None]:
@@ -246,11 +253,6 @@ class Ledger:
             asked = values if values is not None and entry is asking else entry.values
             product = compounded(product, asked, entry.references)
         return product
-
-    def _write(self, values: list[float]) -> None:
-        self._cells.write(self.groups(), values)
-        if self._syncs:
-            self.port.sync()
 
     # What others did.
 

@@ -153,7 +153,7 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         ledger = self._ledger if self._bound is self.optimizer else self._bind()
         if self._judge(as_number(metrics)):
             self._change(ledger)
-        self._last_lr = ledger.rates()
+        self._last_lr = ledger.observe()
         if self._verbose:
             self._announce(self.last_epoch)
 
