@@ -1,7 +1,7 @@
 """Schedules of transformers, timm, fairseq and Megatron-LM, as functions of the update t.
 
-Signatures are theirs, less the optimizer; the learning rate that they are built on is 1. Each was
-compared once with the library itself, step by step.
+From their formulas. Signatures are theirs, less the optimizer; the learning rate they are built on
+is 1. The libraries themselves, transformers 5.23 and timm 1.0.31, were stepped beside these once.
 """
 # ruff: noqa: N802  (the names are theirs)
 

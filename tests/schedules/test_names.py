@@ -36,7 +36,7 @@ def rows() -> list[Row]:
     for line in PAGE.read_text().splitlines():
         if line.startswith("## "):
             section = line.removeprefix("## ")
-        cells = re.fullmatch(r"\| `(.+)` \| `(.+)` \|(?: (?:(\d+) )?to (\d+))? \|", line)
+        cells = re.fullmatch(r"\| `(.+)` \| `(.+)` \|(?: from (\d+))?(?: to (\d+))? \|", line)
         if cells:
             theirs, ours, first, last = cells.groups()
             found.append(Row(section, theirs, ours, int(first or 0), int(last or LAST)))
