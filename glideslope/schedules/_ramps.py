@@ -131,9 +131,10 @@ class Linear(Ramp):
         return self._blend(r, x)
 
     def __repr__(self) -> str:
-        if (self.start, self.end, self.include_end) == (0.0, 1.0, False):
-            return f"warmup({value_text(self.steps)})"
-        return call_text(self)
+        if self.end != 1.0 or self.start == 1.0 or self.include_end:
+            return call_text(self)
+        start = f", start={value_text(self.start)}" if self.start else ""
+        return f"warmup({value_text(self.steps)}{start})"
 
 
 @dataclass(frozen=True, repr=False)

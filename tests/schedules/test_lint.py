@@ -61,6 +61,7 @@ IN_ORDER = [
     ("exponential(0.999) * triangular(10).repeat()", 200, ["zero-start"]),
     ("slanted_triangular(1000)", None, []),
     ("range_test(100)", None, []),
+    ("half_life(1000)", None, []),
     ("cosine_waves(100)", None, []),
     ("cosine_waves(100, 2.5)", None, []),
     ("chebyshev(64)", None, []),
