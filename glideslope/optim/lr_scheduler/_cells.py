@@ -96,12 +96,13 @@ class Cells:
     def _write_many(self, groups: list[Any], values: list[float]) -> None:
         if not isfinite(sum(values)):
             self._refuse(values)
-        self._one, self._seen, self.written = None, values, values
+        self.written = values
         if self._tensors:
             self.fill(groups, values)
             self._remember(self.read(groups))
         else:
             self.put(groups, values)
+            self._one, self._seen = None, values
 
     def _refuse(self, values: list[float]) -> None:
         """Name the first value that is not finite (a sum can overflow where no value does)."""
@@ -135,12 +136,13 @@ class Cells:
         self.written = [
             self.written[index] if number is None else number for index, number in enumerate(found)
         ]
-        self._one = None
         self._remember(now)
         return found
 
     def _remember(self, now: list[Any]) -> None:
         self._seen = now
+        is_one = bool(now) and type(now[0]) is float and all(held is now[0] for held in now)
+        self._one = now[0] if is_one else None
         self._tensors = [held for held in now if isinstance(held, Tensor)]
         self._versions = [tensor._version for tensor in self._tensors]
 
