@@ -23,6 +23,8 @@ import glideslope as gs
 from glideslope.errors import InvalidType, InvalidValue, ParseError, StateMismatch, UnboundError
 from glideslope.optim.lr_scheduler import Absolute, ReduceLROnPlateau, Scheduler, StepLR
 
+from ...schedules.strategies import schedules
+
 TRIANGLE = gs.warmup(4) >> gs.linear(6)
 FACTORS = [0.0, 0.25, 0.5, 0.75, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0, 0.0]
 
@@ -549,5 +551,21 @@ def test_resume_equals_the_uninterrupted_run(lengths: list[int], stop: int, edit
     follower.load_state_dict(scheduler.state_dict())
     for _ in range(6):
         assert rates(again) == pytest.approx(rates(optimizer), rel=1e-12)
+        step(optimizer, scheduler)
+        step(again, follower)
+
+
+@given(schedule=schedules(), data=st.data())
+def test_any_schedule_resumes_at_every_step(schedule: gs.Schedule, data: st.DataObject) -> None:
+    optimizer, scheduler = adamw(0.1, 0.02), None
+    scheduler = Scheduler(optimizer, lr=schedule)
+    stop = data.draw(st.integers(0, 40))
+    scheduler.step(stop)
+    state = through_a_file(scheduler.state_dict())
+    again = adamw(0.1, 0.02)
+    follower = Scheduler(again, lr=schedule)
+    follower.load_state_dict(state)
+    for _ in range(3):
+        assert rates(again) == rates(optimizer)
         step(optimizer, scheduler)
         step(again, follower)
