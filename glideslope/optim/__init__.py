@@ -13,6 +13,7 @@ from ._averaging import ASGD
 from ._catalogue import Catalogue, OptimizerRow, available, create
 from ._common import Common
 from ._momentum import SGD, Lion, Signum
+from ._muon import Muon, MuonWithAuxAdam
 from ._norm_scaled import LAMB, LARS, MARS, StableAdamW
 from ._optimizer import Optimizer
 from ._param_groups import ParamGroups, param_groups
@@ -94,6 +95,8 @@ __all__ = [
     "MARS",
     "MultiStepLR",
     "MultiplicativeLR",
+    "Muon",
+    "MuonWithAuxAdam",
     "NAdam",
     "NoamScheduler",
     "OneCycleLR",

@@ -17,6 +17,9 @@ from ._adam_variants import radam as radam
 from ._adaptive import adam as adam
 from ._adaptive import rmsprop as rmsprop
 from ._averaging import asgd as asgd
+from ._directions import adafactor as adafactor
+from ._directions import descent as descent
+from ._directions import soap as soap
 from ._maths import absolute as absolute
 from ._maths import clip as clip
 from ._maths import maximum as maximum
@@ -45,6 +48,7 @@ __all__ = [
     "absolute",
     "adabelief",
     "adadelta",
+    "adafactor",
     "adagrad",
     "adam",
     "adamax",
@@ -53,6 +57,7 @@ __all__ = [
     "adopt",
     "asgd",
     "clip",
+    "descent",
     "lamb",
     "lars",
     "lion",
@@ -70,6 +75,7 @@ __all__ = [
     "sgd_schedule_free",
     "sign",
     "signum",
+    "soap",
     "sqrt",
     "stable_adamw",
     "total",

@@ -188,3 +188,24 @@ class MARS(Transcription):
         m_hat, v_hat = m / (1 - 0.95**t), v / (1 - 0.99**t)
         step = m_hat / (torch.sqrt(v_hat) + 1e-8) + group.weight_decay * theta
         theta -= group.lr * step
+
+
+class MuonWithAdamW(Transcription):
+    """Jordan's Muon on matrices, as in Liu et al., 2025 (arXiv:2502.16982), AdamW on the rest."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        step = self.muon(g, state) if theta.ndim == 2 else self.adam(g, state, t)
+        theta -= group.lr * (step + group.weight_decay * theta)
+
+    def muon(self, g: Tensor, state: Any) -> Tensor:
+        state["momentum_buffer"] = m = 0.95 * state["momentum_buffer"] + 0.05 * g
+        x = 0.95 * m + 0.05 * g
+        x = x / torch.sqrt(torch.sum(x**2))
+        for _ in range(5):
+            x = 3.4445 * x - 4.7750 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
+        return 0.2 * math.sqrt(max(x.shape)) * x
+
+    def adam(self, g: Tensor, state: Any, t: int) -> Tensor:
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g
+        state["exp_avg_sq"] = v = 0.95 * state["exp_avg_sq"] + (1 - 0.95) * g**2
+        return m / (1 - 0.9**t) / (torch.sqrt(v / (1 - 0.95**t)) + 1e-8)

@@ -1,0 +1,75 @@
+"""The base of the matrix methods."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch._compile import _disable_dynamo
+
+from glideslope.errors import GlideslopeError, StateMismatch, require_type
+from glideslope.rules import Rule
+
+from ._direction import DirectedStep, Direction, Part
+from ._plan import Group, Shape
+from ._rule_optimizer import RuleOptimizer
+
+
+class DirectedOptimizer(RuleOptimizer):
+    """An optimizer whose rule takes a `Direction` for the gradient.
+
+    The direction is made of tensor operations, wherever the parameter is; what follows it is run by
+    an engine, as any rule. A rule for the parameters that have no direction is its `companion`.
+    """
+
+    direction: ClassVar[Direction]
+    companion: ClassVar[Rule | None] = None
+
+    _parts: tuple[Part, ...] = ()
+
+    def _is_directed(self, p: Tensor, group: Group) -> bool:
+        """Whether a parameter has a direction; if not, the companion updates it."""
+        return True
+
+    def _check_group(self, group: Group) -> None:
+        """Refuse a group that no direction can be made for."""
+        for p in group["params"]:
+            require_type(not p.is_complex(), "params", "be real numbers", p.dtype)
+
+    @_disable_dynamo
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters; see `RuleOptimizer.add_param_group`."""
+        super().add_param_group(param_group)
+        try:
+            self._check_group(self.param_groups[-1])
+        except GlideslopeError:
+            del self.param_groups[-1]
+            raise
+
+    @_disable_dynamo
+    def _step(self, *args: Any, **kwargs: Any) -> Any:
+        """Never traced: a direction keeps what no compiler should unroll."""
+        return super()._step(*args, **kwargs)
+
+    def _aimed_plan(self, shape: Shape) -> DirectedStep:  # type: ignore[override]
+        return DirectedStep(self._all_parts(), shape, self.param_groups, self.state)
+
+    def _all_parts(self) -> tuple[Part, ...]:
+        if not self._parts:
+            self._parts = (Part(self.rule, self.direction, self._is_directed),)
+            if self.companion is not None:
+                rest = Part(self.companion, None, lambda p, group: not self._is_directed(p, group))
+                self._parts += (rest,)
+        return self._parts
+
+    def _check_state(self) -> None:
+        """Refuse the state of another kind of optimizer."""
+        rules = [part.rule for part in self._all_parts()]
+        known = {name for rule in rules for name in (*rule.state, *rule.counters)}
+        known |= {*self.direction.state, "ema", "compensation"}
+        for entry in self.state.values():
+            if foreign := sorted(set(entry) - known):
+                raise StateMismatch(
+                    f"{type(self).__name__} keeps {', '.join(sorted(known))} "
+                    f"and has no use for {', '.join(foreign)}"
+                )

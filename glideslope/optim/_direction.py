@@ -1,0 +1,183 @@
+"""Matrix methods: a direction on a matrix, which an ordinary rule then takes for the gradient."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from glideslope.rules import Rule
+
+from ._counters import number
+from ._plan import Assignment, Gradients, Group, Plan, Shape, States, flattened
+
+State = Mapping[str, Tensor]
+
+
+class Direction(ABC):
+    """What a matrix method makes of a gradient, and what it keeps for that.
+
+    A gradient turned round gives the direction turned round: that is all that ``maximize`` needs.
+    """
+
+    state: ClassVar[tuple[str, ...]]
+    """The names of all it may keep."""
+    widens_state: ClassVar[bool] = False
+    """Whether what it keeps is float32 at least, whatever the parameter is."""
+
+    @abstractmethod
+    def shapes(self, p: Tensor, group: Group) -> Mapping[str, Sequence[int]]:
+        """The shapes of what it keeps for a parameter; all starts from 0."""
+
+    @abstractmethod
+    def __call__(
+        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
+    ) -> tuple[Tensor, State]:
+        """The direction, and the new state.
+
+        Args:
+            p: the parameter.
+            g: its gradient, in float32 or wider, as the state is.
+            state: what was kept.
+            group: the hyperparameters.
+            step: the number of this update, from 1, where the rule counts them.
+        """
+
+
+class Part:
+    """The parameters that one rule updates, along a direction or along the gradient itself.
+
+    Args:
+        rule: what updates them.
+        direction: what the rule takes for the gradient; None leaves that as it is.
+        chosen: which parameters of which group they are.
+    """
+
+    def __init__(
+        self, rule: Rule, direction: Direction | None, chosen: Callable[[Tensor, Group], bool]
+    ) -> None:
+        self.rule, self.direction, self._chosen = rule, direction, chosen
+        self._plan: Plan | None = None
+
+    def pick(self, groups: Sequence[Group]) -> Gradients:
+        """The gradient of each parameter of the groups that is one of these."""
+        return [
+            parameter.grad if self._chosen(parameter, group) else None
+            for group in groups
+            for parameter in group["params"]
+        ]
+
+    def plan(
+        self, shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+    ) -> Plan:
+        """The plan, pointed at these gradients; a new one where the old does not fit."""
+        parameters = flattened(groups)
+        mine = {p: states[p] for p, g in zip(parameters, gradients, strict=True) if g is not None}
+        if self._plan is None or not self._plan.aim(shape, parameters, gradients, mine):
+            self._plan = Plan(shape, groups, gradients, mine)
+            states.update(mine)
+            self._plan.aim(shape, parameters, gradients, mine)
+        return self._plan
+
+    def release(self) -> None:
+        """Let go of the gradients."""
+        if self._plan is not None:
+            self._plan.release()
+
+
+class DirectedStep:
+    """What one step does: each part's directions, then the plan of the rule they go to.
+
+    An optimizer uses it as it uses a `Plan`.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], shape: Shape, groups: Sequence[Group], states: States
+    ) -> None:
+        self._parts, self._shape, self._groups, self._states = parts, shape, groups, states
+        self._picked = [part.pick(groups) for part in parts]
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        """Which engine runs the rule of each parameter, and why no faster one."""
+        pairs = zip(self._parts, self._picked, strict=True)
+        found = (row for part, picked in pairs for row in self._plan(part, picked).assignments)
+        return sorted(found, key=attrgetter("position"))
+
+    def sum_of_squares(self) -> float:
+        """The sum of the squares of all gradients."""
+        return sum(_square(g) for picked in self._picked for g in picked if g is not None)
+
+    def run(self, groups: Sequence[Group], factor: float) -> None:
+        """Update everything, as if each gradient had been multiplied by the factor."""
+        for part, picked in zip(self._parts, self._picked, strict=True):
+            if part.direction is None:
+                self._plan(part, picked).run(groups, factor)
+            else:
+                directions = self._directions(part.direction, picked, factor)
+                self._plan(part, directions).run(groups, 1.0)
+        if self._shape.zeroing:
+            self._zero()
+
+    def release(self) -> None:
+        """Let go of the gradients."""
+        for part in self._parts:
+            part.release()
+
+    def _zero(self) -> None:
+        for picked in self._picked:
+            for gradient in picked:
+                if gradient is not None:
+                    gradient.zero_()
+
+    def _plan(self, part: Part, gradients: Gradients) -> Plan:
+        shape = Shape.of(part.rule, self._shape.settings, False, self._groups)
+        return part.plan(shape, self._groups, gradients, self._states)
+
+    def _directions(
+        self, direction: Direction, gradients: Gradients, factor: float
+    ) -> list[Tensor | None]:
+        homes = [(p, group) for group in self._groups for p in group["params"]]
+        return [
+            None if g is None else self._direct(direction, p, g, group, factor)
+            for (p, group), g in zip(homes, gradients, strict=True)
+        ]
+
+    def _direct(
+        self, direction: Direction, p: Tensor, g: Tensor, group: Group, factor: float
+    ) -> Tensor:
+        """The direction of one parameter; what is kept for it is brought up to date."""
+        state = self._states[p]
+        _complete(direction, p, group, state, self._shape.settings.state_dtype)
+        real = torch.promote_types(p.dtype, torch.float32)
+        wide = {name: state[name].to(real) for name in direction.state if name in state}
+        step = int(number(state.get("step", 0.0))) + 1
+        found, kept = direction(p, _dense(g).to(real) * factor, wide, group, step)
+        for name, value in kept.items():
+            state[name].copy_(value)
+        return torch.empty_like(p, dtype=real).copy_(found)
+
+
+def _complete(
+    direction: Direction, p: Tensor, group: Group, state: dict[str, Any], dtype: torch.dtype | None
+) -> None:
+    """Make what is not there yet."""
+    dtype = dtype or p.dtype
+    if direction.widens_state:
+        dtype = torch.promote_types(dtype, torch.float32)
+    for name, shape in direction.shapes(p, group).items():
+        if not isinstance(state.get(name), Tensor):
+            state[name] = p.new_zeros(shape, dtype=dtype, requires_grad=False)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+
+
+def _square(gradient: Tensor) -> float:
+    """The sum of the squares of one gradient, in double precision."""
+    return float(torch.linalg.vector_norm(_dense(gradient), dtype=torch.float64).square())

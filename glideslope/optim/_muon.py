@@ -1,0 +1,251 @@
+"""Muon: a step whose singular values are all about 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Unpack, get_args
+
+import torch
+from torch import Tensor
+
+from glideslope import rules
+from glideslope.errors import require
+
+from ._common import Common
+from ._directed_optimizer import DirectedOptimizer
+from ._direction import Direction, State
+from ._hyperparameters import Scalar
+from ._optimizer import Params
+from ._plan import Group
+
+Adjustment = Literal["original", "match_rms_adamw"]
+
+QUINTIC = (3.4445, -4.7750, 2.0315)
+"""The coefficients of Jordan's iteration, of greatest slope at 0."""
+
+MAX_STEPS = 100
+
+
+class Orthogonal(Direction):
+    """The averaged gradient with all its singular values brought near 1."""
+
+    state = ("momentum_buffer",)
+
+    def shapes(self, p: Tensor, group: Group) -> dict[str, torch.Size]:
+        """As the parameter."""
+        return {"momentum_buffer": p.shape}
+
+    def __call__(
+        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
+    ) -> tuple[Tensor, State]:
+        """Nesterov's look ahead, then the iteration."""
+        momentum = float(group["momentum"])
+        average = state["momentum_buffer"].lerp(g, 1 - momentum)
+        ahead = g.lerp(average, momentum) if group["nesterov"] else average
+        options = group["ns_coefficients"], group["ns_steps"], float(group["eps"])
+        ratio = _ratio(group["adjust_lr_fn"], *p.shape)
+        return _orthogonal(ahead, *options).to(g.dtype) * ratio, {"momentum_buffer": average}
+
+
+def _orthogonal(
+    matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+) -> Tensor:
+    """Newton and Schulz's iteration in bfloat16: odd polynomials of the singular values."""
+    a, b, c = coefficients
+    is_tall = matrix.size(0) > matrix.size(1)
+    x = matrix.bfloat16()
+    x = x.T if is_tall else x
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if is_tall else x
+
+
+def _ratio(adjustment: Adjustment | None, rows: int, columns: int) -> float:
+    """How much longer a step is for the shape of its matrix."""
+    if adjustment == "match_rms_adamw":
+        return 0.2 * math.sqrt(max(rows, columns))
+    return math.sqrt(max(1.0, rows / columns))
+
+
+def _check_options(group: Group) -> None:
+    coefficients, steps = group["ns_coefficients"], group["ns_steps"]
+    require(len(coefficients) == 3, "ns_coefficients", "be three numbers", coefficients)
+    require(0 <= steps < MAX_STEPS, "ns_steps", f"be from 0 to {MAX_STEPS - 1}", steps)
+    chosen, known = group["adjust_lr_fn"], (None, *get_args(Adjustment))
+    require(chosen in known, "adjust_lr_fn", f"be one of {known}", chosen)
+
+
+class Muon(DirectedOptimizer):
+    r"""The averaged gradient with its singular values brought near 1: for hidden matrices.
+
+    .. math::
+        M_t = \mu M_{t-1} + (1 - \mu) G_t, \quad
+        P_t = (1 - \eta\lambda) P_{t-1}
+        - \eta s \, \operatorname{NS}\big((1 - \mu) G_t + \mu M_t\big)
+
+    NS divides a matrix by its Euclidean norm and iterates :math:`X \leftarrow a X + (b X X^\top + c
+    (X X^\top)^2) X` in bfloat16. For a matrix of r rows and c columns, s is
+    :math:`\sqrt{\max(1, r / c)}`, or :math:`0.2 \sqrt{\max(r, c)}` with which a step is as long as
+    one of AdamW, so that the same η and λ serve.
+
+    Five iterations do not lift the smallest singular values to 1: a square matrix keeps some near
+    0, and none exceeds 1.21. Embeddings, the output layer, and all that is no matrix are better
+    left to AdamW: `MuonWithAuxAdam` does both.
+
+    Args:
+        params: matrices, parameter groups, or named matrices.
+        lr: η.
+        weight_decay: λ, decoupled from the gradient.
+        momentum: μ.
+        nesterov: look one step ahead; if not, NS takes :math:`M_t`.
+        ns_coefficients: a, b and c.
+        eps: the least norm to divide by.
+        ns_steps: how many iterations.
+        adjust_lr_fn: ``"original"``, which None means too, or ``"match_rms_adamw"``.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds, or a parameter is no matrix.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.diag(torch.tensor([1.0, 2.0])).requires_grad_()
+        >>> optimizer = Muon([weight], lr=0.5, weight_decay=0.0)
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()    # the smaller gradient does not make the smaller step
+        >>> weight.detach().diag().round(decimals=1)
+        tensor([0.4000, 1.7000])
+
+    Source: Jordan et al., `Muon: An optimizer for hidden layers in neural networks
+    <https://kellerjordan.github.io/posts/muon/>`_ (2024), in the form of `torch.optim.Muon`;
+    ``"match_rms_adamw"``: Liu et al., `Muon is Scalable for LLM Training
+    <https://arxiv.org/abs/2502.16982>`_ (2025).
+    """
+
+    rule = rules.descent
+    direction = Orthogonal()
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 1e-3,
+        weight_decay: Scalar = 0.1,
+        momentum: Scalar = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = QUINTIC,
+        eps: float = 1e-7,
+        ns_steps: int = 5,
+        adjust_lr_fn: Adjustment | None = None,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients,
+            "eps": eps,
+            "ns_steps": ns_steps,
+            "adjust_lr_fn": adjust_lr_fn,
+        }
+        super().__init__(params, defaults, **common)
+
+    def _check_group(self, group: Group) -> None:
+        super()._check_group(group)
+        _check_options(group)
+        for p in group["params"]:
+            require(p.ndim == 2, "params", "be matrices for Muon", tuple(p.shape))
+
+
+class MuonWithAuxAdam(DirectedOptimizer):
+    r"""`Muon` for hidden matrices and AdamW for everything else, in one optimizer.
+
+    The matrices of a group are Muon's where the group says ``use_muon``, and so by default. That is
+    wrong for embeddings and for the output layer: put them into a group of ``use_muon`` False, as
+    `param_groups` does::
+
+        MuonWithAuxAdam(param_groups(model, use_muon=True), lr=3e-4)
+
+    Everything that is no matrix is AdamW's in any group. With the default ``adjust_lr_fn`` one rate
+    and one weight decay serve both; for ``"original"`` Muon's groups want a rate of their own, some
+    tens of times larger.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        weight_decay: λ, decoupled from the gradient.
+        momentum: Muon's μ.
+        betas: AdamW's β₁ and β₂.
+        eps: AdamW's ε, and the least norm that Muon divides by.
+        nesterov: see `Muon`.
+        ns_coefficients: see `Muon`.
+        ns_steps: see `Muon`.
+        adjust_lr_fn: see `Muon`.
+        use_muon: whether Muon updates the matrices of a group that does not say.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> from glideslope.optim import param_groups
+        >>> layers = [torch.nn.Embedding(9, 4), torch.nn.Linear(4, 4), torch.nn.Linear(4, 9)]
+        >>> model = torch.nn.Sequential(*layers)
+        >>> optimizer = MuonWithAuxAdam(param_groups(model, use_muon=True), lr=3e-4)
+        >>> model(torch.tensor([1, 2])).square().sum().backward()
+        >>> optimizer.step()
+        >>> [sorted(optimizer.state[p]) for p in model[1].parameters()]
+        [['momentum_buffer'], ['exp_avg', 'exp_avg_sq', 'step']]
+
+    Source: as `Muon`; the name and the key are those of Jordan's `repository
+    <https://github.com/KellerJordan/Muon>`_, the common rate is that of Liu et al.
+    """
+
+    rule = rules.descent
+    direction = Orthogonal()
+    companion = rules.adam
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 1e-3,
+        weight_decay: Scalar = 0.1,
+        momentum: Scalar = 0.95,
+        betas: tuple[Scalar, Scalar] = (0.9, 0.95),
+        eps: Scalar = 1e-8,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = QUINTIC,
+        ns_steps: int = 5,
+        adjust_lr_fn: Adjustment | None = "match_rms_adamw",
+        use_muon: bool = True,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "betas": betas,
+            "eps": eps,
+            "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients,
+            "ns_steps": ns_steps,
+            "adjust_lr_fn": adjust_lr_fn,
+            "use_muon": use_muon,
+            "maximize": maximize,
+            "amsgrad": False,
+            "decoupled_weight_decay": True,
+        }
+        super().__init__(params, defaults, **common)
+
+    def _is_directed(self, p: Tensor, group: Group) -> bool:
+        return p.ndim == 2 and bool(group["use_muon"])
+
+    def _check_group(self, group: Group) -> None:
+        super()._check_group(group)
+        _check_options(group)

@@ -1,0 +1,49 @@
+"""Rules that take as their gradient a direction made of a whole matrix, from simple to complex."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
+# out in lines: numbers of one element, then scalars, then options.
+
+from __future__ import annotations
+
+from ._maths import maximum, mean, minimum, sqrt
+from ._rule import rule
+
+
+@rule
+def descent(
+    p, g, /,
+    lr, weight_decay,
+):  # fmt: skip
+    """Descent along a given direction, with decoupled weight decay: what Muon and CAME end with."""
+    return p * (1 - lr * weight_decay) - lr * g
+
+
+def _after_the_first(lr, step):
+    """The first gradient is only looked at."""
+    return {"rate": lr * (step > 1)}
+
+
+@rule(derive=_after_the_first)
+def soap(
+    p, g, /,
+    weight_decay, rate,
+):  # fmt: skip
+    """SOAP's end: descent that decays after the step, and not at all at the first."""
+    return (p - rate * g) * (1 - rate * weight_decay)
+
+
+def _relative(lr, eps, step):
+    """The length of a step in units of the parameter's, whose smallest length is given."""
+    return {"relative_rate": minimum(lr, 1 / sqrt(step)), "smallest": eps[1]}
+
+
+@rule(derive=_relative)
+def adafactor(
+    p, g, /,
+    lr, d, weight_decay, relative_rate, smallest,
+):  # fmt: skip
+    """Adafactor's end: a step as long as its direction, at most d, times the parameter's length."""
+    length = maximum(sqrt(mean(g * g)) / d, 1)
+    rate = relative_rate * maximum(sqrt(mean(p * p)), smallest) / length
+    return p * (1 - lr * weight_decay) - rate * g
