@@ -14,9 +14,11 @@ from ._rule import rule
 def adagrad(
     p, g, sum, /,
     lr, lr_decay, weight_decay, eps, step,
+    *, with_weight_decay,
 ):  # fmt: skip
     """Adagrad: the gradient over the root of the sum of all squares so far."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     sum = sum + g * g
     return p - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(sum) + eps), sum
 
@@ -25,9 +27,11 @@ def adagrad(
 def adadelta(
     p, g, square_avg, acc_delta, /,
     lr, rho, eps, weight_decay,
+    *, with_weight_decay,
 ):  # fmt: skip
     """Adadelta: a step as long as recent steps, where the gradient is as long as recent ones."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     square_avg = rho * square_avg + (1 - rho) * g * g
     delta = sqrt(acc_delta + eps) / sqrt(square_avg + eps) * g
     acc_delta = rho * acc_delta + (1 - rho) * delta * delta

@@ -14,9 +14,11 @@ from ._rule import rule
 def adamax(
     p, g, exp_avg, exp_inf, /,
     lr, beta1, beta2, eps, weight_decay, step,
+    *, with_weight_decay,
 ):  # fmt: skip
     """Adamax: Adam with the largest recent gradient where the root of the mean square was."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_inf = maximum(beta2 * exp_inf, absolute(g) + eps)
     return p - lr / (1 - beta1**step) * exp_avg / exp_inf, exp_avg, exp_inf
@@ -38,12 +40,12 @@ def _nesterov(lr, beta1, momentum_decay, mu_product, step):
 def nadam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step, gradient_rate, momentum_rate,
-    *, decoupled_weight_decay,
+    *, with_weight_decay, decoupled_weight_decay,
 ):  # fmt: skip
     """NAdam and NAdamW: Adam that steps along the average of the gradient after this one."""
     if decoupled_weight_decay:
         p = p * (1 - lr * weight_decay)
-    else:
+    elif with_weight_decay:
         g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
@@ -74,12 +76,12 @@ def _rectified(lr, beta1, beta2, step):
 def radam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, plain_rate, adaptive_rate,
-    *, decoupled_weight_decay,
+    *, with_weight_decay, decoupled_weight_decay,
 ):  # fmt: skip
     """RAdam and RAdamW: momentum alone until the average square can be trusted, then Adam."""
     if decoupled_weight_decay:
         p = p * (1 - lr * weight_decay)
-    else:
+    elif with_weight_decay:
         g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g

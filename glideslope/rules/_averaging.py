@@ -28,9 +28,11 @@ def _averaging(lr, lambd, alpha, t0, step, eta, mu):
 def asgd(
     p, g, ax, /,
     lambd, weight_decay, rate, weight, kept,
+    *, with_weight_decay,
 ):  # fmt: skip
     """ASGD: gradient descent with a falling rate, and the mean of the parameters after t0."""
-    g = g + weight_decay * p
+    if with_weight_decay:
+        g = g + weight_decay * p
     p = p * (1 - lambd * rate) - rate * g
     ax = kept * ax
     return p, ax + weight * (p - ax)
