@@ -20,9 +20,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from glideslope.optim._accumulated import Adadelta, Adagrad
+from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
+from glideslope.optim._averaging import ASGD
 from glideslope.optim._momentum import SGD, Lion
 from glideslope.optim._rule_optimizer import RuleOptimizer
+from glideslope.optim._signs import Rprop
 from glideslope.rules import Rule, rule
 
 BLOCKS = 9
@@ -73,6 +77,13 @@ ROWS = {
     "RMSprop": Row(RMSprop, torch.optim.RMSprop, {}, 1, False),
     "Adam": Row(Adam, torch.optim.Adam, {}, 2, True),
     "AdamW": Row(AdamW, torch.optim.AdamW, {}, 2, True),
+    "Adagrad": Row(Adagrad, torch.optim.Adagrad, {}, 1, True),
+    "Adadelta": Row(Adadelta, torch.optim.Adadelta, {}, 2, False),
+    "Adamax": Row(Adamax, torch.optim.Adamax, {}, 2, False),
+    "NAdam": Row(NAdam, torch.optim.NAdam, {}, 2, False),
+    "RAdam": Row(RAdam, torch.optim.RAdam, {}, 2, False),
+    "ASGD": Row(ASGD, torch.optim.ASGD, {}, 1, False),
+    "Rprop": Row(Rprop, torch.optim.Rprop, {}, 2, False),
 }
 
 
