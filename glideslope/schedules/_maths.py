@@ -95,10 +95,19 @@ class Arrays:
         return self._table(table)[index]
 
     def select(self, t: Any, starts: Sequence[float], parts: Sequence[Any]) -> Any:
-        values = parts[0]._at(t, self)
-        for start, part in zip(map(float, starts[1:]), parts[1:], strict=True):
-            values = self.where(t < start, values, part._at(t - start, self))
+        low, high = self._reach(t, starts)
+        values = parts[low]._at(t - float(starts[low]), self)
+        for k in range(low + 1, high + 1):
+            start = float(starts[k])
+            values = self.where(t < start, values, parts[k]._at(t - start, self))
         return values
+
+    def _reach(self, t: Any, starts: Sequence[float]) -> tuple[int, int]:
+        """The first and the last part that any step of ``t`` falls to, where that can be seen."""
+        if self._library.__name__ != "numpy" or t.size == 0:
+            return 0, len(starts) - 1
+        low, high = (float(end.reduce(t, axis=None)) for end in (self.fmin, self.fmax))
+        return max(bisect_right(starts, low) - 1, 0), max(bisect_right(starts, high) - 1, 0)
 
     def _table(self, values: Sequence[float]) -> Any:
         device = {"device": self._like.device} if self._library.__name__ == "torch" else {}

@@ -1,7 +1,7 @@
 """Schedules of NeMo, DeepSpeed, mmengine, pytorch-optimizer, pytorch-scheduler, pytorch-warmup.
 
 As functions of the update t, from their formulas; see `peers_torch`. mmengine 0.10.7,
-pytorch-optimizer 4.1, pytorch-scheduler 0.2.2 and pytorch-warmup 0.2 were stepped beside these once.
+pytorch-optimizer 4.1, pytorch-scheduler 0.2.2 and pytorch-warmup 0.2 were stepped beside these.
 """
 # ruff: noqa: N802  (the names are theirs)
 
