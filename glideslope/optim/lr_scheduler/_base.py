@@ -177,7 +177,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Step without counting it, as torch's composites ask of a member."""
         ledger = self._bind()
         values = self._move(self.last_epoch + 1) if epoch is None else self._jump(epoch)
-        self._last_lr = list(self._write(ledger, values, ledger.port.groups()))
+        self._last_lr = list(self._write(ledger, values, ledger.groups()))
 
     def _clock(self) -> int:
         """The step it is at."""

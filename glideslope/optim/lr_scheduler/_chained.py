@@ -48,7 +48,7 @@ class ChainedScheduler(Composite):
     ) -> None:
         ledger = self._gather(optimizer, schedulers, verbose)
         self._join(ledger)
-        self._last_lr = list(self._write(ledger, self._now(), ledger.port.groups()))
+        self._last_lr = list(self._write(ledger, self._now(), ledger.groups()))
         if self._verbose:
             self._announce(self._clock())
 

@@ -86,7 +86,7 @@ class CyclicLR(CycledMomentum):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        groups = self._bind().port.groups()
+        groups = self._bind().groups()
         self.base_lrs = per_group("base_lr", base_lr, groups)
         self.max_lrs = per_group("max_lr", max_lr, groups)
         up = float(at_least("step_size_up", step_size_up, 0))

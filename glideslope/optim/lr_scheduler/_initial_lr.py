@@ -26,11 +26,12 @@ _MISSING = (
 
 
 class _Record:
-    """What stood in the groups before the first of our schedulers, and what we put there."""
+    """What stood in the groups before our first scheduler, what came later, what we put there."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.found = _read(ledger.port.groups())
+        self.found = _read(ledger.groups())
         self.noted: dict[int, float] = {}
+        self.given: dict[int, float] = {}
 
 
 _RECORDS: WeakKeyDictionary[Ledger, _Record] = WeakKeyDictionary()
@@ -48,13 +49,13 @@ def _read(groups: Sequence[Any]) -> list[float | None]:
 
 def note(ledger: Ledger, bases: Sequence[float]) -> None:
     """Write the bases into the groups, as tensors where the rates are tensors."""
-    for index, base in enumerate(bases[: len(ledger.port.groups())]):
+    for index, base in enumerate(bases[: len(ledger.groups())]):
         note_one(ledger, index, base)
 
 
 def note_one(ledger: Ledger, index: int, base: float) -> None:
     """Write the base of one group."""
-    record, group = _record(ledger), ledger.port.groups()[index]
+    record, group = _record(ledger), ledger.groups()[index]
     rate = group["lr"]
     group[_KEY] = rate.detach().clone().fill_(base) if isinstance(rate, Tensor) else base
     record.noted[index] = base
@@ -62,8 +63,10 @@ def note_one(ledger: Ledger, index: int, base: float) -> None:
 
 def given(ledger: Ledger, index: int) -> float | None:
     """The base that somebody else gave a group that was added later."""
-    record, group = _record(ledger), ledger.port.groups()[index]
-    return float(group[_KEY]) if _KEY in group and index not in record.noted else None
+    record, group = _record(ledger), ledger.groups()[index]
+    if index not in record.noted and _KEY in group:
+        record.given[index] = float(group[_KEY])
+    return record.given.get(index)
 
 
 def required(ledger: Ledger) -> list[float]:
@@ -72,7 +75,7 @@ def required(ledger: Ledger) -> list[float]:
     Raises:
         KeyError: a group has none.
     """
-    groups = ledger.port.groups()
+    groups = ledger.groups()
     for index, group in enumerate(groups):
         if _KEY not in group:
             raise KeyError(_MISSING.format(index))

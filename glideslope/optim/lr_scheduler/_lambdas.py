@@ -33,7 +33,7 @@ class Lambdas(ClosedForm):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        count = len(self._bind().port.groups())
+        count = len(self._bind().groups())
         several = isinstance(lr_lambda, list | tuple)
         self.lr_lambdas = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore
         if len(self.lr_lambdas) != count:

@@ -40,8 +40,8 @@ class CycledMomentum(AbsoluteForm):
 
     def _begin_momentum(self, bases: list[float], maxima: list[float], anew: bool) -> None:
         """Note the ends of the cycle in the groups, as torch does, and read them when resuming."""
-        self.use_beta1 = _uses_betas(self.optimizer, self._bind().port.groups())
-        for index, group in enumerate(self._bind().port.groups()):
+        self.use_beta1 = _uses_betas(self.optimizer, self._bind().groups())
+        for index, group in enumerate(self._bind().groups()):
             if not anew and "max_momentum" in group and "base_momentum" in group:
                 bases[index] = float(group["base_momentum"])
                 maxima[index] = float(group["max_momentum"])

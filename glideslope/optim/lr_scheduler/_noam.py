@@ -55,7 +55,7 @@ class NoamScheduler(AbsoluteForm):
         self.factor = above("factor", factor, 0)
         self.optimizer = optimizer
         peak = self.factor * (self.model_size * self.warmup_steps) ** -0.5
-        self.base_lrs = [peak for _ in self._bind().port.groups()]
+        self.base_lrs = [peak for _ in self._bind().groups()]
         super().__init__(optimizer, last_epoch, verbose)
 
     def _values(self, t: int) -> list[float]:

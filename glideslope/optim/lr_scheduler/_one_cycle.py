@@ -152,7 +152,7 @@ class OneCycleLR(CycledMomentum):
                 f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
-        groups = self._bind().port.groups()
+        groups = self._bind().groups()
         self._max_lrs = per_group("max_lr", max_lr, groups)
         self.base_lrs = [top / above("div_factor", div_factor, 0) for top in self._max_lrs]
         below = above("final_div_factor", final_div_factor, 0)
@@ -174,13 +174,13 @@ class OneCycleLR(CycledMomentum):
 
     def _note_limits(self, ledger: Ledger) -> None:
         """Keep the rates in the groups, where torch looks for them."""
-        limits = zip(ledger.port.groups(), self._max_lrs, self._min_lrs, strict=False)
+        limits = zip(ledger.groups(), self._max_lrs, self._min_lrs, strict=False)
         for group, top, bottom in limits:
             group["max_lr"], group["min_lr"] = top, bottom
 
     def _read_limits(self, ledger: Ledger) -> None:
         """Take the other rates from groups whose first one is the base."""
-        for index, group in enumerate(ledger.port.groups()):
+        for index, group in enumerate(ledger.groups()):
             base = self.base_lrs[index]
             known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
             if known and float(group["initial_lr"]) == base:

@@ -98,7 +98,7 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         self.factor = at_least("factor", factor, 0)
         self.optimizer = optimizer
         ledger = self._bind()
-        count = len(ledger.port.groups())
+        count = len(ledger.groups())
         several = isinstance(min_lr, list | tuple)
         self.default_min_lr = None if several else number("min_lr", min_lr)
         self.min_lrs = list(min_lr) if several else [min_lr] * count  # type: ignore

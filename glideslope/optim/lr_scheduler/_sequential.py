@@ -72,7 +72,7 @@ class SequentialLR(Composite):
         ledger.rebase(self.base_lrs)
         _initial_lr.note(ledger, self.base_lrs)
         self._join(ledger)
-        self._last_lr = list(self._write(ledger, rates, ledger.port.groups()))
+        self._last_lr = list(self._write(ledger, rates, ledger.groups()))
         if self._verbose:
             self._announce(self.last_epoch)
 

@@ -67,7 +67,7 @@ class SWALR(LRScheduler):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        groups = self._bind().port.groups()
+        groups = self._bind().groups()
         for group, rate in zip(groups, per_group("swa_lr", swa_lr, groups), strict=True):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
