@@ -12,6 +12,7 @@ from ._adaptive import Adam, AdamW, RMSprop
 from ._averaging import ASGD
 from ._catalogue import Catalogue, OptimizerRow, available, create
 from ._common import Common
+from ._factored import CAME, Adafactor
 from ._momentum import SGD, Lion, Signum
 from ._muon import Muon, MuonWithAuxAdam
 from ._norm_scaled import LAMB, LARS, MARS, StableAdamW
@@ -67,11 +68,13 @@ __all__ = [
     "AdEMAMix",
     "AdaBelief",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "AdamWScheduleFree",
     "Adamax",
+    "CAME",
     "Catalogue",
     "ChainedScheduler",
     "Common",

@@ -47,7 +47,7 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
     host = not group.get("capturable")
     require(host, "capturable", "be False: updates are counted on the host", True)
     for name, value in group.items():
-        for part in value if isinstance(value, tuple | list) else [value]:
+        for part in _parts(value):
             number = part(0) if isinstance(part, Schedule) else part
             if name in fractions:
                 _require_number(name, number)
@@ -55,6 +55,13 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
             elif name in AT_LEAST_0:
                 _require_number(name, number)
                 require(bool(number >= 0), name, "be at least 0", number)
+
+
+def _parts(value: Any) -> list[Any]:
+    """The numbers of a hyperparameter; None among several leaves one to the optimizer."""
+    if isinstance(value, tuple | list):
+        return [part for part in value if part is not None]
+    return [value]
 
 
 def _require_number(name: str, value: Any) -> None:

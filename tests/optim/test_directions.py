@@ -15,6 +15,7 @@ from torch import Tensor
 from glideslope.errors import InvalidType, InvalidValue, StateMismatch
 from glideslope.optim._adam_successors import AdEMAMix
 from glideslope.optim._directed_optimizer import DirectedOptimizer
+from glideslope.optim._factored import CAME, Adafactor
 from glideslope.optim._muon import Muon, MuonWithAuxAdam, _orthogonal
 from glideslope.optim._param_groups import param_groups
 
@@ -49,6 +50,17 @@ CASES = {
     "muon-matched": Case(
         Muon, torch.optim.Muon, {"lr": 0.01, "adjust_lr_fn": "match_rms_adamw"}, MATRICES
     ),
+    "adafactor": Case(Adafactor, torch.optim.Adafactor, {}, ANY),
+    "adafactor-decay": Case(
+        Adafactor,
+        torch.optim.Adafactor,
+        {"lr": 0.5, "beta2_decay": -0.5, "eps": (1e-3, 0.1), "d": 1.5, "weight_decay": 0.1},
+        ANY,
+    ),
+    "adafactor-maximize": Case(
+        Adafactor, torch.optim.Adafactor, {"lr": 0.1, "maximize": True}, ANY
+    ),
+    "came": Case(CAME, transcriptions.CAME, {"lr": 0.01, "weight_decay": 0.1}, ANY),
     "muon-adam": Case(
         MuonWithAuxAdam,
         transcriptions.MuonWithAdamW,
@@ -64,7 +76,9 @@ torch_cases = {
 every_torch_case = pytest.mark.parametrize("case", torch_cases.values(), ids=torch_cases)
 
 climbing_cases = {
-    name: case for name, case in CASES.items() if "maximize" in signature(case.ours).parameters
+    name: case
+    for name, case in CASES.items()
+    if "maximize" in {*signature(case.ours).parameters} - {*case.arguments}
 }
 
 
@@ -366,3 +380,66 @@ def test_a_group_of_no_matrices_is_all_adamw() -> None:
     optimizer = MuonWithAuxAdam(ours, use_muon=False, betas=(0.9, 0.999), weight_decay=0.01)
     assert_close(train(optimizer, 3), train(torch.optim.AdamW(theirs), 3), 1e-13)
     assert [row.shape for row in optimizer.engine_report()] == ANY
+
+
+# Adafactor and CAME
+
+
+@pytest.mark.parametrize(("kind", "names"), [
+    (Adafactor, {"row_var": (3, 4, 1), "col_var": (3, 1, 5), "step": ()}),
+    (CAME, {"exp_avg": (3, 4, 5), "exp_avg_sq_row": (3, 4, 1), "exp_avg_sq_col": (3, 1, 5),
+            "exp_avg_res_row": (3, 4, 1), "exp_avg_res_col": (3, 1, 5)}),
+])  # fmt: skip
+def test_only_factors_are_kept(kind: Any, names: dict[str, tuple[int, ...]]) -> None:
+    optimizer = kind(parameters([(3, 4, 5)]))
+    (p,) = train(optimizer, 1)
+    assert {name: tuple(value.shape) for name, value in optimizer.state[p].items()} == names
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (5,)])
+@pytest.mark.parametrize("kind", [Adafactor, CAME])
+def test_a_gradient_of_zeros_moves_nothing_that_was_factored(
+    kind: Any, shape: tuple[int, ...]
+) -> None:
+    p = torch.ones(shape, requires_grad=True)
+    optimizer = kind([p])
+    for _ in range(3):
+        p.grad = torch.zeros_like(p)
+        optimizer.step()
+    assert torch.equal(p, torch.ones(shape))
+
+
+def test_a_tiny_eps_is_not_lost_to_underflow() -> None:
+    """Torch clamps the square at ε², which float32 does not hold, and divides 0 by 0."""
+    p = torch.ones(2, 2, requires_grad=True)
+    p.grad = torch.zeros_like(p)
+    Adafactor([p], eps=(1e-30, 1e-3)).step()
+    assert torch.equal(p, torch.ones(2, 2))
+
+
+def test_each_parameter_of_a_group_has_the_eps_of_its_own_dtype() -> None:
+    """Torch's takes the first one's for all."""
+    for first in (torch.float64, torch.bfloat16):
+        params = [torch.ones(1, dtype=first), torch.ones(1)]
+        for p in params:
+            p.requires_grad_().grad = torch.full_like(p, 1e-5)
+        Adafactor(params).step()
+        assert params[1].item() == pytest.approx(0.99)
+
+
+BAD_FACTORED: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "decay": (Adafactor, {"beta2_decay": 0.8}, "`beta2_decay` must be at most 0, got 0.8"),
+    "d": (Adafactor, {"d": 0.5}, "`d` must be at least 1, got 0.5"),
+    "eps": (Adafactor, {"eps": (None, -1.0)}, "`eps` must be at least 0, got -1.0"),
+    "one eps": (Adafactor, {"eps": 1e-8}, "`eps` must be two numbers, got 1e-08"),
+    "threshold": (CAME, {"clip_threshold": 0.0}, "`clip_threshold` must be more than 0"),
+    "betas": (CAME, {"betas": (0.9, 0.999)}, "`betas` must be three numbers"),
+    "large beta": (CAME, {"betas": (0.9, 0.999, 1.0)}, "`betas` must be at least 0 and less"),
+    "came eps": (CAME, {"eps": 1e-8}, "`eps` must be two numbers, got 1e-08"),
+}
+
+
+@pytest.mark.parametrize(("kind", "options", "words"), BAD_FACTORED.values(), ids=BAD_FACTORED)
+def test_bad_arguments_of_factored_ones_are_refused(kind: Any, options: Any, words: str) -> None:
+    with pytest.raises(InvalidValue, match=words):
+        kind([torch.ones(2, 2, requires_grad=True)], **options)

@@ -209,3 +209,29 @@ class MuonWithAdamW(Transcription):
         state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g
         state["exp_avg_sq"] = v = 0.95 * state["exp_avg_sq"] + (1 - 0.95) * g**2
         return m / (1 - 0.9**t) / (torch.sqrt(v / (1 - 0.95**t)) + 1e-8)
+
+
+class CAME(Transcription):
+    """Algorithm 2 of Luo et al., 2023 (arXiv:2307.02047); a vector as in their code."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        square = g**2 + 1e-30
+        if theta.ndim < 2:
+            state["exp_avg_sq"] = v = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * square
+        else:
+            v = self.factored(state, "r", "c", 0.999, square)
+        u = g / torch.sqrt(v)
+        u = u / max(1.0, float(torch.sqrt(torch.mean(u**2))) / 1.0)
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * u
+        if theta.ndim >= 2:
+            instability = (u - m) ** 2 + 1e-16
+            m = m / torch.sqrt(self.factored(state, "R", "C", 0.9999, instability))
+        theta -= group.lr * (m + group.weight_decay * theta)
+
+    def factored(self, state: Any, r: str, c: str, beta: float, square: Tensor) -> Tensor:
+        """Sums over rows and columns, as in the paper: the means of the code are the same."""
+        for name, axis in ((r, -1), (c, -2)):
+            old = state[name] if name in state else torch.zeros_like(square.sum(axis))
+            state[name] = beta * old + (1 - beta) * square.sum(axis)
+        total = state[r].sum(-1)[..., None, None]
+        return state[r].unsqueeze(-1) * state[c].unsqueeze(-2) / total
