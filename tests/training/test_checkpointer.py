@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import glideslope as gs
 from glideslope.errors import CheckpointError, InvalidType, InvalidValue
-from glideslope.training import Checkpointer, _checkpointer
+from glideslope.training import Checkpointer, _checkpointer, _nest
 
 from .values import same
 
@@ -282,6 +282,11 @@ class TestBackground:
             addresses.add(copy["weight"].data_ptr())
             assert same(copy, state(step))
         assert len(addresses) == 1
+
+    def test_a_state_that_changes_its_shape_is_copied_anew(self) -> None:
+        buffers = _nest.Buffers()
+        for tensor in (torch.zeros(4), torch.ones(1), torch.ones(4, dtype=torch.float64)):
+            assert same(buffers.snapshot({"weight": tensor}), {"weight": tensor})
 
     def test_an_error_shows_at_the_next_save_which_is_begun_all_the_same(
         self, tmp_path: Path, held: Held

@@ -102,13 +102,14 @@ def test_the_rest_is_the_same(make: Callable[[], Any], stop: int) -> None:
     assert same(list(epochs(again.loader, 3)), batches[stop:])
 
 
-def test_between_epochs_the_next_one_begins() -> None:
+@pytest.mark.parametrize("make", LOADERS.values(), ids=LOADERS)
+def test_between_epochs_the_next_one_begins(make: Callable[[], Any]) -> None:
     seed(1)
-    run = gs.training.TrainingState(loader=ResumableLoader(LOADERS["shuffled"]()))
+    run = gs.training.TrainingState(loader=ResumableLoader(make()))
     list(run.loader)
     state = run.state_dict()
     second = list(run.loader)
-    again = gs.training.TrainingState(loader=ResumableLoader(LOADERS["shuffled"]()))
+    again = gs.training.TrainingState(loader=ResumableLoader(make()))
     again.load_state_dict(state)
     assert (again.loader.epoch, again.loader.batch) == (1, 0)
     assert same(list(again.loader), second)
@@ -160,6 +161,7 @@ def test_loading_draws_no_global_random_numbers() -> None:
     loader = ResumableLoader(LOADERS["shuffled"]())
     batches = iter(loader)
     next(batches)
+    seed(2)
     before = random.getstate(), torch.get_rng_state()
     ResumableLoader(LOADERS["shuffled"]()).load_state_dict(loader.state_dict())
     assert random.getstate() == before[0]

@@ -21,6 +21,8 @@ from .values import NESTS, bits, same
 Point = namedtuple("Point", "x y")
 BASE = torch.arange(6.0)
 ONE = torch.ones(1)
+COMPLEX = torch.tensor([1 + 2j])
+SQUARE = torch.arange(4.0).reshape(2, 2)
 
 
 @given(NESTS)
@@ -41,6 +43,14 @@ CASES = {
     "a transposed tensor": (BASE.reshape(2, 3).T, torch.tensor([[0.0, 3], [1, 4], [2, 5]])),
     "an expanded tensor": (torch.ones(1).expand(3), torch.ones(3)),
     "a conjugate view": (torch.tensor([1 + 2j]).conj(), torch.tensor([1 - 2j])),
+    "a tensor and its conjugate view": (
+        [COMPLEX, COMPLEX.conj()],
+        [torch.tensor([1 + 2j]), torch.tensor([1 - 2j])],
+    ),
+    "a tensor and its transposed view": (
+        [SQUARE, SQUARE.T],
+        [torch.tensor([[0.0, 1], [2, 3]]), torch.tensor([[0.0, 2], [1, 3]])],
+    ),
     "a parameter": (nn.Parameter(torch.ones(2)), torch.ones(2)),
     "a loss with its graph": (nn.Parameter(torch.ones(2)).sum(), torch.tensor(2.0)),
     "a sparse tensor": (torch.eye(2).to_sparse(), torch.eye(2).to_sparse()),

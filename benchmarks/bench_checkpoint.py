@@ -1,0 +1,99 @@
+"""What a checkpoint costs: the write, the pause in training, the load.
+
+    python -m benchmarks checkpoint              1 GiB
+    python -m benchmarks.bench_checkpoint 256    as many MiB
+
+Saving is held against writing and flushing the same bytes, loading against `torch.load`. Rounds of
+the two alternate, and the best of each counts. A load is measured in a process of its own, as one
+that resumes a run: later loads get their memory from the ones before.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+import glideslope as gs
+
+ROUNDS = 3
+TENSORS = 64
+
+LOAD = """
+import sys, time, torch
+import glideslope as gs
+torch.load(sys.argv[2], weights_only=True)  # imports what it needs
+load = {"torch": lambda path: torch.load(path, weights_only=True), "ours": gs.load_checkpoint}
+started = time.perf_counter()
+load[sys.argv[1]](sys.argv[3])
+print(time.perf_counter() - started)
+"""
+
+
+def main(mebibytes: int = 1024) -> None:
+    state = {str(i): torch.rand(mebibytes * 2**18 // TENSORS) for i in range(TENSORS)}
+    with TemporaryDirectory(dir=Path.cwd()) as folder:
+        save(state, Path(folder))
+        pause(state, Path(folder))
+        load(state, Path(folder))
+
+
+def save(state: dict[str, torch.Tensor], folder: Path) -> None:
+    raw, ours = [], []
+    for _ in range(ROUNDS):
+        raw.append(seconds(lambda: write_and_flush(state, folder / "raw")))
+        ours.append(seconds(lambda: gs.save_checkpoint(state, folder / "a.pt")))
+    report("write and flush the bytes", min(raw))
+    report("save_checkpoint", min(ours), min(raw))
+
+
+def pause(state: dict[str, torch.Tensor], folder: Path) -> None:
+    pauses, writes = [], []
+    with gs.training.Checkpointer(folder / "steps", keep=1) as checkpoints:
+        for step in range(1 + ROUNDS):
+            pauses.append(seconds(lambda: checkpoints.save(step, state)))  # noqa: B023
+            writes.append(pauses[-1] + seconds(checkpoints.wait))
+    report("pause of the first save", pauses[0], min(writes))
+    report("pause of later ones", min(pauses), min(writes))
+
+
+def load(state: dict[str, torch.Tensor], folder: Path) -> None:
+    gs.save_checkpoint(state, folder / "a.pt")
+    gs.save_checkpoint({}, folder / "small.pt")
+    times: dict[str, list[float]] = {"torch": [], "ours": []}
+    for _ in range(ROUNDS):
+        for name, measured in times.items():
+            arguments = [name, str(folder / "small.pt"), str(folder / "a.pt")]
+            command = [sys.executable, "-c", LOAD, *arguments]
+            measured.append(float(subprocess.check_output(command)))
+    report("torch.load", min(times["torch"]))
+    report("load_checkpoint", min(times["ours"]), min(times["torch"]))
+
+
+def write_and_flush(state: dict[str, torch.Tensor], path: Path) -> None:
+    with path.open("wb") as file:
+        for tensor in state.values():
+            file.write(memoryview(tensor.numpy()).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def report(what: str, measured: float, reference: float | None = None) -> None:
+    ratio = "" if reference is None else f"   {measured / reference:5.2f} times"
+    print(f"{what:28s}{measured * 1e3:8.0f} ms{ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
