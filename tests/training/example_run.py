@@ -47,7 +47,31 @@ def warmup_cosine(step: int) -> float:
     return min((step + 1) / 10, 0.5 * (1 + math.cos(math.pi * step / STEPS)))
 
 
-def build(seed: int, workers: int = 0, **parts: Any) -> gs.training.TrainingState:
+def optimizer_of_torch(model: nn.Module) -> dict[str, Any]:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
+    return {
+        "plateau": ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+        "scheduler": LambdaLR(optimizer, warmup_cosine),
+        "optimizer": optimizer,
+    }
+
+
+def optimizer_of_ours(model: nn.Module) -> dict[str, Any]:
+    optimizer = gs.optim.AdamW(model.parameters(), lr=0.02)
+    schedule = gs.warmup(10) >> gs.cosine(STEPS - 10)
+    return {
+        "plateau": gs.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+        "scheduler": gs.optim.lr_scheduler.Scheduler(optimizer, lr=schedule),
+        "optimizer": optimizer,
+    }
+
+
+def build(
+    seed: int,
+    workers: int = 0,
+    optimizer: Callable[[nn.Module], dict[str, Any]] = optimizer_of_torch,
+    **parts: Any,
+) -> gs.training.TrainingState:
     """A run at its beginning, with further ``parts``; ``seed`` decides all of it."""
     torch.manual_seed(seed)
     random.seed(seed)
@@ -55,16 +79,13 @@ def build(seed: int, workers: int = 0, **parts: Any) -> gs.training.TrainingStat
     model = nn.Sequential(
         nn.Linear(8, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1)
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
     order = torch.Generator().manual_seed(seed)
     loader = DataLoader(Noisy(), BATCH_SIZE, shuffle=True, generator=order, num_workers=workers)
     return gs.training.TrainingState(
         loader=gs.training.ResumableLoader(loader),
-        plateau=ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
-        scheduler=LambdaLR(optimizer, warmup_cosine),
         scaler=torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=5),
         stopping=gs.training.EarlyStopping(patience=100, model=model),
-        optimizer=optimizer,
+        **optimizer(model),
         model=model,
         noise=np.random.default_rng(seed),
         step=0,

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDa
 import glideslope as gs
 from glideslope.errors import StateMismatch
 from glideslope.training import ResumableLoader
+from glideslope.training._nest import Buffers
 
 from .values import same
 
@@ -95,7 +96,7 @@ def test_the_rest_is_the_same(make: Callable[[], Any], stop: int) -> None:
     for batch in epochs(run.loader, 3):
         batches.append(batch)
         if len(batches) == stop:
-            state = gs.training._nest.Buffers().snapshot(run.state_dict())
+            state = Buffers().snapshot(run.state_dict())
     seed(2)
     again = gs.training.TrainingState(loader=ResumableLoader(make()))
     again.load_state_dict(state)

@@ -16,6 +16,7 @@ import torch
 
 import glideslope as gs
 from glideslope.training import TrainingState
+from glideslope.training._nest import Buffers
 
 from . import example_run
 from .example_run import STOPS, build, digest, train
@@ -45,18 +46,24 @@ def test_every_stop_ends_with_the_same_bits(tmp_path: Path, workers: int) -> Non
     assert run_program("resume", tmp_path, workers) == straight * len(STOPS)
 
 
+def states_and_end(**options: Any) -> tuple[dict[int, Any], str]:
+    """The states of a run at each of its stops, and the digest of its end."""
+    run, states = build(0, **options), {}
+
+    def keep() -> None:
+        if run.step in STOPS:
+            states[run.step] = Buffers().snapshot(run.state_dict())
+
+    train(run, keep)
+    return states, digest(run)
+
+
 @pytest.fixture(scope="module")
 def halfway() -> tuple[Any, str]:
     """The state of a run in the middle of its second epoch, and the digest of its end."""
     torch.set_num_threads(1)
-    run, states = build(0), []
-
-    def keep() -> None:
-        if run.step == 23:
-            states.append(gs.training._nest.Buffers().snapshot(run.state_dict()))
-
-    train(run, keep)
-    return states[0], digest(run)
+    states, end = states_and_end()
+    return states[23], end
 
 
 def resumed(run: TrainingState, state: Any) -> str:
@@ -68,6 +75,12 @@ def resumed(run: TrainingState, state: Any) -> str:
 def test_a_state_can_be_loaded_again_and_again(halfway: tuple[Any, str]) -> None:
     state, end = halfway
     assert [resumed(build(seed), state) for seed in (1, 2)] == [end, end]
+
+
+def test_our_own_optimizer_and_schedulers_go_on_too() -> None:
+    options = {"optimizer": example_run.optimizer_of_ours}
+    states, end = states_and_end(**options)
+    assert [resumed(build(1, **options), state) for state in states.values()] == [end] * len(STOPS)
 
 
 @pytest.mark.parametrize("order", [sorted, lambda names: sorted(names, reverse=True)])
@@ -117,9 +130,8 @@ def test_whatever_is_forgotten_changes_the_end(
     """So the tests above would notice."""
     other = build(4)
     next(iter(other.loader))
-    state, end = dict(halfway[0]), halfway[1]
-    state = gs.training._nest.Buffers().snapshot(state)
-    forget(state, gs.training._nest.Buffers().snapshot(other.state_dict()))
+    state, end = Buffers().snapshot(halfway[0]), halfway[1]
+    forget(state, Buffers().snapshot(other.state_dict()))
     assert resumed(build(5), state) != end
 
 
