@@ -99,8 +99,9 @@ class ResumableLoader(Generic[Batch]):
     def _fast_forward(self, beginning: dict[str, Any]) -> Iterator[Batch]:
         set_global_state(beginning["random"])
         self._set_generators(beginning["generators"])
-        if beginning["sampler_epoch"] is not None:
-            self._sampler().set_epoch(beginning["sampler_epoch"])
+        for sampler, epoch in zip(self._samplers(), beginning["epochs"], strict=True):
+            if epoch is not None:
+                sampler.set_epoch(epoch)
         batches = iter(self.loader)
         for used in range(self.batch):
             if next(batches, self) is self:
@@ -108,23 +109,27 @@ class ResumableLoader(Generic[Batch]):
         return batches
 
     def _position(self) -> dict[str, Any]:
-        has_epochs = hasattr(self._sampler(), "set_epoch")
         return {
             "random": global_state(),
             "generators": [stream_state(generator) for generator in self._generators()],
-            "sampler_epoch": self._sampler().epoch if has_epochs else None,
+            "epochs": [_epoch(sampler) for sampler in self._samplers()],
         }
 
-    def _sampler(self) -> Any:
-        return getattr(self.loader, "sampler", None)
+    def _samplers(self) -> list[Any]:
+        """Whoever decides the order; not all loaders have them, and some are twice the same."""
+        batches = getattr(self.loader, "batch_sampler", None)
+        return [getattr(self.loader, "sampler", None), batches, getattr(batches, "sampler", None)]
 
     def _generators(self) -> list[torch.Generator]:
         """The generators of the loader and of its samplers, each once."""
-        batches = getattr(self.loader, "batch_sampler", None)
-        owners = [self.loader, self._sampler(), batches, getattr(batches, "sampler", None)]
-        held = [getattr(owner, "generator", None) for owner in owners]
+        held = [getattr(owner, "generator", None) for owner in (self.loader, *self._samplers())]
         return list({id(g): g for g in held if isinstance(g, torch.Generator)}.values())
 
     def _set_generators(self, states: list[Any]) -> None:
         for generator, state in zip(self._generators(), states, strict=True):
             set_stream_state(generator, state)
+
+
+def _epoch(sampler: Any) -> int | None:
+    """The epoch that a sampler was told by ``set_epoch``."""
+    return getattr(sampler, "epoch", None) if hasattr(sampler, "set_epoch") else None
