@@ -22,6 +22,7 @@ from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
 from ._schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
 from ._signs import Rprop
+from ._soap import SOAP
 from .lr_scheduler import (
     EPOCH_DEPRECATION_WARNING,
     SWALR,
@@ -114,6 +115,7 @@ __all__ = [
     "RuleOptimizer",
     "SGD",
     "SGDScheduleFree",
+    "SOAP",
     "SWALR",
     "ScheduleFree",
     "Scheduler",

@@ -46,7 +46,18 @@ def test_every_row_can_be_made_and_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("SGD", 0), ("Lion", 4), ("RMSprop", 4), ("AdamW", 8), ("AdEMAMix", 12), ("LBFGS", None)],
+    [
+        ("SGD", 0),
+        ("Adafactor", 2 * 4 / 64),
+        ("Lion", 4),
+        ("Muon", 4),
+        ("CAME", 4 + 4 * 4 / 64),
+        ("RMSprop", 4),
+        ("AdamW", 8),
+        ("AdEMAMix", 12),
+        ("SOAP", 24),
+        ("LBFGS", None),
+    ],
 )
 def test_the_state_is_what_the_papers_say(name: str, size: float | None) -> None:
     assert ROWS[name].state_bytes == size

@@ -235,3 +235,49 @@ class CAME(Transcription):
             state[name] = beta * old + (1 - beta) * square.sum(axis)
         total = state[r].sum(-1)[..., None, None]
         return state[r].unsqueeze(-1) * state[c].unsqueeze(-2) / total
+
+
+class SOAP(Transcription):
+    """Algorithm 3 of Vyas et al., 2024 (arXiv:2409.11321), with their code's first step and order.
+
+    M is in the parameter's own axes; a side longer than ``max_precond_dim`` is not turned.
+    """
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        weight = theta.view(theta.shape[0], -1) if theta.ndim > 1 else theta.view(-1, 1)
+        g = g.reshape(weight.shape)
+        sides = [theta.ndim > 1 and n <= getattr(group, "max_precond_dim", 10000) for n in g.shape]
+        t = t - 1
+        if t == 0:
+            state["exp_avg"] = state["exp_avg_sq"] = torch.zeros_like(g)
+            self.accumulate(state, g, 0.0, 0.05)
+            state["Q"] = [
+                torch.linalg.eigh(state[name])[1].flip(1) if turns else torch.eye(n, dtype=g.dtype)
+                for name, turns, n in zip("LR", sides, g.shape, strict=True)
+            ]
+            return
+        left, right = state["Q"]
+        state["exp_avg"] = m = 0.95 * state["exp_avg"] + 0.05 * g
+        turned, m = left.T @ g @ right, left.T @ m @ right
+        state["exp_avg_sq"] = v = 0.95 * state["exp_avg_sq"] + 0.05 * turned**2
+        n = m / (1 - 0.95**t) / (torch.sqrt(v / (1 - 0.95**t)) + 1e-8)
+        weight -= group.lr * left @ n @ right.T
+        weight -= group.lr * group.weight_decay * weight
+        self.accumulate(state, g, 0.95, 0.05)
+        if t % group.precondition_frequency == 0:
+            state["Q"] = list(state["Q"])
+            for i, (name, turns) in enumerate(zip("LR", sides, strict=True)):
+                if turns:
+                    self.refresh(state, name, i)
+
+    def accumulate(self, state: Any, g: Tensor, old: float, new: float) -> None:
+        for name, product in (("L", g @ g.T), ("R", g.T @ g)):
+            state[name] = old * state[name] + new * product if old else new * product
+
+    def refresh(self, state: Any, name: str, i: int) -> None:
+        covariance, basis = state[name], state["Q"][i]
+        estimates = torch.diag(basis.T @ covariance @ basis)
+        order = torch.argsort(estimates, descending=True)
+        v = state["exp_avg_sq"]
+        state["exp_avg_sq"] = v[order] if i == 0 else v[:, order]
+        state["Q"][i] = torch.linalg.qr(covariance @ basis[:, order])[0]

@@ -1,0 +1,241 @@
+"""SOAP: Adam in the directions in which gradients have varied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from glideslope import rules
+from glideslope.errors import require
+
+from ._common import Common
+from ._directed_optimizer import DirectedOptimizer
+from ._direction import Direction, State
+from ._hyperparameters import Scalar
+from ._optimizer import Params
+from ._plan import Group
+
+SIDES = ("row", "col")
+
+
+class Rotated(Direction):
+    """The direction of Adam's step, taken in bases that turn with the gradients.
+
+    For each side of the matrix the average of its gradients' products, the covariance, and its
+    eigenvectors, the basis, are kept. Both averages of Adam are of gradients in the bases.
+    """
+
+    state = (
+        "exp_avg",
+        "exp_avg_sq",
+        "row_covariance",
+        "col_covariance",
+        "row_basis",
+        "col_basis",
+    )
+    widens_state = True
+
+    def shapes(self, p: Tensor, group: Group) -> dict[str, Sequence[int]]:
+        """Two squares for each side that turns, beside Adam's averages."""
+        kept: dict[str, Sequence[int]] = {"exp_avg": p.shape, "exp_avg_sq": p.shape}
+        sides = _matrix(p).shape if p.ndim > 1 else ()
+        for name, side in zip(SIDES, sides, strict=False):
+            if side <= group["max_precond_dim"]:
+                kept |= {f"{name}_covariance": (side, side), f"{name}_basis": (side, side)}
+        return kept
+
+    def __call__(
+        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
+    ) -> tuple[Tensor, State]:
+        """The first gradient finds the bases; Adam begins with the second."""
+        g, shape = _matrix(g), g.shape
+        averages: State = {name: _matrix(state[name]) for name in ("exp_avg", "exp_avg_sq")}
+        covariances, bases = _squares(state, "covariance"), _squares(state, "basis")
+        found = torch.zeros_like(g)
+        if step > 1:
+            found, averages = _adam_step(g, averages, bases, group, step - 1)
+        covariances = _averaged(covariances, g, _covariance_share(group))
+        if step == 1:
+            bases = {name: _eigenvectors(each) for name, each in covariances.items()}
+        elif (step - 1) % group["precondition_frequency"] == 0:
+            averages, bases = _refreshed(averages, covariances, bases)
+        kept = {name: value.reshape(shape) for name, value in averages.items()}
+        return found.reshape(shape), {
+            **kept,
+            **{f"{name}_covariance": value for name, value in covariances.items()},
+            **{f"{name}_basis": value for name, value in bases.items()},
+        }
+
+
+def _adam_step(
+    g: Tensor, averages: State, bases: State, group: Group, step: int
+) -> tuple[Tensor, State]:
+    """The direction of a step of Adam in the bases, which is a step from 0 at the rate -1."""
+    beta1, beta2 = group["betas"]
+    scalars = {"lr": -1.0, "beta1": beta1, "beta2": beta2, "eps": group["eps"]}
+    options = dict.fromkeys(rules.adam.options, False)
+    found, exp_avg, exp_avg_sq, _ = rules.adam(
+        0.0,
+        _into(g, bases),
+        averages["exp_avg"],
+        averages["exp_avg_sq"],
+        None,
+        weight_decay=0.0,
+        step=step,
+        **scalars,
+        **options,
+    )
+    return _out_of(found, bases), {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+
+
+def _matrix(tensor: Tensor) -> Tensor:
+    """The first dimension against all others; a vector or a number stays as it is."""
+    return tensor.flatten(1) if tensor.ndim > 1 else tensor
+
+
+def _squares(state: State, kind: str) -> State:
+    """The covariances or the bases that there are, by side."""
+    return {name: state[f"{name}_{kind}"] for name in SIDES if f"{name}_{kind}" in state}
+
+
+def _covariance_share(group: Group) -> float:
+    """How much of the new products enters the covariances."""
+    beta = group["betas"][1] if group["shampoo_beta"] is None else group["shampoo_beta"]
+    return 1.0 - float(beta)
+
+
+def _averaged(covariances: State, g: Tensor, share: float) -> State:
+    products = {"row": lambda: g @ g.T, "col": lambda: g.T @ g}
+    return {name: old.lerp(products[name](), share) for name, old in covariances.items()}
+
+
+def _into(matrix: Tensor, bases: State) -> Tensor:
+    """A matrix as it is seen in the bases."""
+    if "row" in bases:
+        matrix = bases["row"].T @ matrix
+    return matrix @ bases["col"] if "col" in bases else matrix
+
+
+def _out_of(matrix: Tensor, bases: State) -> Tensor:
+    """The inverse of `_into`."""
+    return _into(matrix, {name: basis.T for name, basis in bases.items()})
+
+
+def _eigenvectors(covariance: Tensor) -> Tensor:
+    """Those of the largest eigenvalues first."""
+    vectors: Tensor = torch.linalg.eigh(covariance).eigenvectors
+    return vectors.flip(1)
+
+
+def _refreshed(averages: State, covariances: State, bases: State) -> tuple[State, State]:
+    """Bases that are nearer to the eigenvectors, and the averages as they are seen in them.
+
+    The averaged gradient is turned along. Squares cannot be: those of each axis go where it goes.
+    """
+    exp_avg, exp_avg_sq = _out_of(averages["exp_avg"], bases), averages["exp_avg_sq"]
+    turned = {}
+    for axis, name in enumerate(SIDES):
+        if name in bases:
+            turned[name], order = _power_iteration(covariances[name], bases[name])
+            exp_avg_sq = exp_avg_sq.index_select(axis, order)
+    return {"exp_avg": _into(exp_avg, turned), "exp_avg_sq": exp_avg_sq}, turned
+
+
+def _power_iteration(covariance: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """One step towards the eigenvectors, and where each axis of the old basis has gone."""
+    product = covariance @ basis
+    order = (basis * product).sum(0).argsort(descending=True)
+    return torch.linalg.qr(product[:, order]).Q, order
+
+
+class SOAP(DirectedOptimizer):
+    r"""Adam in the eigenvectors of the gradients' covariances: Shampoo's bases, Adam's step.
+
+    .. math::
+        G'_t &= Q_L^\top G_t Q_R, \quad D_t = Q_L \operatorname{Adam}(G'_t) Q_R^\top, \quad
+        P_t = (1 - \eta\lambda) (P_{t-1} - \eta D_t) \\
+        L_t &= \beta L_{t-1} + (1 - \beta) G_t G_t^\top, \quad
+        R_t = \beta R_{t-1} + (1 - \beta) G_t^\top G_t
+
+    The first gradient only starts L and R, whose eigenvectors become Q; nothing moves. Every
+    ``precondition_frequency`` steps Q is improved by one power iteration and made orthogonal
+    again; the averaged gradient turns with it, and the averaged squares follow their axes. Of a
+    parameter with more than two dimensions, the first is the rows and all others the columns. One
+    of fewer is updated as by Adam.
+
+    State is always float32 or wider: for a square matrix, six times as many numbers as it has.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        betas: Adam's β₁ and β₂.
+        shampoo_beta: β; by default β₂.
+        eps: Adam's ε, added to the corrected root.
+        weight_decay: λ, decoupled from the gradient, after the step.
+        precondition_frequency: how many steps bases are kept.
+        max_precond_dim: a longer side is not turned: it keeps its own axes.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.tensor([[3.0, 0.0], [0.0, 2.0]], requires_grad=True)
+        >>> optimizer = SOAP([weight], lr=0.5, weight_decay=0.0)
+        >>> for _ in range(2):
+        ...     optimizer.zero_grad()
+        ...     weight.square().sum().backward()
+        ...     optimizer.step()    # the first only finds the bases
+        >>> weight
+        tensor([[2.5000, 0.0000],
+                [0.0000, 1.5000]], requires_grad=True)
+
+    Source: Vyas et al., `SOAP: Improving and Stabilizing Shampoo using Adam
+    <https://arxiv.org/abs/2409.11321>`_ (2024), in the form of their published code, but for two
+    things: ε is added after the correction of the root, as in `Adam`, not before; and the averaged
+    gradient stays in the bases between two of their changes, which is the same number.
+    """
+
+    rule = rules.soap
+    direction = Rotated()
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 3e-3,
+        betas: tuple[Scalar, Scalar] = (0.95, 0.95),
+        shampoo_beta: Scalar | None = None,
+        eps: Scalar = 1e-8,
+        weight_decay: Scalar = 1e-2,
+        precondition_frequency: int = 10,
+        max_precond_dim: int = 10_000,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "shampoo_beta": shampoo_beta,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "precondition_frequency": precondition_frequency,
+            "max_precond_dim": max_precond_dim,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults, **common)
+
+    def _check_group(self, group: Group) -> None:
+        super()._check_group(group)
+        steps, longest, beta = (
+            group[name] for name in ("precondition_frequency", "max_precond_dim", "shampoo_beta")
+        )
+        require(steps >= 1, "precondition_frequency", "be at least 1", steps)
+        require(longest >= 0, "max_precond_dim", "be at least 0", longest)
+        sound = beta is None or bool(0 <= beta < 1)
+        require(sound, "shampoo_beta", "be at least 0 and less than 1", beta)
