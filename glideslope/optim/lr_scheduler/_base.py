@@ -245,6 +245,13 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Go back to the bases without what gone schedulers made of them."""
         self._base_on(self._origins)
 
+    def _saved_bases(self) -> list[float] | None:
+        """The bases, if a state holds them."""
+        return self.base_lrs
+
+    def _share_bases(self, bases: list[float]) -> None:
+        """Learn the bases that the other members of a composite have loaded."""
+
     def _settle(self) -> None:
         """Write what goes along with the rates; a composite asks for it when it has been loaded."""
 

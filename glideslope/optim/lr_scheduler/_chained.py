@@ -47,10 +47,14 @@ class ChainedScheduler(Composite):
         self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
     ) -> None:
         ledger = self._gather(optimizer, schedulers, verbose)
-        self._join(ledger)
-        self._last_lr = list(self._write(ledger, self._now(), ledger.groups()))
+        self._reenter(ledger, None)  # the members have written their factors already
+        self._last_lr = list(ledger.written)
         if self._verbose:
             self._announce(self._clock())
+
+    @property
+    def _starts_anew(self) -> bool:  # type: ignore[override]
+        return any(getattr(member, "_starts_anew", False) for member in self._members)
 
     @property
     def base_lrs(self) -> list[float]:  # type: ignore[override]

@@ -26,6 +26,8 @@ class Foreign:
         bases = getattr(scheduler, "base_lrs", None) or scheduler.get_last_lr()
         self.base_lrs = plain(bases)
         self._rates = plain(scheduler.get_last_lr())
+        if scheduler.last_epoch == 0:  # what it has written may have others' factors in it
+            self._begin()
 
     def _clock(self) -> int:
         return self.scheduler.last_epoch  # type: ignore[no-any-return]
@@ -72,6 +74,12 @@ class Foreign:
         self._rates = plain(state.get("_last_lr", self._rates))
 
     def _begin_anew(self) -> None:
+        pass
+
+    def _saved_bases(self) -> list[float]:
+        return self.base_lrs
+
+    def _share_bases(self, bases: list[float]) -> None:
         pass
 
     def _settle(self) -> None:
@@ -180,6 +188,17 @@ class Composite(Composable):
         super()._adopt({key: state[key] for key in state if key != "_schedulers"})
         for member, saved in zip(self._members, members, strict=True):
             member._load(saved)
+        bases = self._saved_bases()
+        if bases is not None:
+            self._share_bases(bases)
+
+    def _saved_bases(self) -> list[float] | None:
+        known = (member._saved_bases() for member in self._members)
+        return next((bases for bases in known if bases is not None), None)
+
+    def _share_bases(self, bases: list[float]) -> None:
+        for member in self._members:
+            member._share_bases(bases)
 
     def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
         super()._reenter(ledger, rates)

@@ -223,6 +223,12 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         self._bases = [*self._bases[:group], base, *self._bases[group + 1 :]]
         self._last_lr = [*self._last_lr[:group], base, *self._last_lr[group + 1 :]]
 
+    def _saved_bases(self) -> list[float] | None:
+        return None
+
+    def _share_bases(self, bases: list[float]) -> None:
+        self._bases = list(bases)
+
     def _base_on(self, bases: list[float]) -> None:
         self._bases, self._last_lr = list(bases), list(bases)
 
