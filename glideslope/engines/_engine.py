@@ -98,6 +98,13 @@ class Batch(ABC):
         """The sum of the squares of all gradients, in double precision."""
 
     @abstractmethod
+    def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
+        """What a rule that returns nothing but totals gives, added up over every slot.
+
+        Its state is among that of the recipe's rule.
+        """
+
+    @abstractmethod
     def run(self, cohorts: Sequence[Values]) -> None:
         """Update every slot in place with the scalars of its cohort."""
 

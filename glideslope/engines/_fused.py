@@ -79,8 +79,12 @@ class FusedBatch(Batch):
         self._watch, self._gradients = Watch(gradients), gradients
         self._addresses = list(map(Tensor.data_ptr, self._parameters))
         self._state_addresses = list(map(Tensor.data_ptr, self._states))
-        self._rows = _Rows(kernel, [slot.cohort for slot in slots])
-        self._table = self._new_table()
+        self._cohorts = [slot.cohort for slot in slots]
+        self._rows = _Rows(kernel, self._cohorts)
+        self._table = _new_table(kernel, self._rows, self._parameters)
+        self._table.addresses[:, 0] = self._addresses
+        states = np.array(self._state_addresses, np.int64).reshape(-1, len(slots))
+        self._table.addresses[:, 2:] = states.T
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         if not self._watch.all_unchanged(gradients):
@@ -107,14 +111,17 @@ class FusedBatch(Batch):
         (squares,) = self._table.totals(compiled(sum_of_squares(self._kernel.dtypes[1])), 1)
         return float(squares.sum())
 
+    def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
+        kernel = self._kernel.measuring_by(measure)
+        rows = _Rows(kernel, self._cohorts)
+        table = _new_table(kernel, rows, self._parameters)
+        columns = [list(self._kernel.arrays).index(name) for name in kernel.arrays]
+        table.addresses[:] = self._table.addresses[:, columns]
+        return [float(total.sum()) for total in _measured(kernel, rows, table, cohorts)]
+
     def run(self, cohorts: Sequence[Values]) -> None:
-        totals: list[NDArray[np.float64]] = []
-        *measuring, _ = self._kernel.line.stages
-        for number, stage in enumerate(measuring):
-            self._rows.fill(self._table, number, cohorts, totals)
-            function = compiled(self._kernel.measure(number))
-            totals += self._table.totals(function, len(stage.outputs))
-        self._rows.fill(self._table, len(measuring), cohorts, totals)
+        totals = _measured(self._kernel, self._rows, self._table, cohorts)
+        self._rows.fill(self._table, len(self._kernel.line.measuring), cohorts, totals)
         self._table.run(self._function, self._seed())
         if self._kernel.recipe.zeroing:
             for i in self._foreign:
@@ -122,15 +129,6 @@ class FusedBatch(Batch):
 
     def release(self) -> None:
         self._gradients, self._copies = (), []
-
-    def _new_table(self) -> Table:
-        counts = [real_count(parameter) for parameter in self._parameters]
-        rows = np.zeros((self._rows.height, self._kernel.row_width), self._kernel.real)
-        table = Table(counts, self._rows.row_of, len(self._kernel.dtypes), rows)
-        table.addresses[:, 0] = self._addresses
-        states = np.array(self._state_addresses, np.int64).reshape(-1, len(counts))
-        table.addresses[:, 2:] = states.T
-        return table
 
     def _seed(self) -> int:
         """Fresh randomness where it is used; `torch.manual_seed` makes it repeatable."""
@@ -172,6 +170,24 @@ class _Rows:
                 table.rows[members, len(self._kernel.line.constants) :] = extras
             else:
                 table.rows[cohort] = [*constants, *extras]
+
+
+def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> Table:
+    """A table of these parameters that has no addresses yet."""
+    counts = [real_count(parameter) for parameter in parameters]
+    scalars = np.zeros((rows.height, kernel.row_width), kernel.real)
+    return Table(counts, rows.row_of, len(kernel.dtypes), scalars)
+
+
+def _measured(
+    kernel: Kernel, rows: _Rows, table: Table, cohorts: Sequence[Values]
+) -> list[NDArray[np.float64]]:
+    """The totals of a rule, each over every tensor."""
+    totals: list[NDArray[np.float64]] = []
+    for number, stage in enumerate(kernel.line.measuring):
+        rows.fill(table, number, cohorts, totals)
+        totals += table.totals(compiled(kernel.measure(number)), len(stage.outputs))
+    return totals
 
 
 def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:

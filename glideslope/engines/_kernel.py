@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from glideslope.rules import Rule
+
 from ._engine import COMPENSATION, EMA, EMA_WEIGHT, FACTOR, Recipe
 from ._line import Stage
 from ._specialise import StraightLine, specialise
@@ -59,6 +61,12 @@ class Kernel:
         results = [name for name in self.line.elements if name != "g"]
         loop = [*self._loads(), *self._call(results), *self._after()]
         return self._module(self.line.stages[-1], [_loop(loop)], "sweep({arguments})", "inline")
+
+    def measuring_by(self, rule: Rule) -> Kernel:
+        """What kernels of another rule are made from, on some of the same arrays."""
+        recipe = Recipe(rule, frozenset(), maximize=self.recipe.maximize, scaled=self.recipe.scaled)
+        dtypes = tuple(self.arrays[name] for name in ("p", "g", *rule.state))
+        return Kernel(recipe, self.real, dtypes)
 
     def measure(self, number: int) -> str:
         """The module of the kernel that adds up the totals of an earlier stage of the rule."""

@@ -55,6 +55,7 @@ class Line:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.constants: list[ast.expr] = []
+        self.gives_totals = False
         self._names = {**formula_names(rule), "_sqrt": rules.sqrt}
         self._elements = {"p", "g", *rule.state}
         self._scalar_lines: list[tuple[int, ast.stmt]] = []
@@ -68,6 +69,11 @@ class Line:
     def last_stage(self) -> int:
         """The number of passes before the last one."""
         return 1 + max(self._totals, default=-1)
+
+    @property
+    def stage_count(self) -> int:
+        """How many passes there are."""
+        return self.last_stage + (not self.gives_totals)
 
     def add(self, statement: ast.stmt) -> None:
         """Take the next statement."""
@@ -85,15 +91,18 @@ class Line:
 
     def stage(self, number: int, kept: tuple[str, ...]) -> Stage:
         """What one pass computes, where the state ``kept`` exists."""
-        results = dict(zip(("p", *self.rule.state), self._results, strict=True))
-        totals = [f"_e{i}" for i, stage in enumerate(self._totals) if stage == number]
-        finals = [ast.unparse(results[name]) for name in ("p", *kept)]
         return Stage(
             body=tuple(ast.unparse(line) for stage, line in self._element_lines if stage <= number),
-            outputs=tuple(finals if number == self.last_stage else totals),
+            outputs=tuple(self._outputs(number, kept)),
             known=tuple(self._known_at(number)),
             prologue=self._prologue(number),
         )
+
+    def _outputs(self, stage: int, kept: tuple[str, ...]) -> list[str]:
+        if stage < self.last_stage:
+            return [f"_e{i}" for i, given in enumerate(self._totals) if given == stage]
+        results = dict(zip(("p", *self.rule.state), self._results, strict=True))
+        return [ast.unparse(results[name]) for name in ("p", *kept)]
 
     def _assign(self, name: str, value: ast.expr) -> None:
         if self._is_scalar(value):
@@ -110,9 +119,14 @@ class Line:
         lines.append((stage, _placed(ast.Assign([ast.Name(name, ast.Store())], value))))
 
     def _finish(self, results: list[ast.expr]) -> None:
-        if len(results) != 1 + len(self.rule.state):
+        results = [self._summed(result) for result in results]
+        totals = [f"_t{i}" for i in range(len(self._totals))]
+        if [ast.unparse(result) for result in results] == totals:
+            self.gives_totals = True
+        elif len(results) == 1 + len(self.rule.state):
+            self._results = [self._element(result) for result in results]
+        else:
             raise InvalidValue(f"rule `{self.rule.name}` must return p and each state, in order")
-        self._results = [self._element(self._summed(result)) for result in results]
 
     def _stage_of(self, node: ast.AST) -> int:
         return max((self._stages.get(name, 0) for name in _names(node)), default=0)

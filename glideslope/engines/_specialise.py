@@ -32,11 +32,18 @@ class StraightLine:
         elements: the arguments that are numbers of one element: ``p``, ``g`` and the state.
         constants: the scalar expressions that the lines name ``_c0``, ``_c1``, ...
         stages: the passes, most often one.
+        gives_totals: whether the last of them adds up totals as well, and nothing is updated.
     """
 
     elements: tuple[str, ...]
     constants: tuple[str, ...]
     stages: tuple[Stage, ...]
+    gives_totals: bool
+
+    @property
+    def measuring(self) -> tuple[Stage, ...]:
+        """The passes that add up totals."""
+        return self.stages if self.gives_totals else self.stages[:-1]
 
 
 @cache
@@ -54,5 +61,6 @@ def specialise(rule: Rule, options: frozenset[str]) -> StraightLine:
     return StraightLine(
         elements=("p", "g", *kept),
         constants=tuple(ast.unparse(value) for value in line.constants),
-        stages=tuple(line.stage(number, kept) for number in range(line.last_stage + 1)),
+        stages=tuple(line.stage(number, kept) for number in range(line.stage_count)),
+        gives_totals=line.gives_totals,
     )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from glideslope.rules import Rule
+
 from ._engine import (
     COMPENSATION,
     EMA,
@@ -58,6 +60,13 @@ class TensorBatch(Batch):
     def sum_of_squares(self) -> float:
         return float(sum(map(_square, self._gradients)))
 
+    def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
+        by_slot = [
+            _totals(self._recipe, measure, slot, gradient, cohorts[slot.cohort])
+            for slot, gradient in zip(self._slots, self._gradients, strict=True)
+        ]
+        return [float(sum(column)) for column in zip(*by_slot, strict=True)]
+
     def run(self, cohorts: Sequence[Values]) -> None:
         for slot, gradient in zip(self._slots, self._gradients, strict=True):
             update(self._recipe, slot, gradient, cohorts[slot.cohort])
@@ -86,6 +95,19 @@ def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None
     _keep(recipe, slot, new_state)
     if recipe.zeroing:
         gradient.zero_()
+
+
+def _totals(
+    recipe: Recipe, measure: Rule, slot: Slot, gradient: Tensor, values: Values
+) -> tuple[Tensor, ...]:
+    """What a rule of totals gives for one parameter."""
+    state = [real_view(slot.state[name]) for name in measure.state]
+    parameter, g = real_view(slot.parameter), real_view(_dense(gradient).resolve_conj())
+    real = compute_dtype(parameter, g, *state)
+    p, g, *wide = (tensor.to(real) for tensor in (parameter, g, *state))
+    scalars = {name: values[name] for name in measure.scalars}
+    given: tuple[Tensor, ...] = measure.formula(p, _gradient(recipe, g, values), *wide, **scalars)
+    return given
 
 
 def _dense(gradient: Tensor) -> Tensor:

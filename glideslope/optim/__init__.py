@@ -18,6 +18,7 @@ from ._muon import Muon, MuonWithAuxAdam
 from ._norm_scaled import LAMB, LARS, MARS, StableAdamW
 from ._optimizer import Optimizer
 from ._param_groups import ParamGroups, param_groups
+from ._prodigy import Prodigy
 from ._report import EngineReport, EngineReportRow
 from ._rule_optimizer import RuleOptimizer
 from ._schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
@@ -108,6 +109,7 @@ __all__ = [
     "OptimizerRow",
     "ParamGroups",
     "PolynomialLR",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "ReduceLROnPlateau",

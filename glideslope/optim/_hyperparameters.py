@@ -16,6 +16,7 @@ Scalar = float | Tensor | Schedule
 
 AT_LEAST_0 = {
     "alpha",
+    "d_coef",
     "eps",
     "gamma",
     "initial_accumulator_value",
@@ -29,7 +30,7 @@ AT_LEAST_0 = {
     "weight_decay",
     "weight_lr_power",
 }
-FRACTIONS = frozenset({"betas", "rho"})
+FRACTIONS = frozenset({"betas", "rho", "vector_betas"})
 
 SCHEDULERS_KEYS = {
     "base_momentum",

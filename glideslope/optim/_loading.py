@@ -25,7 +25,7 @@ Hyperparameters = Literal["saved", "own"]
 OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differentiable")
 """What belongs to this optimizer and this machine, whatever was saved."""
 
-PROGRESS_KEYS = {"train_mode", "updates"}
+PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
 """What says how far a run has come: always the saved one's."""
 
 SCHEDULED_KEYS = {"lr", "initial_lr"}

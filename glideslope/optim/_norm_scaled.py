@@ -264,13 +264,13 @@ class MARS(RuleOptimizer):
         maximize: bool = False,
         **common: Unpack[Common],
     ) -> None:
-        self._vector_betas = vector_betas
         defaults = {
             "lr": lr,
             "betas": betas,
             "eps": eps,
             "weight_decay": weight_decay,
             "gamma": gamma,
+            "vector_betas": vector_betas,
             "variance_reduction": True,
             "maximize": maximize,
         }
@@ -296,8 +296,8 @@ class MARS(RuleOptimizer):
         if matrices or not vectors:
             yield {**group, "params": matrices, "variance_reduction": True}
         if vectors:
-            own = {"betas": self._vector_betas, **group}
-            yield {**own, "params": vectors, "variance_reduction": False}
+            betas = {**self.defaults, **group}["vector_betas"]
+            yield {**group, "params": vectors, "betas": betas, "variance_reduction": False}
 
 
 def _tensor(entry: Tensor | tuple[str, Tensor]) -> Tensor:

@@ -135,10 +135,21 @@ class Plan:
         """The sum of the squares of all gradients."""
         return sum(batch.sum_of_squares() for _, batch in self._batches)
 
+    def totals(self, measure: Rule, groups: Sequence[Group], factor: float) -> list[float]:
+        """What a rule of totals gives, over all parameters; nothing where none has a gradient."""
+        extras = {FACTOR: factor}
+        scalars = [
+            {**self._values(cohort, groups[cohort.group], measure), **extras}
+            for cohort in self._cohorts
+        ]
+        by_batch = [batch.totals(measure, scalars) for _, batch in self._batches]
+        return [sum(column) for column in zip(*by_batch, strict=True)]
+
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything: parameters, state and counts."""
         extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._shape.settings.ema_decay or 0.0)}
-        values = [self._values(cohort, groups[cohort.group]) for cohort in self._cohorts]
+        rule = self._shape.rule
+        values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
         scalars = [{**each, **extras} for each in values]
         for _, batch in self._batches:
             batch.run(scalars)
@@ -152,12 +163,12 @@ class Plan:
         for _, batch in self._batches:
             batch.release()
 
-    def _values(self, cohort: Cohort, group: Group) -> dict[str, Any]:
+    def _values(self, cohort: Cohort, group: Group, rule: Rule) -> dict[str, Any]:
         """The scalars of a cohort in this step, and its counts after it."""
         counts = {**self._counters.of(cohort.places[0]), "fresh": float(cohort.fresh)}
         if "step" in counts:
             counts["step"] += 1
-        return {**counts, **self._shape.rule.values(group, counts)}
+        return {**counts, **rule.values(group, counts)}
 
     def _gather(self, members: Sequence[Member]) -> tuple[list[Cohort], list[int]]:
         """The cohorts, and the number of each member's."""

@@ -70,6 +70,8 @@ class RuleOptimizer(Optimizer):
     skipped_steps: int = 0
     """How many steps `skip_nonfinite` has left out."""
 
+    _traceable: ClassVar[bool] = True
+    """Whether a step is the rule and nothing else."""
     _plan: Plan | None = None
 
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
@@ -117,10 +119,10 @@ class RuleOptimizer(Optimizer):
         with torch.set_grad_enabled(shape.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(shape)
-            elif can_trace(shape):
+            elif self._traceable and can_trace(shape):
                 traced_step(shape, self.param_groups, self.state)
             else:
-                _disable_dynamo(self._update)(shape)
+                self._update_untraced(shape)
         return loss
 
     def engine_report(self) -> EngineReport:
@@ -247,11 +249,18 @@ class RuleOptimizer(Optimizer):
             if factor is None:
                 self._skip(shape)
             else:
-                plan.run(self.param_groups, factor)
+                self._run(plan, factor)
                 for index in self._schedules:
                     self.param_groups[index]["updates"] += 1
         finally:
             plan.release()
+
+    @_disable_dynamo
+    def _update_untraced(self, shape: Shape) -> None:
+        self._update(shape)
+
+    def _run(self, plan: Plan, factor: float) -> None:
+        plan.run(self.param_groups, factor)
 
     def _factor(self, plan: Plan) -> float | None:
         """What the gradients are multiplied by; None if the step is to be skipped."""

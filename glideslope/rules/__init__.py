@@ -37,6 +37,8 @@ from ._norm_scaled import lamb as lamb
 from ._norm_scaled import lars as lars
 from ._norm_scaled import mars as mars
 from ._norm_scaled import stable_adamw as stable_adamw
+from ._prodigy import prodigy as prodigy
+from ._prodigy import prodigy_totals as prodigy_totals
 from ._rule import Rule as Rule
 from ._rule import rule as rule
 from ._schedule_free import adamw_schedule_free as adamw_schedule_free
@@ -67,6 +69,8 @@ __all__ = [
     "minimum",
     "nadam",
     "norm",
+    "prodigy",
+    "prodigy_totals",
     "radam",
     "rmsprop",
     "rprop",

@@ -147,6 +147,8 @@ def rule(
       ``momentum`` is not 0). Only they may be asked for by ``if``. Elements are chosen by
       `where`; there are no loops.
 
+    A rule that returns nothing but `total` of this and of that updates nothing: it measures.
+
     The words for elements are ``+ - * /``, comparisons, ``&``, ``|`` and the functions of this
     module. `total`, `mean` and `norm` make a scalar of a whole tensor's elements.
 

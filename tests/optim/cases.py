@@ -21,6 +21,7 @@ from glideslope.optim._adaptive import Adam, AdamW, RMSprop
 from glideslope.optim._averaging import ASGD
 from glideslope.optim._momentum import SGD, Lion, Signum
 from glideslope.optim._norm_scaled import LAMB, LARS, MARS, StableAdamW
+from glideslope.optim._prodigy import Prodigy
 from glideslope.optim._rule_optimizer import RuleOptimizer
 from glideslope.optim._schedule_free import AdamWScheduleFree, SGDScheduleFree
 from glideslope.optim._signs import Rprop
@@ -235,6 +236,16 @@ def _mars_terms(p: Tensor, g: Tensor, state: State) -> State:
     }
 
 
+def _prodigy_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """Random gradients lead nowhere: d stays at the 0.001 it starts from."""
+    g = 1e-3 * g.abs()
+    return {
+        "exp_avg": 0.9 * state["exp_avg"].abs() + 0.1 * g,
+        "exp_avg_sq": 0.999 * state["exp_avg_sq"] + 0.001 * g * g,
+        "s": state["s"].abs() + g,
+    }
+
+
 _sgd, _adam, _adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 _rms = torch.optim.RMSprop
 _adagrad, _adadelta, _adamax = torch.optim.Adagrad, torch.optim.Adadelta, torch.optim.Adamax
@@ -370,6 +381,12 @@ CASES: dict[str, Case] = {
         transcriptions.MARS,
         {"lr": 0.01, "weight_decay": 0.1, "variance_reduction": True},
         _mars_terms,
+    ),
+    "prodigy": Case(
+        Prodigy,
+        transcriptions.Prodigy,
+        {"lr": 1.0, "d0": 1e-3, "weight_decay": 0.1},
+        _prodigy_terms,
     ),
     "mars-vectors": Case(
         OneGroupMARS,

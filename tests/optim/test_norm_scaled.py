@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -90,6 +91,12 @@ def test_mars_leaves_vectors_to_adamw() -> None:
     assert "last_grad" not in optimizer.state[model.bias]
 
 
+def test_a_copy_of_mars_divides_later_groups_too() -> None:
+    optimizer = copy.deepcopy(MARS([torch.ones(2, 2)], vector_betas=(0.5, 0.6)))
+    optimizer.add_param_group({"params": [torch.ones(2)]})
+    assert optimizer.param_groups[1]["betas"] == (0.5, 0.6)
+
+
 def test_a_group_of_mars_that_says_what_it_is_stays_whole() -> None:
     layer = nn.Linear(2, 2)
     group = {"params": list(layer.parameters()), "variance_reduction": False}
@@ -104,7 +111,7 @@ def test_a_group_of_mars_that_says_what_it_is_stays_whole() -> None:
         (LARS, {"momentum": 1.0}, "`momentum` must be at least 0 and less than 1"),
         (LARS, {"trust_coefficient": -1.0}, "`trust_coefficient` must be at least 0"),
         (MARS, {"gamma": -0.1}, "`gamma` must be at least 0"),
-        (MARS, {"vector_betas": (0.9, 1.0)}, "`betas` must be at least 0 and less than 1"),
+        (MARS, {"vector_betas": (0.9, 1.0)}, "betas` must be at least 0 and less than 1"),
     ],
 )
 def test_bad_values_are_refused(kind: Any, arguments: Any, sentence: str) -> None:

@@ -93,6 +93,8 @@ def test_one_float32_step_is_as_good_as_float32_allows(case: Case, engine: str) 
     give_gradients(ours, 6)
     exact = copies(ours, torch.float64)
     reference = case.build_reference(exact)
+    found = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
+    reference.param_groups[0].update(found)
     for p, q in zip(ours, exact, strict=True):
         state = optimizer.state[p].items()
         reference.state[q] = {

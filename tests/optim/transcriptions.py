@@ -190,6 +190,33 @@ class MARS(Transcription):
         theta -= group.lr * step
 
 
+class Prodigy(torch.optim.Optimizer):
+    """Algorithm 4 of Mishchenko and Defazio, 2023 (arXiv:2306.06101), weight decay decoupled."""
+
+    def __init__(self, params: Any, lr: float, d0: float, weight_decay: float) -> None:
+        defaults = {"lr": lr, "weight_decay": weight_decay, "d": d0, "d_numerator": 0.0, "d0": d0}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        group = self.param_groups[0]
+        d, gamma, beta3 = group["d"], group["lr"], math.sqrt(0.999)
+        r, norm = beta3 * group["d_numerator"], 0.0
+        for x in (p for p in group["params"] if p.grad is not None):
+            g, state = x.grad, self.state[x]
+            for name in ("exp_avg", "exp_avg_sq", "s"):
+                state.setdefault(name, torch.zeros_like(x))
+            x0 = state.setdefault("p0", x.clone())
+            r += gamma * d**2 / group["d0"] * float((g * (x0 - x)).sum())
+            m = state["exp_avg"] = 0.9 * state["exp_avg"] + (1 - 0.9) * d * g
+            v = state["exp_avg_sq"] = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * d**2 * g**2
+            state["s"] = beta3 * state["s"] + gamma * d**2 / group["d0"] * g
+            norm += float(state["s"].abs().sum())
+            step = m / (torch.sqrt(v) + d * 1e-8) + group["weight_decay"] * x
+            x -= gamma * d * step
+        group["d_numerator"], group["d"] = r, max(d, r / norm if norm else 0.0)
+
+
 class MuonWithAdamW(Transcription):
     """Jordan's Muon on matrices, as in Liu et al., 2025 (arXiv:2502.16982), AdamW on the rest."""
 
