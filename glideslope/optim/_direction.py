@@ -163,15 +163,18 @@ class DirectedStep:
 
 
 def _complete(
-    direction: Direction, p: Tensor, group: Group, state: dict[str, Any], dtype: torch.dtype | None
+    direction: Direction, p: Tensor, group: Group, state: dict[str, Any], chosen: torch.dtype | None
 ) -> None:
-    """Make what is not there yet."""
-    dtype = dtype or p.dtype
+    """Make what is not there yet, and bring what is to the dtype that was chosen, if one was."""
+    dtype = chosen or p.dtype
     if direction.widens_state:
         dtype = torch.promote_types(dtype, torch.float32)
     for name, shape in direction.shapes(p, group).items():
-        if not isinstance(state.get(name), Tensor):
+        kept = state.get(name)
+        if not isinstance(kept, Tensor):
             state[name] = p.new_zeros(shape, dtype=dtype, requires_grad=False)
+        elif chosen is not None and kept.dtype != dtype:
+            state[name] = kept.to(dtype)
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -1,0 +1,116 @@
+"""The matrix methods under test: one row each, with an independent reference in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from glideslope.optim._directed_optimizer import DirectedOptimizer
+from glideslope.optim._factored import CAME, Adafactor
+from glideslope.optim._muon import Muon, MuonWithAuxAdam
+from glideslope.optim._soap import SOAP
+
+from . import transcriptions
+
+MATRICES = [(4, 6), (6, 4), (5, 5), (1, 3), (40, 30)]
+ANY = [*MATRICES, (7,), (3, 4, 5), ()]
+
+
+class Case(NamedTuple):
+    """One matrix method under one set of arguments, and the shapes it is tried on.
+
+    Muon iterates in bfloat16, which only torch's own follows to the last bits.
+    """
+
+    ours: type[DirectedOptimizer]
+    reference: Callable[..., torch.optim.Optimizer]
+    arguments: dict[str, Any]
+    shapes: list[tuple[int, ...]]
+    tolerance: float = 1e-12
+
+
+CASES = {
+    "muon": Case(Muon, torch.optim.Muon, {"lr": 0.01}, MATRICES),
+    "muon-plain": Case(
+        Muon,
+        torch.optim.Muon,
+        {"lr": 0.1, "nesterov": False, "ns_steps": 3, "momentum": 0.5, "weight_decay": 0.0},
+        MATRICES,
+    ),
+    "muon-matched": Case(
+        Muon, torch.optim.Muon, {"lr": 0.01, "adjust_lr_fn": "match_rms_adamw"}, MATRICES
+    ),
+    "adafactor": Case(Adafactor, torch.optim.Adafactor, {}, ANY),
+    "adafactor-decay": Case(
+        Adafactor,
+        torch.optim.Adafactor,
+        {"lr": 0.5, "beta2_decay": -0.5, "eps": (1e-3, 0.1), "d": 1.5, "weight_decay": 0.1},
+        ANY,
+    ),
+    "adafactor-maximize": Case(
+        Adafactor, torch.optim.Adafactor, {"lr": 0.1, "maximize": True}, ANY
+    ),
+    "came": Case(CAME, transcriptions.CAME, {"lr": 0.01, "weight_decay": 0.1}, ANY),
+    "soap": Case(
+        SOAP,
+        transcriptions.SOAP,
+        {"lr": 0.01, "weight_decay": 0.1, "precondition_frequency": 2},
+        [(5, 5), (9, 9), (4, 2, 2), (7,), ()],
+        tolerance=1e-9,
+    ),
+    "soap-one-side": Case(
+        SOAP,
+        transcriptions.SOAP,
+        {"lr": 0.01, "precondition_frequency": 3, "max_precond_dim": 5, "weight_decay": 0.0},
+        [(5, 12), (12, 5), (6, 6)],
+        tolerance=1e-9,
+    ),
+    "muon-adam": Case(
+        MuonWithAuxAdam,
+        transcriptions.MuonWithAdamW,
+        {"lr": 0.01, "weight_decay": 0.1},
+        ANY,
+        tolerance=2e-3,
+    ),
+}
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+torch_cases = {
+    name: case for name, case in CASES.items() if "torch.optim" in case.reference.__module__
+}
+every_torch_case = pytest.mark.parametrize("case", torch_cases.values(), ids=torch_cases)
+
+climbing_cases = {
+    name: case
+    for name, case in CASES.items()
+    if "maximize" in {*signature(case.ours).parameters} - {*case.arguments}
+}
+
+
+def parameters(shapes: list[tuple[int, ...]], dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    made = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    return [values.to(dtype).requires_grad_() for values in made]
+
+
+def give_gradients(params: list[Tensor], seed: int) -> None:
+    generator = torch.Generator().manual_seed(1000 + seed)
+    for p in params:
+        p.grad = torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p.dtype)
+
+
+def assert_close(ours: list[Tensor], theirs: list[Tensor], tolerance: float) -> None:
+    for p, q in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(p, q.to(p.dtype), rtol=tolerance, atol=tolerance)
+
+
+def train(optimizer: torch.optim.Optimizer, steps: int, first: int = 0) -> list[Tensor]:
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    for step in range(first, first + steps):
+        give_gradients(params, step)
+        optimizer.step()
+    return params
