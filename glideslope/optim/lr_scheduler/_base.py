@@ -201,7 +201,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     def _bind(self) -> Ledger:
         """Find the ledger of the optimizer this scheduler has now."""
-        if self._bound is not self.optimizer:
+        if self._bound is None or self._bound is not self.optimizer:
             if self._entry is not None:
                 self._ledger.release(self._entry)
                 self._entry = None

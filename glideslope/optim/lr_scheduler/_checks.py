@@ -61,5 +61,5 @@ def plain(values: Sequence[Any]) -> list[float]:
     """Python floats, from numbers, torch's tensors, or what else makes a float."""
     try:
         return [float(value) for value in values]
-    except TypeError:
+    except (TypeError, ValueError):
         raise InvalidType(f"learning rates must be real numbers, got {values!r}") from None

@@ -70,7 +70,7 @@ def _called(function: Lambda, t: int) -> float:
     factor = function(t)
     try:
         return float(factor)
-    except TypeError:
+    except (TypeError, ValueError):
         name = getattr(function, "__name__", repr(function))
         raise InvalidType(f"{name}({t}) must be a real number, got {factor!r}") from None
 
