@@ -106,7 +106,7 @@ class Plan:
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
         self._seen = list(states.values())
-        self._log.touched = False
+        self._log.touched = True  # someone may hold a state from before
 
     def aim(
         self, shape: Shape, parameters: Sequence[Tensor], gradients: Gradients, states: States
