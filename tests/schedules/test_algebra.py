@@ -20,6 +20,8 @@ from .strategies import FACTORS, RATIOS, SIGNED, finite, ramps, recipes, schedul
 WHOLE = st.integers(1, 400)
 CURVES = ramps(FACTORS, WHOLE) | recipes(WHOLE)
 """Leaves, which hold no loose numbers."""
+SIMPLE = finite(depth=1)
+"""With one step of algebra."""
 
 
 def close(a: float, b: float) -> bool:
@@ -44,7 +46,7 @@ def test_grouping_leaves_no_trace(a: Schedule, b: Schedule, c: Schedule) -> None
     assert repr((a >> b) >> c) == repr(a >> (b >> c))
 
 
-@given(finite(), finite(), finite(), FACTORS)
+@given(SIMPLE, SIMPLE, SIMPLE, FACTORS)
 def test_grouping_changes_no_value(a: Schedule, b: Schedule, c: Schedule, x: float) -> None:
     pairs = [
         ((a >> b) >> c, a >> (b >> c)),
@@ -70,7 +72,7 @@ def test_numbers_are_gathered(a: Schedule, x: int, y: int) -> None:
 # -- what the operators mean -----------------------------------------------------------------------
 
 
-@given(finite(), schedules())
+@given(SIMPLE, schedules())
 def test_a_sequence_changes_hands_at_the_boundary(a: Schedule, b: Schedule) -> None:
     both, boundary = a >> b, a.steps
     assert both.steps == boundary + b.steps
@@ -94,7 +96,7 @@ def test_values_are_added_and_multiplied(a: Schedule, b: Schedule, x: float) -> 
         assert (-a)(t) == -a(t)
 
 
-@given(finite(), finite())
+@given(SIMPLE, SIMPLE)
 def test_a_sum_is_as_long_as_its_longest_part(a: Schedule, b: Schedule) -> None:
     assert (a + b).steps == (a * b).steps == max(a.steps, b.steps)
     assert (a + 1).steps == (a * 2).steps == a.steps
@@ -190,7 +192,7 @@ def test_staircase(schedule: Schedule, every: int) -> None:
         assert stairs(t) == schedule(now // every * every)
 
 
-@given(schedules(), WHOLE, finite())
+@given(schedules(), WHOLE, SIMPLE)
 def test_branch(schedule: Schedule, at: int, decay: Schedule) -> None:
     cooled = schedule.branch(at, decay)
     assert cooled.steps == at + decay.steps

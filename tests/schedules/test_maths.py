@@ -122,11 +122,15 @@ def test_integer_steps_are_worked_on_in_double_precision(dtype: str) -> None:
 
 # -- JAX -------------------------------------------------------------------------------------------
 
-TRACED = [*EXACT, gs.warmup(10) >> gs.cosine(90, end=0.1), gs.rectifier() * gs.wsd(9, 9, 9, "sqrt")]
-TRACED += [
-    gs.polynomial(90, power=0.9),
+TRACED = [
+    gs.warmup(10) >> gs.cosine(90, end=0.1),
     gs.cosine(10).repeat(3, decay=0.5, stretch=2),
-    gs.noam(64, 9),
+    gs.linear(10).repeat(decay=0.5),
+    gs.rectifier() * gs.wsd(9, 9, 9, "sqrt"),
+    gs.polynomial(90, power=0.9).branch(40, gs.linear(7)),
+    gs.piecewise([(0, 1), (30, 0.3), (77, 0.0)], shape="cosine"),
+    gs.step(10, gamma=0.5).clip(0.1),
+    gs.growing_polynomial(10) + gs.noam(64, 9),
 ]
 
 

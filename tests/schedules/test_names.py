@@ -100,8 +100,8 @@ NAMES: dict[str, dict[str, Any]] = {
 
 def theirs(row: Row) -> Factor:
     if row.section == "optax":
-        optax = pytest.importorskip("optax")
-        schedule = eval(row.theirs, vars(optax))
+        optax, jax = pytest.importorskip("optax"), pytest.importorskip("jax")
+        schedule = jax.jit(eval(row.theirs, vars(optax)))
         return lambda t: float(schedule(t))
     value: Factor = eval(row.theirs, THEIRS | NAMES.get(row.section, {}))
     return value
