@@ -156,10 +156,12 @@ class DirectedStep:
         real = torch.promote_types(p.dtype, torch.float32)
         wide = {name: state[name].to(real) for name in direction.state if name in state}
         step = int(number(state.get("step", 0.0))) + 1
-        found, kept = direction(p, _dense(g).to(real) * factor, wide, group, step)
+        g = _dense(g).to(real)
+        found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, step)
         for name, value in kept.items():
             state[name].copy_(value)
-        return torch.empty_like(p, dtype=real).copy_(found)
+        alike = found.stride() == p.stride()
+        return found if alike else torch.empty_like(p, dtype=real).copy_(found)
 
 
 def _complete(

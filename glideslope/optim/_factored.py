@@ -25,15 +25,16 @@ def _factor_shapes(p: Tensor) -> tuple[Sequence[int], Sequence[int]]:
     return (*outer, rows, 1), (*outer, 1, columns)
 
 
-def _means(squares: Tensor) -> tuple[Tensor, Tensor]:
-    """The means of rows and of columns."""
+def _mean_squares(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean squares of rows and of columns."""
+    squares = values.square()
     return squares.mean(-1, keepdim=True), squares.mean(-2, keepdim=True)
 
 
-def _product(factors: Iterable[Tensor], least: float) -> Tensor:
-    """The matrix that has these means, were it of rank 1."""
-    rows, columns = factors
-    return rows * (columns / rows.mean(-2, keepdim=True).clamp(min=least))
+def _root(mean_squares: Iterable[Tensor], least: float) -> Tensor:
+    """The root of the matrix that has these means, were it of rank 1."""
+    rows, columns = mean_squares
+    return rows.sqrt() * (columns / rows.mean(-2, keepdim=True).clamp(min=least)).sqrt()
 
 
 class OverFactoredRoot(Direction):
@@ -53,14 +54,13 @@ class OverFactoredRoot(Direction):
         """The average forgets less and less."""
         share, least = step ** float(group["beta2_decay"]), group["eps"][0]
         least = torch.finfo(p.dtype).eps if least is None else float(least)
-        squares = g * g
         if p.ndim < 2:
-            variance = state["variance"].lerp(squares, share)
+            variance = state["variance"].lerp(g * g, share)
             return g / variance.sqrt().clamp(min=least), {"variance": variance}
-        factors = zip(("row_var", "col_var"), _means(squares), strict=True)
+        factors = zip(("row_var", "col_var"), _mean_squares(g), strict=True)
         kept = {name: state[name].lerp(mean, share) for name, mean in factors}
-        root = _product(kept.values(), least).sqrt()
-        return g / root.clamp(min=least), kept
+        root = _root(kept.values(), least).clamp_(min=least)
+        return torch.div(g, root, out=root), kept
 
 
 class Confident(Direction):
@@ -86,26 +86,28 @@ class Confident(Direction):
     ) -> tuple[Tensor, State]:
         """Confidence is for matrices only."""
         (beta1, beta2, beta3), (eps1, eps2) = group["betas"], group["eps"]
-        root, squares = _averaged_root(state, "exp_avg_sq", g * g + eps1, beta2)
+        root, squares = _averaged_root(state, "exp_avg_sq", g, eps1, beta2)
         update = g / root
         update = update / (_rms(update) / group["clip_threshold"]).clamp(min=1.0)
         average = state["exp_avg"].lerp(update, 1 - beta1)
         if p.ndim < 2:
             return average, {"exp_avg": average, **squares}
-        surprise = (update - average).square() + eps2
-        doubt, residues = _averaged_root(state, "exp_avg_res", surprise, beta3)
+        surprise = update - average
+        doubt, residues = _averaged_root(state, "exp_avg_res", surprise, eps2, beta3)
         return average / doubt, {"exp_avg": average, **squares, **residues}
 
 
-def _averaged_root(state: State, name: str, squares: Tensor, beta: float) -> tuple[Tensor, State]:
+def _averaged_root(
+    state: State, name: str, values: Tensor, eps: float, beta: float
+) -> tuple[Tensor, State]:
     """The root of averaged squares, and what is kept of them: as they are, or their factors."""
     if name in state:
-        average = state[name].lerp(squares, 1 - beta)
+        average = state[name].lerp(values.square() + eps, 1 - beta)
         return average.sqrt(), {name: average}
     names = f"{name}_row", f"{name}_col"
-    means = zip(names, _means(squares), strict=True)
-    kept = {each: state[each].lerp(mean, 1 - beta) for each, mean in means}
-    return _product(kept.values(), 0.0).sqrt(), kept
+    means = zip(names, _mean_squares(values), strict=True)
+    kept = {each: state[each].lerp(mean + eps, 1 - beta) for each, mean in means}
+    return _root(kept.values(), 0.0), kept
 
 
 def _require_pair(eps: Any) -> None:
