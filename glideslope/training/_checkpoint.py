@@ -90,12 +90,14 @@ def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
     """Verify a file and load it; with ``mmap``, tensors are only looked up when they are used."""
     try:
         with open(path, "rb") as file:
-            if not verify(file):
-                message = f"{file.name} carries no checksums: damage to it would go unnoticed"
-                warnings.warn(message, stacklevel=3)
-            return _unpickle(file, mmap)
+            verified = verify(file)
+            content = _unpickle(file, mmap)
     except OSError as error:
         raise Damaged(f"could not read {os.fspath(path)}: {_reason(error)}") from error
+    if not verified:
+        message = f"{os.fspath(path)} carries no checksums: damage to it would go unnoticed"
+        warnings.warn(message, stacklevel=3)
+    return content
 
 
 def _unpickle(file: BinaryIO, mmap: bool) -> Any:

@@ -44,7 +44,9 @@ def refused(path: Path, content: bytes | bytearray) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as caught:
         gs.load_checkpoint(path)
-    assert re.fullmatch(rf"{path} is (empty|cut short,.*|(damaged:|not a) .+)", str(caught.value))
+    assert re.fullmatch(
+        rf"{path} is (empty|cut short.*|(damaged:|not a|refused:) .+)", str(caught.value)
+    )
 
 
 def flipped(content: bytes, position: int, mask: int) -> bytes:
