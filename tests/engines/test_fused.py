@@ -232,6 +232,8 @@ def test_a_rule_of_the_readers_own_runs_fused_and_every_word_agrees() -> None:
         p = with_gradient(torch.linspace(-2, 2, len(values)), values.clone())
         optimizer = Wordy([p], engine=engine)
         optimizer.step()
+        p.grad = values.flip(0)
+        optimizer.step()
         results.append((p.detach(), optimizer.state[p]["high"], optimizer.state[p]["low"]))
     for expected, actual in zip(*results, strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0.0, equal_nan=True)

@@ -42,10 +42,10 @@ def assert_equal(ours: nn.Module, theirs: nn.Module, tolerance: float = 1e-13) -
 @pytest.mark.parametrize("limit", [0.5, 1e6])
 def test_clipping_equals_torchs_own(engine: Any, limit: float) -> None:
     ours, theirs = twins()
-    optimizer = AdamW(ours.parameters(), max_grad_norm=limit, engine=engine)
+    optimizer = SGD(ours.parameters(), lr=0.1, max_grad_norm=limit, engine=engine)
     optimizer.step()
     norm = nn.utils.clip_grad_norm_(theirs.parameters(), limit)
-    torch.optim.AdamW(theirs.parameters()).step()
+    torch.optim.SGD(theirs.parameters(), lr=0.1).step()
     assert_equal(ours, theirs)
     assert optimizer.grad_norm == pytest.approx(norm.item(), rel=1e-14)
 
@@ -157,6 +157,22 @@ def test_stochastic_rounding_has_the_right_mean(
     units = (p.detach().double() - low) / unit
     assert set(units.unique().tolist()) == {0.0, 1.0}
     assert abs(units.mean().item() - 0.3) < 4 * math.sqrt(0.3 * 0.7 / count)
+
+
+@every_engine
+def test_stochastic_rounding_is_independent_everywhere_and_at_every_step(engine: Any) -> None:
+    """Halves of a tensor, two tensors and two steps agree as often as coins do."""
+    params = [weight([1.0] * 2**15, torch.bfloat16) for _ in range(2)]
+    optimizer = SGD(params, lr=2.0**-8, rounding="stochastic", engine=engine)
+    rounded = []
+    for _ in range(2):
+        for p in params:
+            p.data.fill_(1.0)
+            p.grad = torch.full_like(p, -1.0)
+        optimizer.step()
+        rounded += [half.detach() == 1.0 for p in params for half in p.chunk(2)]
+    for i, some in enumerate(rounded):
+        assert all(abs((some == other).float().mean() - 0.5) < 0.02 for other in rounded[:i])
 
 
 @every_engine
