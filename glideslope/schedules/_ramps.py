@@ -172,7 +172,10 @@ class Cosine(Ramp):
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         x, r = power_weights(x, r, self.k_decay, xp)
-        down, up = xp.sin(0.5 * math.pi * r) ** 2, xp.sin(0.5 * math.pi * x) ** 2
+        down = xp.sin(0.5 * math.pi * r) ** 2
+        # One minus `down` has no digits left near the start, which shows only on the way up.
+        falls = abs(self.end) <= abs(self.start)
+        up = 1 - down if falls else xp.sin(0.5 * math.pi * x) ** 2
         return self._blend(*power_weights(down, up, self.power, xp))
 
 
