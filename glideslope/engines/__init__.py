@@ -28,11 +28,19 @@ Terms:
   one group that are at the same step;
 - a **batch** is the slots that an engine updates together: for the fused engine one kernel, one
   table, one parallel region.
+- a **stage** is one pass of a rule: a rule that takes a `total`, `mean` or `norm` over a tensor has
+  a pass that adds it up before the one that uses it, on the same table, with a row of scalars for
+  each tensor.
 
 The **tensor** engine calls the formula with tensors. It is the reference: any device and dtype,
 differentiable, traceable. The **fused** engine is the above. Both compute in float32, or in float64
 if any tensor is, and round a 16-bit number once, when it is stored. An `Engine` says why it cannot
 run a slot, or prepares a `Batch` of them; `choose` takes the first that has no reason.
+
+Threads are torch's own, reached through the OpenMP library it is linked to: they are warm from the
+backward pass, `torch.set_num_threads` holds, and there is no second pool to fight with. Small work
+stays on the calling thread. Chunks do not depend on threads, and sums are added up in the order of
+chunks, so any number of threads gives the same bits.
 """
 
 from __future__ import annotations
