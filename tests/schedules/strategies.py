@@ -143,45 +143,56 @@ def unbound(schedule: gs.Schedule) -> bool:
     return False
 
 
-def variations(a: gs.Schedule, others: Schedules, values: Values, lengths: Lengths) -> Schedules:
+Draw = st.DrawFn
+GROWTHS = st.sampled_from([1, 1, 2, 3, 1.5])
+DECAYS = st.sampled_from([1.0, 0.5, 0.9])
+CYCLES = st.integers(1, 4)
+
+
+def varied(
+    draw: Draw, a: gs.Schedule, others: Schedules, values: Values, lengths: Lengths
+) -> gs.Schedule:
     """What one step of algebra makes of ``a``, which has an end, also with others like it."""
-    growth, decays = st.sampled_from([1, 1, 2, 3, 1.5]), st.sampled_from([1.0, 0.5, 0.9])
-    spans = st.tuples(values, values).map(sorted)
-    ways = [
-        st.just(a),
-        others.map(lambda b: a >> b),
-        others.map(lambda b: a * b),
-        others.map(lambda b: a + b),
-        values.map(lambda x: a * x),
-        values.map(lambda x: x + a),
-        spans.map(lambda span: a.clip(*span)),
-        values.map(lambda x: a.clip(hi=x)),
-        lengths.map(lambda n: a.stretch(n)),
-        lengths.map(lambda n: a.take(n)),
-        lengths.map(lambda n: a.staircase(n)),
-        lengths.map(lambda k: a.shift(k)),
-        st.just(a.reverse()),
-        st.builds(a.branch, lengths, others),
+    ways: list[Callable[[], gs.Schedule]] = [
+        lambda: a,
+        lambda: a >> draw(others),
+        lambda: a * draw(others),
+        lambda: a + draw(others),
+        lambda: a * draw(values),
+        lambda: draw(values) + a,
+        lambda: a.clip(*sorted([draw(values), draw(values)])),
+        lambda: a.clip(hi=draw(values)),
+        lambda: a.stretch(draw(lengths)),
+        lambda: a.take(draw(lengths)),
+        lambda: a.staircase(draw(lengths)),
+        lambda: a.shift(draw(lengths)),
+        lambda: a.reverse(),
+        lambda: a.branch(draw(lengths), draw(others)),
     ]
     if unbound(a) or a.steps >= 1:
-        ways.append(calls(a.repeat, st.integers(1, 4), decay=decays, stretch=growth))
+        ways.append(lambda: a.repeat(draw(CYCLES), decay=draw(DECAYS), stretch=draw(GROWTHS)))
     if not unbound(a) and a.steps > 1:
-        ways.append(st.just(a.shift(-1)))
-    return st.one_of(ways)
+        ways.append(lambda: a.shift(-1))
+    return draw(st.sampled_from(ways))()
 
 
-@st.composite
-def finite(
-    draw: st.DrawFn, values: Values = FACTORS, lengths: Lengths = STEPS, depth: int = 2
-) -> gs.Schedule:
+@cache
+def leaves(values: Values, lengths: Lengths) -> Schedules:
+    return ramps(values, lengths) | shapes(values, lengths) | recipes(lengths)
+
+
+@cache
+def finite(values: Values = FACTORS, lengths: Lengths = STEPS, depth: int = 2) -> Schedules:
     """Any schedule with an end."""
     if depth == 0:
-        leaf: gs.Schedule = draw(
-            ramps(values, lengths) | shapes(values, lengths) | recipes(lengths)
-        )
-        return leaf
+        return leaves(values, lengths)
     others = finite(values, lengths, depth - 1)
-    return draw(variations(draw(others), others, values, lengths))
+
+    @st.composite
+    def drawn(draw: Draw) -> gs.Schedule:
+        return varied(draw, draw(others), others, values, lengths)
+
+    return drawn()
 
 
 @st.composite
