@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from glideslope.errors import require
 
 from ._curves import Endless
-from ._length import Length, Steps, bound
+from ._length import Length, Plan, Steps, as_length, bound
 from ._ramps import set_length, set_positive, set_values
 from ._schedule import Schedule
 
@@ -22,6 +22,27 @@ class Finite(Schedule):
 
     def __post_init__(self) -> None:
         set_length(self, "steps")
+
+
+@dataclass(frozen=True, repr=False)
+class Bounded(Finite):
+    """What both hyperbolas share: a bound on the length, not below it."""
+
+    upper_bound: Steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        set_length(self, "upper_bound")
+        if not isinstance(self.steps, Length) and not isinstance(self.upper_bound, Length):
+            steps, limit = bound(self.steps), bound(self.upper_bound)
+            require(limit >= steps, "upper_bound", f"be at least the {steps} steps", limit)
+
+    def _bind(self, plan: Plan) -> Self:
+        # The same length stays the same, though one is rounded in its place and one on its own.
+        same = self.upper_bound == self.steps
+        steps = plan.resolve(as_length("steps", self.steps))
+        limit = plan.position(as_length("upper_bound", self.upper_bound))
+        return replace(self, steps=steps, upper_bound=steps if same else limit)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +85,7 @@ class Tanh(Finite):
 
 
 @dataclass(frozen=True, repr=False)
-class Hyperbolic(Finite):
+class Hyperbolic(Bounded):
     """Part of a hyperbola: ``1 + f(t) - f(0)``, ``f(t) = √((N - t)/U · (2 - (N + t)/U))``.
 
     The first steps hardly depend on the length N, only on the upper bound U.
@@ -85,11 +106,6 @@ class Hyperbolic(Finite):
     """
 
     notation = "hyperbolic"
-    upper_bound: Steps
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        set_upper_bound(self)
 
     def _at(self, t: Any, xp: Any) -> Any:
         n, u = bound(self.steps), bound(self.upper_bound)
@@ -99,7 +115,7 @@ class Hyperbolic(Finite):
 
 
 @dataclass(frozen=True, repr=False)
-class ExpHyperbolic(Finite):
+class ExpHyperbolic(Bounded):
     """A hyperbola in the logarithm: ``floor^(f(0) - f(t))``, f as in `Hyperbolic`.
 
     Args:
@@ -119,12 +135,10 @@ class ExpHyperbolic(Finite):
     """
 
     notation = "exp_hyperbolic"
-    upper_bound: Steps
     floor: float = 0.01
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_upper_bound(self)
         set_positive(self, "floor")
         require(self.floor < 1, "floor", "be less than 1", self.floor)
 
@@ -132,14 +146,6 @@ class ExpHyperbolic(Finite):
         start = hyperbola(0, self.steps, self.upper_bound, math)
         now = hyperbola(xp.clip(t, 0, self.steps), self.steps, self.upper_bound, xp)
         return self.floor ** (start - now)
-
-
-def set_upper_bound(schedule: Hyperbolic | ExpHyperbolic) -> None:
-    """Read the field ``upper_bound``, which may not be below ``steps``."""
-    set_length(schedule, "upper_bound")
-    steps, bound = schedule.steps, schedule.upper_bound
-    if not isinstance(steps, Length) and not isinstance(bound, Length):
-        require(bound >= steps, "upper_bound", f"be at least the {steps} steps", bound)  # type: ignore[operator]
 
 
 def hyperbola(t: Any, n: Any, u: Any, xp: Any) -> Any:

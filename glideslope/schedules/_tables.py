@@ -28,7 +28,8 @@ class Piecewise(Schedule):
 
     Args:
         points: (step, value) pairs, or a mapping from step to value; the first step is 0, the
-            steps ascend. Steps may have a unit.
+            steps ascend. Steps may have a unit. The last point is the end: its value is held, and
+            in a sequence what follows takes over there.
         shape: ``"hold"``, ``"linear"`` or ``"cosine"``.
 
     Raises:

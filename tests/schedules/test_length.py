@@ -107,6 +107,13 @@ def test_equal_cycles_are_made_good_by_the_next_part() -> None:
     assert bound.steps == 1005
 
 
+def test_a_bound_that_is_the_length_stays_so_when_rounded() -> None:
+    schedule = gs.warmup("2.4%") >> gs.hyperbolic("97.3%", "97.3%")
+    assert repr(schedule.bind(total_steps=100)) == "warmup(2) >> hyperbolic(98, 98)"
+    wider = gs.warmup("2.4%") >> gs.exp_hyperbolic("97.3%", "150%")
+    assert repr(wider.bind(total_steps=100)) == "warmup(2) >> exp_hyperbolic(98, 150)"
+
+
 def test_a_branch_comes_to_the_whole() -> None:
     for total in range(20, 60):
         bound = gs.constant(1).branch("75%", gs.linear("25%")).bind(total_steps=total)
