@@ -7,17 +7,9 @@ functions that only combine curves.
 
 from __future__ import annotations
 
-from ._algebra import Branch as Branch
-from ._algebra import Clip as Clip
 from ._algebra import Product as Product
-from ._algebra import Repeat as Repeat
-from ._algebra import Reverse as Reverse
 from ._algebra import Sequence as Sequence
-from ._algebra import Shift as Shift
-from ._algebra import Staircase as Staircase
-from ._algebra import Stretch as Stretch
 from ._algebra import Sum as Sum
-from ._algebra import Take as Take
 from ._curves import Constant as Constant
 from ._curves import Exponential as Exponential
 from ._curves import PowerLaw as PowerLaw
@@ -62,6 +54,14 @@ from ._schedule import Phase as Phase
 from ._schedule import Schedule as Schedule
 from ._tables import Function as Function
 from ._tables import Piecewise as Piecewise
+from ._transformations import Branch as Branch
+from ._transformations import Clip as Clip
+from ._transformations import Repeat as Repeat
+from ._transformations import Reverse as Reverse
+from ._transformations import Shift as Shift
+from ._transformations import Staircase as Staircase
+from ._transformations import Stretch as Stretch
+from ._transformations import Take as Take
 
 # The notation's names.
 constant = Constant
