@@ -25,6 +25,7 @@ class Absolute:
 
     Example:
         >>> import torch, glideslope as gs
+        >>> from glideslope.optim.lr_scheduler import Scheduler
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
         >>> scheduler = Scheduler(optimizer, lr=Absolute(gs.noam(512, 4000)))
         >>> scheduler.step(4000)

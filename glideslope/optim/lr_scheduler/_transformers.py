@@ -359,7 +359,7 @@ def get_wsd_schedule(
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
         >>> scheduler = get_wsd_schedule(optimizer, 2, 4, 10, min_lr_ratio=0.1)
         >>> scheduler.lr_lambdas[0]
-        linear(2, start=0.1, end=1) >> hold(4) >> cosine(4, end=0.1) >> constant(0.1)
+        warmup(2, start=0.1) >> hold(4) >> cosine(4, end=0.1) >> constant(0.1)
 
     Source: ``transformers.get_wsd_schedule``; MiniCPM, arXiv:2404.06395.
     """
