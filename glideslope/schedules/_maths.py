@@ -7,9 +7,9 @@ an optimizer) or on an array of NumPy, torch or JAX (also inside ``jax.jit``: no
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from glideslope.errors import require_type
@@ -122,7 +122,7 @@ def array_namespace(t: Any) -> Any:
     require_type(array, "t", "be a number or an array of steps", t)
     real = str(t.dtype).rpartition(".")[2].startswith(("int", "uint", "float", "bfloat"))
     require_type(real, "t", "be an array of real numbers", t)
-    return import_module("torch") if module == "torch" else t.__array_namespace__()
+    return sys.modules["torch"] if module == "torch" else t.__array_namespace__()
 
 
 def as_floats(t: Any, library: Any) -> Any:

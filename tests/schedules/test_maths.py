@@ -196,6 +196,14 @@ def test_torch_steps_that_lie_scattered_in_memory(schedule: Schedule) -> None:
     assert torch.vmap(schedule)(steps).tolist() == schedule(steps).tolist()
 
 
+def test_torch_compiles_a_schedule_into_one_graph() -> None:
+    schedule = gs.warmup(10) >> gs.cosine(20).repeat(3, decay=0.5, stretch=2) * gs.rectifier()
+    steps = torch.arange(150)
+    expected = schedule(steps)  # the first question fills what Python 3.11 locks while it is filled
+    compiled = torch.compile(lambda t: schedule(t), backend="eager", fullgraph=True)
+    assert compiled(steps).tolist() == expected.tolist()
+
+
 # -- the shape and kind of what is given -----------------------------------------------------------
 
 
