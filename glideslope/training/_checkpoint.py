@@ -68,10 +68,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
             plain values, or memory does not suffice.
 
     Example:
-        >>> import glideslope as gs
-        >>> gs.load_checkpoint("setup.cfg")
-        Traceback (most recent call last):
-        glideslope.errors.CheckpointError: could not read setup.cfg: No such file or directory
+        >>> import tempfile, glideslope as gs
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     gs.save_checkpoint({"step": 3}, f"{folder}/last.ckpt")
+        ...     gs.load_checkpoint(f"{folder}/last.ckpt")
+        {'step': 3}
     """
     return read_checkpoint(path)
 
