@@ -203,7 +203,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Find the ledger of the optimizer this scheduler has now."""
         if self._bound is None or self._bound is not self.optimizer:
             if self._entry is not None:
-                self._ledger.release(self._entry)
+                self._ledger.leave(self._entry)
                 self._entry = None
             self._ledger = Ledger.of(self.optimizer)
             self._bound = self.optimizer

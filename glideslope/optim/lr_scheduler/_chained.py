@@ -7,7 +7,7 @@ from typing import Any
 
 from ._alike import compounded
 from ._composable import Composable
-from ._composite import Composite
+from ._composite import Composite, Foreign
 
 
 class ChainedScheduler(Composite):
@@ -47,8 +47,13 @@ class ChainedScheduler(Composite):
         self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
     ) -> None:
         ledger = self._gather(optimizer, schedulers, verbose)
-        self._reenter(ledger, None)  # the members have written their factors already
-        self._last_lr = list(ledger.written)
+        if any(isinstance(member, Foreign) for member in self._members):
+            ledger.rebase(self.base_lrs)  # what they wrote when they were built tells nothing
+            self._join(ledger)
+            self._last_lr = self._write(ledger, self._now(), ledger.groups())
+        else:
+            self._reenter(ledger, None)  # the members have written their factors already
+            self._last_lr = ledger.written
         if self._verbose:
             self._announce(self._clock())
 

@@ -34,7 +34,7 @@ class Entry:
 
     __slots__ = ("anew", "owner", "references", "settled", "values")
 
-    def __init__(self, owner: ref[object], references: list[float], anew: bool) -> None:
+    def __init__(self, owner: Callable[[], object], references: list[float], anew: bool) -> None:
         self.owner = owner
         self.references = references
         self.values = list(references)
@@ -114,6 +114,11 @@ class Ledger:
     def release(self, entry: Entry) -> None:
         """Leave, and take the factor along."""
         self._entries.remove(entry)
+
+    def leave(self, entry: Entry) -> None:
+        """Leave, and leave the factor behind, as one that is gone does."""
+        entry.owner = _nobody
+        self._bury()
 
     def rebase(self, bases: Sequence[float]) -> None:
         """Take these bases from now on, as an absolute or a resumed schedule asks."""
@@ -282,6 +287,10 @@ class Ledger:
 
     def _factor(self, group: int) -> float:
         return prod(entry.factor(group) for entry in self._entries)
+
+
+def _nobody() -> None:
+    """The owner of an entry that was left."""
 
 
 def _let_go(_ledger: Ledger) -> None:

@@ -179,7 +179,12 @@ class OneCycleLR(CycledMomentum):
             group["max_lr"], group["min_lr"] = top, bottom
 
     def _read_limits(self, ledger: Ledger) -> None:
-        """Take the other rates from groups whose first one is the base."""
+        """Take the other rates from groups whose first one is the base.
+
+        Not as a member of a composite, where they may be those of another member.
+        """
+        if "_last_lr" in vars(self) and self._entry is None:
+            return
         for index, group in enumerate(ledger.groups()):
             base = self.base_lrs[index]
             known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
@@ -256,7 +261,7 @@ class OneCycleLR(CycledMomentum):
         return state
 
     def _adopt(self, state: Mapping[str, Any]) -> None:
-        """Adopt the first rates; the others go along, or are in the groups already."""
+        """Adopt the first rates; the others go along, unless the groups know them."""
         before = self.base_lrs
         super()._adopt(state)
         self._phase = _NO_PHASE

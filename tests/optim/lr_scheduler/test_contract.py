@@ -695,6 +695,7 @@ FINE: dict[str, tuple[Make, list[float]]] = {
     "gamma 0": (lambda lib, o: lib.ExponentialLR(o, 0.0), [0.8, 0.0, 0.0]),
     "no milestones": (lambda lib, o: lib.MultiStepLR(o, []), [0.8, 0.8]),
     "milestone 0": (lambda lib, o: lib.MultiStepLR(o, [0, 1], 0.5), [0.4, 0.2]),
+    "milestone before the first": (lambda lib, o: lib.MultiStepLR(o, [-3, 1], 0.5), [0.8, 0.4]),
     "power 0": (lambda lib, o: lib.PolynomialLR(o, 2, power=0), [0.8] * 4),
     "T_max a fraction": (lambda lib, o: lib.CosineAnnealingLR(o, 0.5), [0.8, 0.8]),
     "anneal_epochs 0": (lambda lib, o: lib.SWALR(o, 0.1, 0), [0.1, 0.1]),
