@@ -47,6 +47,8 @@ def save_checkpoint(state: object, path: str | os.PathLike[str]) -> None:
         ...     gs.save_checkpoint({"weight": torch.ones(2), "epoch": 3}, folder + "/last.pt")
         ...     gs.load_checkpoint(folder + "/last.pt")
         {'weight': tensor([1., 1.]), 'epoch': 3}
+
+    Source: "Ensuring data reaches disk", https://lwn.net/Articles/457667.
     """
     write_checkpoint(plain(state, Sharing().take), path)
 

@@ -2,12 +2,15 @@
 
     python killing.py saves FOLDER KILLS SEED     kill a process that saves over one file
     python killing.py runs FOLDER KILLS SEED      kill runs until they have got to their end
+    python killing.py calls FOLDER KILLS SEED     kill a save before and after each of its calls
 
 Each child is forked from this process, so that none pays for importing torch.
 """
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import os
 import random
 import signal
@@ -21,6 +24,7 @@ from typing import Any
 import torch
 
 import glideslope as gs
+from glideslope.training import _checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
 import example_run
@@ -80,6 +84,54 @@ def kill_saves(folder: Path, kills: int, chance: random.Random) -> None:
     assert list(folder.iterdir()) == [path]
 
 
+CALLS = [
+    *((os, name) for name in ("open", "fsync", "replace", "fstat", "close")),
+    *((fcntl, "flock"), (torch, "save"), (_checkpoint, "seal")),
+]
+
+
+def save_until_call(path: Path, last: int, before: bool, _: Acknowledge) -> None:
+    """Save over ``path``, and be killed right before or after the call with number ``last``."""
+    calls = 0
+
+    def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            number = calls
+            if before and number == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = call(*arguments, **options)
+            if number == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return counted
+
+    for module, name in CALLS:
+        setattr(module, name, counting(getattr(module, name)))
+    gs.save_checkpoint({"weight": torch.ones(5000), "number": 1}, path)
+
+
+def kill_calls(folder: Path, kills: int, chance: random.Random) -> None:
+    """However few ``kills`` are asked for, each call gets its two."""
+    path = folder / "last.pt"
+    for before in (True, False):
+        for last in itertools.count(1):
+            gs.save_checkpoint({"weight": torch.zeros(5000), "number": 0}, path)
+            child = Child(partial(save_until_call, path, last, before))
+            child.wait_for_one()
+            killed = child.kill()
+            saved = gs.load_checkpoint(path)
+            assert (saved["weight"] == saved["number"]).all(), f"call {last}: two saves are mixed"
+            if not killed:
+                assert saved["number"] == 1
+                assert last > len(CALLS)
+                break
+    gs.save_checkpoint({}, path)
+    assert list(folder.iterdir()) == [path]
+
+
 def go_on(folder: Path, seed: int, acknowledge: Acknowledge) -> None:
     """Train from the newest checkpoint to the end, saving after each step."""
     path = folder / "history.jsonl"
@@ -134,5 +186,5 @@ def kill_runs(folder: Path, kills: int, chance: random.Random) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    program = {"saves": kill_saves, "runs": kill_runs}[sys.argv[1]]
+    program = {"saves": kill_saves, "runs": kill_runs, "calls": kill_calls}[sys.argv[1]]
     program(Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4])))

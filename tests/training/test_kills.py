@@ -19,7 +19,7 @@ def kill(what: str, folder: Path, kills: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("what", ["saves", "runs"])
+@pytest.mark.parametrize("what", ["saves", "runs", "calls"])
 def test_a_handful_of_kills(what: str, tmp_path: Path) -> None:
     kill(what, tmp_path, 5)
 
