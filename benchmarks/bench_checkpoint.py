@@ -22,7 +22,7 @@ import torch
 
 import glideslope as gs
 
-ROUNDS = 3
+ROUNDS = 5
 TENSORS = 64
 
 LOAD = """

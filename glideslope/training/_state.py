@@ -65,10 +65,8 @@ class TrainingState:
             "threads": torch.get_num_threads(),
             "random": global_state(),
         }
-        return {
-            **{name: _state(part) for name, part in vars(self).items()},
-            ENVIRONMENT: environment,
-        }
+        parts = {name: _state(part) for name, part in vars(self).items()}
+        return {**parts, ENVIRONMENT: environment}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore every part, and then the random states.
@@ -78,23 +76,17 @@ class TrainingState:
         Raises:
             StateMismatch: ``state`` has other parts than these.
         """
-        missing, unknown = (
-            vars(self).keys() - state.keys(),
-            state.keys() - {*vars(self), ENVIRONMENT},
-        )
-        if missing or unknown or ENVIRONMENT not in state:
+        if state.keys() != {*vars(self), ENVIRONMENT}:
             here, there = ", ".join(vars(self)), ", ".join(state)
             raise StateMismatch(f"this run consists of {here}; the state holds {there}")
         for name, part in vars(self).items():
-            self._restore(name, part, Buffers().snapshot(state[name]))
-        _warn_of_changes(state[ENVIRONMENT])
+            self._restore(name, part, Buffers().snapshot({name: state[name]})[name])
         set_global_state(state[ENVIRONMENT]["random"])
+        _warn_of_changes(state[ENVIRONMENT])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in vars(self):
-            raise AttributeError(
-                f"`{name}` is no part of this run: name it when building the state"
-            )
+            raise AttributeError(f"`{name}` is no part of this run: name it when building it")
         vars(self)[name] = value
 
     if TYPE_CHECKING:
