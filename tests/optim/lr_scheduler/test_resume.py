@@ -69,19 +69,20 @@ def test_last_epoch_is_the_last_step_done(make: Callable[..., Any], stop: int) -
         resumed.step()
 
 
-def test_a_state_resumes_to_the_very_bits() -> None:
-    for make in (RESUMED["exponential"], RESUMED["cosine"], RESUMED["linear"]):
-        optimizer = sgd(0.3, 0.7)
-        scheduler = make(optimizer)
-        for _ in range(5):
-            scheduler.step()
-        other = sgd(0.1, 0.1)
-        resumed = make(other)
-        resumed.load_state_dict(scheduler.state_dict())
-        for _ in range(9):
-            assert rates_of(other) == rates_of(optimizer)
-            scheduler.step()
-            resumed.step()
+@pytest.mark.parametrize("name", ["exponential", "cosine", "linear", "polynomial", "one cycle"])
+def test_a_state_resumes_to_the_very_bits(name: str) -> None:
+    bases = [0.1 + 0.37 * k for k in range(40)]
+    optimizer = sgd(*bases)
+    scheduler = RESUMED[name](optimizer)
+    for _ in range(5):
+        scheduler.step()
+    other = sgd(*reversed(bases))
+    resumed = RESUMED[name](other)
+    resumed.load_state_dict(scheduler.state_dict())
+    for _ in range(9):
+        assert rates_of(other) == rates_of(optimizer)
+        scheduler.step()
+        resumed.step()
 
 
 def test_one_that_continues_another_on_the_same_optimizer_does_not_multiply() -> None:
