@@ -99,7 +99,7 @@ def test_first_is_reached_or_crossed() -> None:
 # -- phases ----------------------------------------------------------------------------------------
 
 
-@given(schedules(), st.floats(0, 0.999))
+@given(schedules(), st.floats(0.001, 0.999))
 def test_phases_tile_the_schedule_and_their_curves_answer(schedule: Schedule, share: float) -> None:
     phases = schedule.phases()
     assert phases[0].start == 0
