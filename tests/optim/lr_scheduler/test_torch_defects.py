@@ -436,3 +436,74 @@ def test_a_first_step_skipped_by_a_loss_scaler_raises_no_alarm() -> None:
             warnings.simplefilter("always")
             scheduler.step()
         assert len(caught) == alarms
+
+
+# Without a number: edges ------------------------------------------------------------------------
+
+
+def twice_loaded(library: Library) -> str:
+    scheduler = library.CyclicLR(sgd(), 0.1, 1.0)
+    state = scheduler.state_dict()
+    scheduler.load_state_dict(state)
+    scheduler.load_state_dict(state)
+    return "loaded"
+
+
+def anneal_resumed(library: Library) -> list[float]:
+    optimizer = sgd()
+    run(optimizer, library.SWALR(optimizer, 0.0, 4, "linear"), 2)
+    optimizer.param_groups[0]["initial_lr"] = 1.0
+    return run(optimizer, library.SWALR(optimizer, 0.0, 4, "linear", last_epoch=1), 3)
+
+
+def past_the_last_update(library: Library) -> list[float]:
+    optimizer = sgd()
+    rates = run(optimizer, library.OneCycleLR(optimizer, 1.0, 5), 5)
+    return [rates[-1], rate(optimizer)]
+
+
+def copies_alarms(library: Library) -> int:
+    optimizer = sgd()
+    optimizer, scheduler = copy.deepcopy((optimizer, library.StepLR(optimizer, 9)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run(optimizer, scheduler, 2)
+    return len(caught)
+
+
+EDGES: dict[str, tuple[Callable[[Library], Any], Any, Any]] = {  # what is done, torch's, right
+    "a ramp of no steps": (
+        lambda lib: trajectory(lib, lambda lib, o: lib.LinearLR(o, 0.5, total_iters=0), 3),
+        [0.5] * 3,
+        [1.0] * 3,
+    ),
+    "a constant of no steps": (
+        lambda lib: trajectory(lib, lambda lib, o: lib.ConstantLR(o, 0.5, total_iters=0), 3),
+        [0.5] * 3,
+        [1.0] * 3,
+    ),
+    "a constant of 0": (
+        lambda lib: trajectory(lib, lambda lib, o: lib.ConstantLR(o, 0.0, total_iters=2), 4),
+        ZeroDivisionError,
+        [0.0, 0.0, 1.0, 1.0],
+    ),
+    "a cycle past its last update": (past_the_last_update, [4e-6, 0.18826], [4e-6, 4e-6]),
+    "a state that is loaded twice": (twice_loaded, KeyError, "loaded"),
+    "a builtin function's state": (
+        lambda lib: lib.LambdaLR(sgd(), math.exp).state_dict()["lr_lambdas"],
+        AttributeError,
+        [None],
+    ),
+    "an anneal that is resumed": (anneal_resumed, [0.5, 0.375, 0.25], [0.5, 0.25, 0.0]),
+    "a copied pair's alarms": (copies_alarms, 1, 0),
+}
+
+
+@pytest.mark.parametrize(("work", "theirs", "right"), EDGES.values(), ids=EDGES)
+def test_edges(work: Callable[[Library], Any], theirs: Any, right: Any) -> None:
+    def compared(result: Any) -> Any:
+        is_rates = isinstance(result, list) and None not in result
+        return near(result, rel=1e-3) if is_rates else result
+
+    assert outcome(lambda: work(torchs)) == compared(theirs)
+    assert outcome(lambda: work(ours)) == compared(right)
