@@ -1,0 +1,256 @@
+"""A run that was kept in a folder, read back: what it was made from and what happened in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeGuard
+
+from glideslope.errors import GlideslopeError, require
+from glideslope.schedules import Schedule, parse
+
+Json = dict[str, Any]
+CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
+
+
+class Point(NamedTuple):
+    """A number and the step it belongs to."""
+
+    step: int
+    value: float
+
+
+class Note(NamedTuple):
+    """What a record says happened, in a word and in the rest of what it says."""
+
+    step: int
+    event: str
+    details: Json
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run's folder, as far as it can be read; what cannot be is said in ``notes``.
+
+    Args:
+        path: the folder.
+        config: of `config.json`, what the run was made from.
+        result: of `result.json`, how it ended; empty for a run that did not come to its end.
+        records: of `history.jsonl`, one for each update, by ascending step.
+        happenings: what the history notes beside the updates.
+        notes: what was left out in reading, as sentences.
+    """
+
+    path: Path
+    config: Json
+    result: Json
+    records: list[Json]
+    happenings: list[Note]
+    notes: list[str]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def state(self) -> str:
+        """How the run ended; one that left no result was killed, or is still running."""
+        return str(self.result.get("outcome", "unfinished"))
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer's name."""
+        return str(_inside(self.config, "optimizer", "name") or self.config.get("optimizer", ""))
+
+    @property
+    def schedule_text(self) -> str:
+        """The schedule as the run wrote it."""
+        return str(_inside(self.config, "schedule", "text") or self.config.get("schedule", ""))
+
+    @property
+    def steps(self) -> int:
+        """How many updates were made."""
+        return self.records[-1]["step"] + 1 if self.records else 0
+
+    @property
+    def planned_steps(self) -> int | None:
+        """How many updates were asked for."""
+        steps = self.config.get("steps")
+        return steps if _is_count(steps) and steps > 0 else None
+
+    @property
+    def when(self) -> datetime:
+        """When the run was last written to."""
+        files = [file for name in (CONFIG, HISTORY, RESULT) if (file := self.path / name).is_file()]
+        return datetime.fromtimestamp(max(file.stat().st_mtime for file in files))
+
+    @cached_property
+    def validation(self) -> list[Point]:
+        """The validation losses, each at the number of updates it was measured after."""
+        return [Point(step + 1, value) for step, value in self.series("val_loss")]
+
+    @property
+    def best(self) -> Point | None:
+        """The lowest validation loss."""
+        return min(self.validation, key=lambda point: point.value, default=None)
+
+    def series(self, name: str) -> list[Point]:
+        """The finite numbers that the records have under a name."""
+        points = ((record["step"], record.get(name)) for record in self.records)
+        return [Point(step, float(value)) for step, value in points if _is_finite(value)]
+
+    @cached_property
+    def rates(self) -> dict[str, list[Point]]:
+        """The learning rates by the name of their group; of a single one, ``lr``."""
+        rates: dict[str, list[Point]] = {}
+        for record in self.records:
+            for name, value in _rates(record):
+                if _is_finite(value):
+                    rates.setdefault(name, []).append(Point(record["step"], float(value)))
+        return rates
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """The schedule that was planned; None where it cannot be read."""
+        saved = _inside(self.config, "schedule", "json")
+        try:
+            schedule = Schedule.from_dict(saved) if saved else parse(self.schedule_text)
+            schedule(0)
+        except GlideslopeError:
+            return None
+        return schedule
+
+    def base_rate(self, group: str) -> float | None:
+        """The learning rate of a group where the schedule's factor is 1."""
+        groups = _inside(self.config, "optimizer", "groups")
+        own = _inside(groups, group, "lr") if isinstance(groups, dict) else None
+        lr = own if own is not None else _inside(self.config, "optimizer", "options", "lr")
+        return float(lr) if _is_finite(lr) else None
+
+
+def read_run(path: Path) -> RecordedRun:
+    """Read a run's folder; what is missing or damaged in it is noted, not fatal."""
+    require(is_run(path), "run", f"be a folder with {CONFIG} or {HISTORY}", str(path))
+    notes: list[str] = []
+    config = _read_json(path / CONFIG, notes)
+    result = _read_json(path / RESULT, notes) if (path / RESULT).exists() else {}
+    records, happenings = _sorted_out(_read_lines(path / HISTORY, notes))
+    return RecordedRun(path, config, result, records, happenings, notes)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return any((path / name).is_file() for name in (CONFIG, HISTORY))
+
+
+def find_runs(folder: Path) -> list[RecordedRun]:
+    """The runs in a folder, or the one that the folder is, the oldest first."""
+    require(folder.is_dir(), "folder", "be a folder", str(folder))
+    paths = [folder] if is_run(folder) else [path for path in folder.iterdir() if is_run(path)]
+    return sorted(map(read_run, paths), key=lambda run: (run.when, run.name))
+
+
+def _read_json(path: Path, notes: list[str]) -> Json:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        notes.append(f"there is no {path.name}")
+    except (ValueError, RecursionError) as error:
+        notes.append(f"{path.name} is damaged: {error}")
+    else:
+        if isinstance(content, dict):
+            return content
+        notes.append(f"{path.name} is damaged: it holds no object")
+    return {}
+
+
+def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
+    """The records of a history; a last line without an end was being written, others are damaged.
+
+    Numbers of lines that cannot be read are noted.
+    """
+    if not path.exists():
+        notes.append(f"there is no {path.name}")
+        return
+    damaged = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            record = _record(line)
+            if record is not None:
+                yield record
+            elif line.endswith(b"\n"):
+                damaged.append(number)
+    if damaged:
+        first = ", ".join(map(str, damaged[:5])) + (", …" if len(damaged) > 5 else "")
+        lines = f"line {first} is" if len(damaged) == 1 else f"{len(damaged)} lines ({first}) are"
+        notes.append(f"{path.name}: {lines} damaged and left out")
+
+
+def _record(line: bytes) -> Json | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and _is_count(record.get("step")) else None
+
+
+def _sorted_out(lines: Iterable[Json]) -> tuple[list[Json], list[Note]]:
+    """Updates and happenings; updates that were made again replace those they repeat."""
+    records: list[Json] = []
+    notes: list[Note] = []
+    for line in lines:
+        step = line["step"]
+        if "event" in line:
+            details = {key: value for key, value in line.items() if key not in ("step", "event")}
+            notes.append(Note(step, str(line["event"]), details))
+            continue
+        if records and step <= records[-1]["step"]:
+            while records and records[-1]["step"] >= step:
+                records.pop()
+            notes.append(Note(step, "resume", {}))
+        records.append(line)
+    return records, list(_without_repetition(notes))
+
+
+def _without_repetition(notes: Iterable[Note]) -> Iterator[Note]:
+    """One of the notes that say the same: a resumed run may both say so and show it."""
+    seen = set()
+    for note in notes:
+        if (note.step, note.event) not in seen:
+            seen.add((note.step, note.event))
+            yield note
+
+
+def _rates(record: Json) -> Iterator[tuple[str, Any]]:
+    """The learning rates of a record: one, a list, by group, or in columns such as ``lr/head``."""
+    for key, value in record.items():
+        if key == "lr" and isinstance(value, Mapping):
+            yield from value.items()
+        elif key == "lr" and isinstance(value, list):
+            yield from ((f"group {number}", rate) for number, rate in enumerate(value))
+        elif key == "lr":
+            yield key, value
+        elif key.startswith("lr/"):
+            yield key.removeprefix("lr/"), value
+
+
+def _inside(data: Any, *keys: str) -> Any:
+    """What lies under keys within keys; None where something else does."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_finite(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
