@@ -48,4 +48,8 @@ def walk_alike(first: Tensor, second: Tensor) -> bool:
 def laid_out_as(tensor: Tensor, model: Tensor) -> Tensor:
     """The tensor itself if it is laid out as the model, else a copy that is."""
     plain = tensor.resolve_conj().resolve_neg()
-    return plain if walk_alike(plain, model) else torch.empty_like(model).copy_(plain)
+    return (
+        plain
+        if walk_alike(plain, model)
+        else torch.empty_like(model, dtype=plain.dtype).copy_(plain)
+    )

@@ -12,7 +12,8 @@ from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
 from ._fold import refusal
-from ._source import formula_names
+from ._inline import inlined, is_expression
+from ._source import outer_names
 
 WORDS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
 """The functions a formula may use on elements."""
@@ -21,6 +22,7 @@ _VOCABULARY: dict[object, str] = {
     abs: "absolute",
     **{getattr(rules, word): word for word in WORDS},
 }
+_SUMS = (rules.total, rules.mean, rules.norm)
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr)
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -56,7 +58,7 @@ class Line:
         self.rule = rule
         self.constants: list[ast.expr] = []
         self.gives_totals = False
-        self._names = {**formula_names(rule), "_sqrt": rules.sqrt}
+        self._names = {**outer_names(rule.formula), "_sqrt": rules.sqrt}
         self._elements = {"p", "g", *rule.state}
         self._scalar_lines: list[tuple[int, ast.stmt]] = []
         self._element_lines: list[tuple[int, ast.stmt]] = []
@@ -140,20 +142,26 @@ class Line:
 
     def _summed(self, node: ast.expr) -> ast.expr:
         """The expression with each sum over the elements replaced by a scalar."""
-        replaced: ast.expr = _EachCall(self._as_scalar).visit(node)
+        replaced: ast.expr = _EachCall(self._in_words).visit(node)
         return replaced
 
-    def _as_scalar(self, call: ast.Call) -> ast.expr:
-        """What a call that adds up is in terms of a total; any other call as it is."""
+    def _in_words(self, call: ast.Call) -> ast.expr:
+        """A call in terms of totals and of words for elements."""
         meaning = self._meaning(call.func)
+        if meaning in _SUMS:
+            return self._as_scalar(meaning, call)
+        if meaning not in _VOCABULARY and not self._is_scalar(call) and is_expression(meaning):
+            return self._summed(inlined(meaning, call.args, self._names))
+        return call
+
+    def _as_scalar(self, meaning: Any, call: ast.Call) -> ast.expr:
+        """What a call that adds up is in terms of a total."""
         if meaning is rules.total:
             return self._total(call.args[0])
         if meaning is rules.mean:
             return ast.BinOp(self._total(call.args[0]), ast.Div(), _read("_count"))
-        if meaning is rules.norm:
-            square = ast.BinOp(call.args[0], ast.Mult(), call.args[0])
-            return ast.Call(_read("_sqrt"), [self._total(square)], [])
-        return call
+        square = ast.BinOp(call.args[0], ast.Mult(), call.args[0])
+        return ast.Call(_read("_sqrt"), [self._total(square)], [])
 
     def _total(self, node: ast.expr) -> ast.Name:
         number = len(self._totals)

@@ -1,41 +1,40 @@
-"""The text of a rule, as a tree, when it can be trusted to be what runs."""
+"""The text of a function, as a tree, when it can be trusted to be what runs."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
 from glideslope.errors import InvalidValue
-from glideslope.rules import Rule
 
 
-def formula_tree(rule: Rule) -> ast.FunctionDef:
-    """The formula as written, without its decorator.
+def function_tree(written: Callable[..., Any]) -> ast.FunctionDef:
+    """A function as written, without its decorator.
 
     Raises:
         InvalidValue: there is no text, or it is no longer what Python loaded.
     """
     try:
-        text = textwrap.dedent(inspect.getsource(rule.formula))
+        text = textwrap.dedent(inspect.getsource(written))
     except (OSError, TypeError):
-        raise InvalidValue(f"the source of rule `{rule.name}` cannot be read") from None
+        raise InvalidValue(f"the source of `{written.__name__}` cannot be read") from None
     function = ast.parse(text).body[0]
     if not isinstance(function, ast.FunctionDef):
-        raise InvalidValue(f"rule `{rule.name}` is not written as a `def`")
+        raise InvalidValue(f"`{written.__name__}` is not written as a `def`")
     function.decorator_list = []
-    loaded = rule.formula.__code__
+    loaded = written.__code__
     if _meaning(loaded) not in map(_meaning, _compiled(function, loaded)):
-        raise InvalidValue(f"the file of rule `{rule.name}` has changed since it was imported")
+        raise InvalidValue(f"the file of `{written.__name__}` has changed since it was imported")
     return function
 
 
-def formula_names(rule: Rule) -> dict[str, Any]:
-    """What the names in a formula stand for outside it: globals, and what it closes over."""
-    outer = inspect.getclosurevars(rule.formula)
+def outer_names(function: Callable[..., Any]) -> dict[str, Any]:
+    """What the names in a function stand for outside it: globals, and what it closes over."""
+    outer = inspect.getclosurevars(function)
     return {**outer.builtins, **outer.globals, **outer.nonlocals}
 
 

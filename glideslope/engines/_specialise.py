@@ -6,6 +6,7 @@
 - moves what is computed from scalars alone out of the loop, into a Python function of the scalars,
   evaluated once per step in double precision: ``(1 - beta2) * g * g`` becomes ``_c0 * g * g``;
 - turns a division by a scalar into a product with its inverse, taken in double precision as well;
+- puts a function of one expression, called with elements, in the place of its call;
 - where a scalar is a total over the elements, makes a pass of its own that adds it up.
 
 Nothing else is changed: what remains is the formula, in its own words and its own order.
@@ -21,7 +22,7 @@ from glideslope.rules import Rule
 
 from ._fold import Fold
 from ._line import Line, Stage
-from ._source import formula_tree
+from ._source import function_tree
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def specialise(rule: Rule, options: frozenset[str]) -> StraightLine:
     """
     fold = Fold({name: name in options for name in rule.options})
     line = Line(rule)
-    for statement in fold.block(formula_tree(rule).body):
+    for statement in fold.block(function_tree(rule.formula).body):
         line.add(statement)
     kept = rule.kept_state(options)
     return StraightLine(

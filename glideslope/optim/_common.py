@@ -27,8 +27,10 @@ class Common(TypedDict, total=False):
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
             ``"compensated"``, where what is lost is kept in the state and added the next time.
         cautious: leave out the elements of an update that point against their gradient, and scale
-            the rest up by as much as was left out (`Liang et al., 2024
-            <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).
+            the rest of the tensor up by as much as was left out, a thousand times at most (`Liang
+            et al., 2024 <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).
+            Decoupled weight decay is not masked; decay that is added to the gradient is part of it.
+            A group may say ``"cautious": False``.
     """
 
     engine: EngineName

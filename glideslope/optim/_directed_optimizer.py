@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from glideslope.errors import GlideslopeError, StateMismatch, require_type
+from glideslope.errors import GlideslopeError, require_type
 from glideslope.rules import Rule
 
 from ._direction import DirectedStep, Direction, Part
@@ -62,14 +62,10 @@ class DirectedOptimizer(RuleOptimizer):
                 self._parts += (rest,)
         return self._parts
 
-    def _check_state(self) -> None:
-        """Refuse the state of another kind of optimizer."""
+    def _can_be_cautious(self) -> bool:
+        return True
+
+    def _known_state(self) -> set[str]:
         rules = [part.rule for part in self._all_parts()]
-        known = {name for rule in rules for name in (*rule.state, *rule.counters)}
-        known |= {*self.direction.state, "ema", "compensation"}
-        for entry in self.state.values():
-            if foreign := sorted(set(entry) - known):
-                raise StateMismatch(
-                    f"{type(self).__name__} keeps {', '.join(sorted(known))} "
-                    f"and has no use for {', '.join(foreign)}"
-                )
+        own = {name for rule in rules for name in (*rule.state, *rule.counters)}
+        return {*super()._known_state(), *own, *self.direction.state}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from glideslope.rules import Rule
+from glideslope.rules import Rule, agreeing
 
 from ._counters import number
 from ._plan import Assignment, Gradients, Group, Plan, Shape, States, flattened
@@ -160,8 +160,8 @@ class DirectedStep:
         found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, step)
         for name, value in kept.items():
             state[name].copy_(value)
-        alike = found.stride() == p.stride()
-        return found if alike else torch.empty_like(p, dtype=real).copy_(found)
+        is_cautious = group.get("cautious", self._shape.settings.cautious)
+        return agreeing(found, g) if is_cautious else found
 
 
 def _complete(

@@ -77,7 +77,7 @@ class RuleOptimizer(Optimizer):
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
         self._settings = Settings(**common)
         check_settings(self._settings)
-        may = not self._settings.cautious or "cautious" in self.rule.options
+        may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
         self._schedules: dict[int, dict[str, Any]] = {}
         super().__init__(params, defaults)
@@ -216,9 +216,16 @@ class RuleOptimizer(Optimizer):
         self._plan = None
         self._check_state()
 
+    def _can_be_cautious(self) -> bool:
+        return "cautious" in self.rule.options
+
+    def _known_state(self) -> set[str]:
+        """The names of all state that this kind of optimizer may keep."""
+        return {*self.rule.state, *self.rule.counters, "ema", "compensation"}
+
     def _check_state(self) -> None:
         """Refuse the state of another kind of optimizer."""
-        known = {*self.rule.state, *self.rule.counters, "ema", "compensation"}
+        known = self._known_state()
         for entry in self.state.values():
             if foreign := sorted(set(entry) - known):
                 raise StateMismatch(

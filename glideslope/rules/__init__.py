@@ -21,6 +21,7 @@ from ._directions import adafactor as adafactor
 from ._directions import descent as descent
 from ._directions import soap as soap
 from ._maths import absolute as absolute
+from ._maths import agreeing as agreeing
 from ._maths import clip as clip
 from ._maths import maximum as maximum
 from ._maths import mean as mean
@@ -57,6 +58,7 @@ __all__ = [
     "adamw_schedule_free",
     "ademamix",
     "adopt",
+    "agreeing",
     "asgd",
     "clip",
     "descent",

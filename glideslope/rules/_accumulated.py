@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import sqrt
+from ._maths import agreeing, sqrt
 from ._rule import rule
 
 
@@ -14,20 +14,23 @@ from ._rule import rule
 def adagrad(
     p, g, sum, /,
     lr, lr_decay, weight_decay, eps, step,
-    *, with_weight_decay,
+    *, with_weight_decay, cautious,
 ):  # fmt: skip
     """Adagrad: the gradient over the root of the sum of all squares so far."""
     if with_weight_decay:
         g = g + weight_decay * p
     sum = sum + g * g
-    return p - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(sum) + eps), sum
+    update = g / (sqrt(sum) + eps)
+    if cautious:
+        update = agreeing(update, g)
+    return p - lr / (1 + (step - 1) * lr_decay) * update, sum
 
 
 @rule(counters=["step"])
 def adadelta(
     p, g, square_avg, acc_delta, /,
     lr, rho, eps, weight_decay,
-    *, with_weight_decay,
+    *, with_weight_decay, cautious,
 ):  # fmt: skip
     """Adadelta: a step as long as recent steps, where the gradient is as long as recent ones."""
     if with_weight_decay:
@@ -35,4 +38,6 @@ def adadelta(
     square_avg = rho * square_avg + (1 - rho) * g * g
     delta = sqrt(acc_delta + eps) / sqrt(square_avg + eps) * g
     acc_delta = rho * acc_delta + (1 - rho) * delta * delta
+    if cautious:
+        delta = agreeing(delta, g)
     return p - lr * delta, square_avg, acc_delta

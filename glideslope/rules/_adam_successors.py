@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import clip, maximum, sqrt
+from ._maths import agreeing, clip, maximum, sqrt
 from ._rule import rule
 
 
@@ -14,14 +14,18 @@ from ._rule import rule
 def adabelief(
     p, g, exp_avg, exp_avg_var, /,
     lr, beta1, beta2, eps, weight_decay, step,
+    *, cautious,
 ):  # fmt: skip
     """AdaBelief: Adam that divides by how far the gradient is from its average."""
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     surprise = g - exp_avg
     exp_avg_var = beta2 * exp_avg_var + (1 - beta2) * surprise * surprise + eps
     root = sqrt(exp_avg_var) / sqrt(1 - beta2**step)
+    update = exp_avg / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
     p = p * (1 - lr * weight_decay)
-    return p - lr / (1 - beta1**step) * exp_avg / (root + eps), exp_avg, exp_avg_var
+    return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_var
 
 
 def _after_the_first(beta2, step):
@@ -34,24 +38,30 @@ def _after_the_first(beta2, step):
 def adopt(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, eps, weight_decay, memory, bound, later,
+    *, cautious,
 ):  # fmt: skip
     """ADOPT: Adam that averages gradients already divided by the root of what came before them."""
     normed = clip(g / maximum(sqrt(exp_avg_sq), eps), -bound, bound)
     exp_avg = exp_avg + (1 - beta1) * (normed - exp_avg)
     exp_avg_sq = memory * exp_avg_sq + (1 - memory) * g * g
-    return p * (1 - lr * weight_decay * later) - lr * exp_avg, exp_avg, exp_avg_sq
+    update = exp_avg
+    if cautious:
+        update = agreeing(update, g)
+    return p * (1 - lr * weight_decay * later) - lr * update, exp_avg, exp_avg_sq
 
 
 @rule
 def ademamix(
     p, g, exp_avg, exp_avg_slow, exp_avg_sq, /,
     lr, beta1, beta2, beta3, alpha, eps, weight_decay, step,
+    *, cautious,
 ):  # fmt: skip
     """AdEMAMix: Adam that adds a second, much longer average of the gradient."""
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_slow = exp_avg_slow + (1 - beta3) * (g - exp_avg_slow)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
-    mixed = exp_avg / (1 - beta1**step) + alpha * exp_avg_slow
-    p = p * (1 - lr * weight_decay) - lr * mixed / (root + eps)
-    return p, exp_avg, exp_avg_slow, exp_avg_sq
+    update = (exp_avg / (1 - beta1**step) + alpha * exp_avg_slow) / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    return p * (1 - lr * weight_decay) - lr * update, exp_avg, exp_avg_slow, exp_avg_sq

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import absolute, maximum, sqrt
+from ._maths import absolute, agreeing, maximum, sqrt
 from ._rule import rule
 
 
@@ -14,14 +14,17 @@ from ._rule import rule
 def adamax(
     p, g, exp_avg, exp_inf, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, with_weight_decay,
+    *, with_weight_decay, cautious,
 ):  # fmt: skip
     """Adamax: Adam with the largest recent gradient where the root of the mean square was."""
     if with_weight_decay:
         g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_inf = maximum(beta2 * exp_inf, absolute(g) + eps)
-    return p - lr / (1 - beta1**step) * exp_avg / exp_inf, exp_avg, exp_inf
+    update = exp_avg / exp_inf
+    if cautious:
+        update = agreeing(update, g)
+    return p - lr / (1 - beta1**step) * update, exp_avg, exp_inf
 
 
 def _nesterov(lr, beta1, momentum_decay, mu_product, step):
@@ -40,7 +43,7 @@ def _nesterov(lr, beta1, momentum_decay, mu_product, step):
 def nadam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step, gradient_rate, momentum_rate,
-    *, with_weight_decay, decoupled_weight_decay,
+    *, with_weight_decay, decoupled_weight_decay, cautious,
 ):  # fmt: skip
     """NAdam and NAdamW: Adam that steps along the average of the gradient after this one."""
     if decoupled_weight_decay:
@@ -50,8 +53,10 @@ def nadam(
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
-    p = p - (gradient_rate * g + momentum_rate * exp_avg) / (root + eps)
-    return p, exp_avg, exp_avg_sq
+    update = (gradient_rate * g + momentum_rate * exp_avg) / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    return p - update, exp_avg, exp_avg_sq
 
 
 def _rectified(lr, beta1, beta2, step):
@@ -76,7 +81,7 @@ def _rectified(lr, beta1, beta2, step):
 def radam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, plain_rate, adaptive_rate,
-    *, with_weight_decay, decoupled_weight_decay,
+    *, with_weight_decay, decoupled_weight_decay, cautious,
 ):  # fmt: skip
     """RAdam and RAdamW: momentum alone until the average square can be trusted, then Adam."""
     if decoupled_weight_decay:
@@ -85,5 +90,7 @@ def radam(
         g = g + weight_decay * p
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    rate = plain_rate + adaptive_rate / (sqrt(exp_avg_sq) + eps)
-    return p - rate * exp_avg, exp_avg, exp_avg_sq
+    update = (plain_rate + adaptive_rate / (sqrt(exp_avg_sq) + eps)) * exp_avg
+    if cautious:
+        update = agreeing(update, g)
+    return p - update, exp_avg, exp_avg_sq

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum, mean, sqrt, where
+from ._maths import agreeing, maximum, sqrt
 from ._rule import rule
 
 
@@ -14,7 +14,7 @@ from ._rule import rule
 def rmsprop(
     p, g, square_avg, momentum_buffer, grad_avg, /,
     lr, alpha, eps, weight_decay, momentum,
-    *, with_weight_decay, with_momentum, centered,
+    *, with_weight_decay, with_momentum, centered, cautious,
 ):  # fmt: skip
     """RMSprop; centered, it divides by the standard deviation of the gradient."""
     if with_weight_decay:
@@ -28,6 +28,8 @@ def rmsprop(
     if with_momentum:
         momentum_buffer = momentum * momentum_buffer + update
         update = momentum_buffer
+    if cautious:
+        update = agreeing(update, g)
     return p - lr * update, square_avg, momentum_buffer, grad_avg
 
 
@@ -50,6 +52,5 @@ def adam(
     root = sqrt(largest) / sqrt(1 - beta2**step)
     update = exp_avg / (root + eps)
     if cautious:
-        agrees = where(update * g > 0, 1, 0)
-        update = update * agrees / maximum(mean(agrees), 1e-3)
+        update = agreeing(update, g)
     return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_sq, max_exp_avg_sq

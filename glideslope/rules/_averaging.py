@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum
+from ._maths import agreeing, maximum
 from ._rule import rule
 
 
@@ -28,11 +28,14 @@ def _averaging(lr, lambd, alpha, t0, step, eta, mu):
 def asgd(
     p, g, ax, /,
     lambd, weight_decay, rate, weight, kept,
-    *, with_weight_decay,
+    *, with_weight_decay, cautious,
 ):  # fmt: skip
     """ASGD: gradient descent with a falling rate, and the mean of the parameters after t0."""
     if with_weight_decay:
         g = g + weight_decay * p
-    p = p * (1 - lambd * rate) - rate * g
+    update = g
+    if cautious:
+        update = agreeing(update, g)
+    p = p * (1 - lambd * rate) - rate * update
     ax = kept * ax
     return p, ax + weight * (p - ax)

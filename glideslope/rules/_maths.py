@@ -69,6 +69,18 @@ def norm(x: Any) -> Any:
     return sqrt(total(x * x))
 
 
+def agreeing(update: Any, g: Any) -> Any:
+    """An update where it has the sign of the gradient, as much larger as fewer elements have it.
+
+    This is what ``cautious`` asks for: a rule that has this option calls it.
+
+    >>> import numpy as np
+    >>> agreeing(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 0.0, -1.0]))
+    array([2., 4., 0., 0.])
+    """
+    return update * where(update * g > 0, 1, 0) / maximum(mean(where(update * g > 0, 1, 0)), 1e-3)
+
+
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:
     """Both as tensors if one is: torch's `maximum` takes no plain number."""
     if hasattr(x, "data_ptr"):

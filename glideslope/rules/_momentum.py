@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum, mean, sign, where
+from ._maths import agreeing, sign
 from ._rule import rule
 
 
@@ -14,25 +14,32 @@ from ._rule import rule
 def sgd(
     p, g, momentum_buffer, /,
     lr, momentum, dampening, weight_decay, fresh,
-    *, with_weight_decay, with_momentum, nesterov,
+    *, with_weight_decay, with_momentum, nesterov, cautious,
 ):  # fmt: skip
     """Gradient descent with momentum; the first gradient enters the average undamped."""
     if with_weight_decay:
         g = g + weight_decay * p
+    update = g
     if with_momentum:
         momentum_buffer = momentum * momentum_buffer + (1 - dampening * (1 - fresh)) * g
-        g = g + momentum * momentum_buffer if nesterov else momentum_buffer
-    return p - lr * g, momentum_buffer
+        update = g + momentum * momentum_buffer if nesterov else momentum_buffer
+    if cautious:
+        update = agreeing(update, g)
+    return p - lr * update, momentum_buffer
 
 
 @rule
 def signum(
     p, g, exp_avg, /,
     lr, momentum, weight_decay,
+    *, cautious,
 ):  # fmt: skip
     """Signum: the sign of the averaged gradient."""
     exp_avg = momentum * exp_avg + (1 - momentum) * g
-    return p * (1 - lr * weight_decay) - lr * sign(exp_avg), exp_avg
+    update = sign(exp_avg)
+    if cautious:
+        update = agreeing(update, g)
+    return p * (1 - lr * weight_decay) - lr * update, exp_avg
 
 
 @rule
@@ -45,6 +52,5 @@ def lion(
     update = sign(beta1 * exp_avg + (1 - beta1) * g)
     exp_avg = beta2 * exp_avg + (1 - beta2) * g
     if cautious:
-        agrees = where(update * g > 0, 1, 0)
-        update = update * agrees / maximum(mean(agrees), 1e-3)
+        update = agreeing(update, g)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg

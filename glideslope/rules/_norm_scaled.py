@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum, mean, norm, sqrt, where
+from ._maths import agreeing, maximum, mean, norm, sqrt, where
 from ._rule import rule
 
 TINY = 1e-300
@@ -23,13 +23,17 @@ def _local_rate(weight, gradient, weight_decay, trust_coefficient):
 def lars(
     p, g, momentum_buffer, /,
     lr, momentum, weight_decay, trust_coefficient,
-    *, adapt,
+    *, adapt, cautious,
 ):  # fmt: skip
     """LARS: momentum of steps that are in proportion to the tensor they change."""
     if adapt:
         lr = lr * _local_rate(norm(p), norm(g), weight_decay, trust_coefficient)
-    momentum_buffer = momentum * momentum_buffer + lr * (g + weight_decay * p)
-    return p - momentum_buffer, momentum_buffer
+    g = g + weight_decay * p
+    momentum_buffer = momentum * momentum_buffer + lr * g
+    update = momentum_buffer
+    if cautious:
+        update = agreeing(update, g)
+    return p - update, momentum_buffer
 
 
 def _trust_ratio(weight, step):
@@ -41,13 +45,16 @@ def _trust_ratio(weight, step):
 def lamb(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, adapt,
+    *, adapt, cautious,
 ):  # fmt: skip
     """LAMB: AdamW's step, decay and all, as long as the tensor it changes."""
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
-    update = exp_avg / (1 - beta1**step) / (root + eps) + weight_decay * p
+    update = exp_avg / (1 - beta1**step) / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    update = update + weight_decay * p
     if adapt:
         lr = lr * _trust_ratio(norm(p), norm(update))
     return p - lr * update, exp_avg, exp_avg_sq
@@ -57,6 +64,7 @@ def lamb(
 def stable_adamw(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
+    *, cautious,
 ):  # fmt: skip
     """StableAdamW: AdamW that slows down where a tensor's gradients are larger than expected."""
     exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
@@ -64,7 +72,10 @@ def stable_adamw(
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
     expected = g / maximum(root, eps)
     lr = lr / maximum(1.0, sqrt(mean(expected * expected)))
-    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * exp_avg / (root + eps)
+    update = exp_avg / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * update
     return p, exp_avg, exp_avg_sq
 
 
@@ -72,7 +83,7 @@ def stable_adamw(
 def mars(
     p, g, exp_avg, exp_avg_sq, last_grad, /,
     lr, beta1, beta2, eps, weight_decay, gamma, step,
-    *, variance_reduction,
+    *, variance_reduction, cautious,
 ):  # fmt: skip
     """MARS: AdamW on the gradient moved on by how it changed, clipped to a length of 1."""
     moved = g
@@ -82,5 +93,8 @@ def mars(
     exp_avg = exp_avg + (1 - beta1) * (moved - exp_avg)
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * moved * moved
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
-    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * exp_avg / (root + eps)
+    update = exp_avg / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * update
     return p, exp_avg, exp_avg_sq, g

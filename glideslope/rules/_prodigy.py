@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import absolute, sqrt, total
+from ._maths import absolute, agreeing, sqrt, total
 from ._rule import rule
 
 
@@ -35,10 +35,13 @@ def prodigy_totals(
 def prodigy(
     p, g, exp_avg, exp_avg_sq, s, p0, /,
     beta1, beta2, eps, weight_decay, d, rate, weight_in_length,
+    *, cautious,
 ):  # fmt: skip
     """Prodigy: AdamW whose rate is an estimate of the distance from the start to the solution."""
     exp_avg = beta1 * exp_avg + (1 - beta1) * d * g
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * d * d * g * g
     s = sqrt(beta2) * s + weight_in_length * g
-    p = p * (1 - rate * weight_decay) - rate * exp_avg / (sqrt(exp_avg_sq) + d * eps)
-    return p, exp_avg, exp_avg_sq, s, p0
+    update = exp_avg / (sqrt(exp_avg_sq) + d * eps)
+    if cautious:
+        update = agreeing(update, g)
+    return p * (1 - rate * weight_decay) - rate * update, exp_avg, exp_avg_sq, s, p0

@@ -11,7 +11,7 @@ having in the end, and gradients are asked for at ``y``, between the two. The pa
 
 from __future__ import annotations
 
-from ._maths import maximum, minimum, sqrt
+from ._maths import agreeing, maximum, minimum, sqrt
 from ._rule import rule
 
 TINY = 1e-300
@@ -32,21 +32,29 @@ def _share(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):
 def sgd_schedule_free(
     p, g, z, /,
     momentum, weight_decay, rate, share,
+    *, cautious,
 ):  # fmt: skip
     """Schedule-Free SGD: z descends, x averages it, p is between them."""
-    g = g + weight_decay * p
-    p = p + share * (z - p) - rate * (1 - momentum * (1 - share)) * g
-    return p, z - rate * g
+    update = g
+    if cautious:
+        update = agreeing(update, g)
+    update = update + weight_decay * p
+    p = p + share * (z - p) - rate * (1 - momentum * (1 - share)) * update
+    return p, z - rate * update
 
 
 @rule(derive=_share, counters=["lr_max", "weight_sum"], start={"z": "p"})
 def adamw_schedule_free(
     p, g, z, exp_avg_sq, /,
     beta1, beta2, eps, weight_decay, step, rate, share,
+    *, cautious,
 ):  # fmt: skip
     """Schedule-Free AdamW: the same, along the gradient over the root of its averaged square."""
     exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
     root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
-    direction = g / (root + eps) + weight_decay * p
-    p = p + share * (z - p) - rate * (1 - beta1 * (1 - share)) * direction
-    return p, z - rate * direction, exp_avg_sq
+    update = g / (root + eps)
+    if cautious:
+        update = agreeing(update, g)
+    update = update + weight_decay * p
+    p = p + share * (z - p) - rate * (1 - beta1 * (1 - share)) * update
+    return p, z - rate * update, exp_avg_sq

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import clip, sign, where
+from ._maths import agreeing, clip, sign, where
 from ._rule import rule
 
 
@@ -20,10 +20,14 @@ def _named(etas, step_sizes):
 def rprop(
     p, g, prev, step_size, /,
     etaminus, etaplus, smallest, largest,
+    *, cautious,
 ):  # fmt: skip
     """Rprop: each element's own step grows while its gradient keeps its sign, and shrinks after."""
     agreement = g * prev
     shrunk = where(agreement < 0, etaminus * step_size, step_size)
     step_size = clip(where(agreement > 0, etaplus * step_size, shrunk), smallest, largest)
     g = where(agreement < 0, 0, g)
-    return p - step_size * sign(g), g, step_size
+    update = step_size * sign(g)
+    if cautious:
+        update = agreeing(update, g)
+    return p - update, g, step_size

@@ -22,11 +22,11 @@ def line(made: Rule, *options: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def test_options_choose_branches_and_drop_state() -> None:
-    assert line(sgd) == (("lr",), ("p - _c0 * g",))
+    assert line(sgd) == (("lr",), ("update = g", "p - _c0 * update"))
     assert specialise(sgd, NONE).elements == ("p", "g")
     constants, text = line(sgd, "with_momentum", "nesterov")
     assert constants == ("momentum", "1 - dampening * (1 - fresh)", "lr")
-    assert text[0] == "momentum_buffer = _c0 * momentum_buffer + _c1 * g"
+    assert text[1] == "momentum_buffer = _c0 * momentum_buffer + _c1 * g"
 
 
 def test_scalars_leave_the_loop_in_double_precision() -> None:
@@ -74,6 +74,26 @@ def test_a_total_makes_a_pass_of_its_own() -> None:
     assert values == (0.9, 2.0, pytest.approx(0.2), pytest.approx(2 / 3))
 
 
+def limited(x, limit):  # type: ignore[no-untyped-def]
+    """No longer than a limit, which is in proportion to the mean."""
+    return where(abs(x) > limit * mean(abs(x)), HALF * x, x)
+
+
+@rule
+def helped(p, g, /, lr):  # type: ignore[no-untyped-def]
+    where = 3.0
+    return p - lr * limited(g * where, 2.0)
+
+
+def test_a_function_of_one_expression_takes_the_place_of_its_call() -> None:
+    first, last = specialise(helped, NONE).stages
+    assert first.outputs == ("_e0",)
+    assert first.body == ("_e0 = absolute(g * _c0)",)
+    limit = "where(absolute(g * _c0) > _c2, _c3 * (g * _c0), g * _c0)"
+    assert last.outputs == (f"p - _c1 * {limit}",)
+    assert last.prologue(lr=0.1, _count=4, _t0=8.0) == (3.0, 0.1, 4.0, 0.5)
+
+
 @rule
 def asks(p, g, /, lr):  # type: ignore[no-untyped-def]
     if g > 0:
@@ -103,6 +123,16 @@ def forgets(p, g, memory, /, lr):  # type: ignore[no-untyped-def]
     return p - lr * (g + memory)
 
 
+def longer(x):  # type: ignore[no-untyped-def]
+    twice = 2 * x
+    return twice + x
+
+
+@rule
+def asks_more(p, g, /, lr):  # type: ignore[no-untyped-def]
+    return p - lr * longer(g)
+
+
 @pytest.mark.parametrize(
     ("made", "problem"),
     [
@@ -110,6 +140,7 @@ def forgets(p, g, memory, /, lr):  # type: ignore[no-untyped-def]
         (loops, "is no assignment to one name"),
         (powers, r"`g \*\* 2` is not among the words for elements"),
         (calls, "`torch.exp` is not among absolute, clip"),
+        (asks_more, "`longer` is not among absolute, clip"),
         (forgets, "rule `forgets` must return p and each state, in order"),
     ],
 )
@@ -121,7 +152,7 @@ def test_what_a_kernel_cannot_do_is_said(made: Rule, problem: str) -> None:
 def test_a_rule_without_source_or_with_another_is_refused(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     space: dict[str, object] = {"rule": rule}
     exec("@rule\ndef bare(p, g, /, lr):\n    return p - lr * g\n", space)
-    with pytest.raises(InvalidValue, match="the source of rule `bare` cannot be read"):
+    with pytest.raises(InvalidValue, match="the source of `bare` cannot be read"):
         specialise(space["bare"], NONE)  # type: ignore[arg-type]
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "changing_rule.py"

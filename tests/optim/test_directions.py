@@ -151,6 +151,21 @@ def test_a_parameter_without_gradient_is_left_alone(case: Case) -> None:
     assert not optimizer.state[params[2]]
 
 
+@every_engine
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@every_case
+def test_a_matrix_may_lie_in_memory_as_it_likes(
+    case: Case, dtype: torch.dtype, engine: Any
+) -> None:
+    plain = parameters([shape for shape in case.shapes if len(shape) == 2], dtype)
+    turned = [p.detach().t().clone(memory_format=torch.contiguous_format).t() for p in plain]
+    turned = [p.requires_grad_() for p in turned]
+    for params in (plain, turned):
+        optimizer = case.ours(params, **case.arguments, engine=engine)
+        train(optimizer, 2)
+    assert_close(turned, plain, max(torch.finfo(dtype).eps, 1e-13))
+
+
 @every_torch_case
 def test_state_dicts_have_torchs_entries_and_load_both_ways(case: Case) -> None:
     ours, theirs = parameters(case.shapes), parameters(case.shapes)

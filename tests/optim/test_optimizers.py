@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -53,14 +52,6 @@ def differences(params: list[Tensor], others: list[Tensor]) -> float:
         for p, q in zip(params, others, strict=True)
         if p.numel()
     )
-
-
-@pytest.fixture
-def float64_counts() -> Iterator[None]:
-    """Torch counts in its default dtype, and NAdam's product of momenta is no whole number."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.usefixtures("float64_counts")

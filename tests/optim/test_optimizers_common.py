@@ -191,30 +191,6 @@ def test_stochastic_rounding_keeps_infinities_and_repeats_under_a_seed(engine: A
 
 
 @every_engine
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_a_cautious_step_is_the_published_one(engine: Any, weight_decay: float) -> None:
-    """AdamW masked as C-Optim does: where the average and the gradient agree, scaled by how few."""
-    torch.manual_seed(0)
-    p = weight(torch.randn(1000).tolist(), torch.float64)
-    optimizer = AdamW([p], lr=0.1, weight_decay=weight_decay, cautious=True, engine=engine)
-    q, m, v = p.detach().clone(), torch.zeros(1000).double(), torch.zeros(1000).double()
-    for t in range(1, 4):
-        p.grad = g = torch.randn(1000, dtype=torch.float64)
-        optimizer.step()
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-        mask = (m * g > 0).double()
-        mask /= mask.mean()
-        denominator = (v / (1 - 0.999**t)).sqrt() + 1e-8
-        q = q * (1 - 0.1 * weight_decay) - 0.1 / (1 - 0.9**t) * m * mask / denominator
-        torch.testing.assert_close(p.detach(), q, rtol=1e-12, atol=1e-12)
-
-
-def test_an_optimizer_without_a_cautious_form_says_so() -> None:
-    with pytest.raises(InvalidValue, match="`cautious` must be False: the rule sgd has no such"):
-        SGD([weight([1.0])], cautious=True)
-
-
-@every_engine
 def test_a_wide_state_is_what_it_was_asked_to_be(engine: Any) -> None:
     p = weight([1.0] * 50, torch.bfloat16)
     p.grad = torch.full_like(p, 1e-3)

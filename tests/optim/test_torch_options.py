@@ -45,11 +45,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def float64_counts() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64_counts")
 
 
 def combinations(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:

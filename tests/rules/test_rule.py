@@ -18,7 +18,7 @@ def test_a_signature_says_everything() -> None:
 
 
 def test_a_group_switches_options_on_and_state_follows() -> None:
-    group = {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+    group = {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0, "cautious": False}
     active = sgd.active_options(group)
     assert active == {"with_momentum"}
     assert sgd.kept_state(active) == ("momentum_buffer",)

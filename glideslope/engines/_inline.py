@@ -1,0 +1,48 @@
+"""Functions that a formula calls on elements, put in the place of the call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from types import FunctionType
+from typing import Any, cast
+
+from ._source import function_tree, outer_names
+
+
+def is_expression(meaning: Any) -> bool:
+    """Whether something is a function that does nothing but return an expression."""
+    return isinstance(meaning, FunctionType) and _returned(function_tree(meaning)) is not None
+
+
+def inlined(
+    function: Callable[..., Any], arguments: Sequence[ast.expr], names: dict[str, Any]
+) -> ast.expr:
+    """The expression that a call stands for; what it reads outside itself joins the names."""
+    tree = function_tree(function)
+    given = dict(zip((parameter.arg for parameter in tree.args.args), arguments, strict=True))
+    for name, meaning in outer_names(function).items():
+        unique = f"_{function.__name__}_{name}"
+        names[unique] = meaning
+        given[name] = ast.Name(unique, ast.Load())
+    expression: ast.expr = _Given(given).visit(cast(ast.expr, _returned(tree)))
+    return ast.fix_missing_locations(expression)
+
+
+def _returned(function: ast.FunctionDef) -> ast.expr | None:
+    """All that a function does, if that is one expression."""
+    match function.body:
+        case [ast.Return(value)] | [ast.Expr(ast.Constant(str())), ast.Return(value)]:
+            return value
+    return None
+
+
+class _Given(ast.NodeTransformer):
+    """Puts an expression in the place of each name."""
+
+    def __init__(self, given: dict[str, ast.expr]) -> None:
+        self._given = given
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return deepcopy(self._given.get(node.id, node))
