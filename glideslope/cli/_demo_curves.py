@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ._demo_loop import Record
+Record = Mapping[str, float]
 
 INK, GRID = "#334155", "#e2e8f0"
 LOSS, HELD_OUT, RATE = "#2563eb", "#dc2626", "#0f766e"
 
 
 def draw_curves(records: Sequence[Record], title: str, path: Path) -> None:
-    """Write the picture of these updates to a PNG file, under a title of one line or more."""
+    """Write the picture of a history to a PNG file, under a title of one line or more."""
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     lines = [fill(line, 80) for line in title.splitlines()]
@@ -32,16 +32,17 @@ def draw_curves(records: Sequence[Record], title: str, path: Path) -> None:
 
 
 def _draw_losses(axes: Axes, records: Sequence[Record]) -> None:
-    loss = np.array([record.loss for record in records])
-    axes.plot(loss, color=LOSS, alpha=0.3, linewidth=0.8)
-    axes.plot(_smooth(loss), color=LOSS, linewidth=1.8, label="training batches, smoothed")
+    steps = [record["step"] for record in records]
+    loss = np.array([record["loss"] for record in records])
+    axes.plot(steps, loss, color=LOSS, alpha=0.3, linewidth=0.8)
+    axes.plot(steps, _smooth(loss), color=LOSS, linewidth=1.8, label="training batches, smoothed")
     _draw_measurements(axes, records)
     axes.set_ylabel("loss (nats per character)", color=INK)
     axes.legend(frameon=False, labelcolor=INK)
 
 
 def _draw_measurements(axes: Axes, records: Sequence[Record]) -> None:
-    measured = [(r.step + 1, r.val_loss) for r in records if r.val_loss is not None]
+    measured = [(r["step"] + 1, r["val_loss"]) for r in records if "val_loss" in r]
     if not measured:
         return
     axes.plot(
@@ -59,9 +60,12 @@ def _draw_measurements(axes: Axes, records: Sequence[Record]) -> None:
 
 
 def _draw_rates(axes: Axes, records: Sequence[Record]) -> None:
-    rates = [record.lr for record in records]
-    axes.plot(rates, color=RATE, linewidth=1.8)
-    axes.fill_between(range(len(rates)), rates, color=RATE, alpha=0.12, linewidth=0)
+    steps = [record["step"] for record in records]
+    names = [name for record in records[:1] for name in record if name.partition("/")[0] == "lr"]
+    for name in names:
+        rates = [record[name] for record in records]
+        axes.plot(steps, rates, color=RATE, linewidth=1.8)
+        axes.fill_between(steps, rates, color=RATE, alpha=0.12, linewidth=0)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("learning rate", color=INK)
     axes.set_xlabel("update", color=INK)

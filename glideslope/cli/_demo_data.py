@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pydoc_data.topics import topics
 
 import torch
@@ -26,6 +27,7 @@ class Corpus:
     vocabulary: str
     train: Tensor
     held_out: Tensor
+    sha256: str
 
     @classmethod
     def of(cls, text: str) -> Corpus:
@@ -33,7 +35,7 @@ class Corpus:
         number = {character: i for i, character in enumerate(vocabulary)}
         encoded = torch.tensor([number[character] for character in text])
         train, held_out = encoded.tensor_split([len(text) * 9 // 10])
-        return cls(vocabulary, train, held_out)
+        return cls(vocabulary, train, held_out, sha256(text.encode()).hexdigest())
 
     def batch(self, size: int, context: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random windows of the training text, and the same windows one character later."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from glideslope.optim.lr_scheduler import Scheduler
+from glideslope.schedules import Schedule
+from glideslope.training import History, TrainingState
 
 from ._demo_data import Corpus, python_reference
 from ._demo_model import CharTransformer
-from ._demo_optimizer import make_optimizer
+from ._demo_optimizer import evaluating, learning_rates, make_optimizer
 from ._settings import Settings
 
 MEASUREMENTS = 10
@@ -26,61 +30,77 @@ class Record:
     Args:
         step: its number, from 0.
         loss: of its batch, before the update.
-        lr: the learning rate it ran at.
+        rates: the learning rates it ran at, by their names in the history.
         val_loss: loss on all the held-out text after the update, where it was measured.
     """
 
     step: int
     loss: float
-    lr: float
+    rates: dict[str, float]
     val_loss: float | None = None
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, or that of the first group."""
+        return next(iter(self.rates.values()))
 
     def is_finite(self) -> bool:
         """Whether training can go on from here."""
         return math.isfinite(self.loss) and math.isfinite(self.val_loss or 0.0)
 
+    def metrics(self) -> dict[str, float]:
+        """What a checkpoint is judged by."""
+        return {} if self.val_loss is None else {"val_loss": self.val_loss}
+
     def as_dict(self) -> dict[str, float]:
         """What was measured, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {"step": self.step, "loss": self.loss, **self.rates, **self.metrics()}
 
 
 class Training:
-    """A run that is ready to start: the text, the model, its optimizer, and the schedule."""
+    """A run that is ready to start, or to go on from a state of `run`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, history: History, on_mismatch: str = "error") -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
-        self.settings = settings
         self.corpus = Corpus.of(python_reference())
-        self.model = CharTransformer(len(self.corpus.vocabulary))
-        self.optimizer = make_optimizer(settings, self.model.parameters())
-        characters = settings.batch_size * self.model.context
-        self.schedule = settings.schedule.bind(
-            total_steps=settings.steps,
-            steps_per_epoch=len(self.corpus.train) / characters,
-            tokens_per_step=characters,
+        model = CharTransformer(len(self.corpus.vocabulary))
+        optimizer = make_optimizer(settings, model)
+        self.settings = replace(settings, **chosen(optimizer))
+        self.schedule = bound_schedule(settings, self.corpus, model.context)
+        self.run = TrainingState(
+            model=model,
+            optimizer=optimizer,
+            scheduler=Scheduler(optimizer, lr=self.schedule, on_mismatch=on_mismatch),
+            order=torch.Generator().manual_seed(settings.seed),
+            history=history,
+            step=0,
+            seconds=0.0,
         )
-        self.scheduler = Scheduler(self.optimizer, lr=self.schedule)
 
     def train(self) -> Iterator[Record]:
         """Make every update, with a record of each; the caller may stop between any two."""
-        order = torch.Generator().manual_seed(self.settings.seed)
-        for step in range(self.settings.steps):
-            lr = self.optimizer.param_groups[0]["lr"]
-            text, following = self.corpus.batch(self.settings.batch_size, self.model.context, order)
-
-            loss = self.model.loss(text, following)
-            loss.backward()
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.scheduler.step()
-
-            yield Record(step, loss.item(), lr, self.measure() if self.is_due(step) else None)
+        run, settings = self.run, self.settings
+        while run.step < settings.steps:
+            batch = self.corpus.batch(settings.batch_size, run.model.context, run.order)
+            rates = learning_rates(run.optimizer)
+            loss = run.optimizer.step(lambda batch=batch: self.evaluate(*batch))
+            run.scheduler.step()
+            val_loss = self.measure() if self.is_due(run.step) else None
+            run.step += 1
+            yield Record(run.step - 1, loss.item(), rates, val_loss)
 
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        return sum(parameter.numel() for parameter in self.run.model.parameters())
+
+    def evaluate(self, text: Tensor, following: Tensor) -> Tensor:
+        """The loss of a batch, and its gradients; some optimizers ask several times per update."""
+        self.run.optimizer.zero_grad()
+        loss: Tensor = self.run.model.loss(text, following)
+        loss.backward()
+        return loss
 
     def is_due(self, step: int) -> bool:
         """Ten times in a run, evenly, the last time after its last update."""
@@ -90,4 +110,31 @@ class Training:
     @torch.no_grad()
     def measure(self) -> float:
         """Mean loss over all the held-out text, in nats per character."""
-        return self.model.loss(*self.corpus.held_out_windows(self.model.context)).item()
+        model = self.run.model
+        with evaluating(self.run.optimizer):
+            loss: float = model.loss(*self.corpus.held_out_windows(model.context)).item()
+        return loss
+
+    def extend(self, steps: int) -> None:
+        """Make the run longer: what remains of its schedule is stretched."""
+        self.run.scheduler.extend(steps)
+        self.schedule = self.run.scheduler.schedules["lr"]
+        total = self.settings.steps + steps
+        self.settings = replace(self.settings, schedule=self.schedule, steps=total)
+
+
+def bound_schedule(settings: Settings, corpus: Corpus, context: int) -> Schedule:
+    """The schedule with every length in updates."""
+    characters = settings.batch_size * context
+    return settings.schedule.bind(
+        total_steps=settings.steps,
+        steps_per_epoch=len(corpus.train) / characters,
+        tokens_per_step=characters,
+    )
+
+
+def chosen(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What the settings left to the optimizer."""
+    defaults = optimizer.defaults
+    rates = {"lr": defaults["lr"], "weight_decay": defaults.get("weight_decay")}
+    return {"optimizer": type(optimizer).__name__, **rates}

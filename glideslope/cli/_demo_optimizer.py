@@ -1,70 +1,68 @@
-"""An optimizer of torch by its name."""
+"""An optimizer of the library by its name, ready for this job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from inspect import signature
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
 from glideslope.errors import require
+from glideslope.optim import AdamWScheduleFree, SGDScheduleFree, create, param_groups
 
 from ._settings import Settings
 
 LEARNING_RATES = {
-    "ASGD": 1.0,
-    "Adadelta": 3.0,
-    "Adafactor": 0.1,
-    "Adagrad": 0.03,
-    "Adam": 5e-3,
-    "AdamW": 5e-3,
-    "Adamax": 0.02,
-    "Muon": 0.02,
-    "NAdam": 6e-3,
-    "RAdam": 0.01,
-    "RMSprop": 3e-3,
-    "SGD": 1.0,
+    "asgd": 1.0,
+    "adadelta": 3.0,
+    "adafactor": 0.1,
+    "adagrad": 0.03,
+    "adam": 5e-3,
+    "adamw": 5e-3,
+    "adamax": 0.02,
+    "muon": 0.02,
+    "nadam": 6e-3,
+    "radam": 0.01,
+    "rmsprop": 3e-3,
+    "sgd": 1.0,
 }
 """The best for this job of a coarse grid; an optimizer that is not here runs at its own default."""
 
-REFUSED = {
-    "SparseAdam": "be one for dense gradients, which this model has",
-    "LBFGS": "be one that takes one gradient per update",
+OPTIONS: dict[str, dict[str, Any]] = {
+    "lbfgs": {"max_iter": 4, "history_size": 10, "line_search_fn": "strong_wolfe"},
 }
+"""What else an optimizer needs for this job."""
 
 
-def make_optimizer(settings: Settings, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The named class of `torch.optim`, at the settings' learning rate and weight decay."""
-    kind = optimizer_class(settings.optimizer)
-    chosen = {
-        "lr": LEARNING_RATES.get(kind.__name__) if settings.lr is None else settings.lr,
-        "weight_decay": settings.weight_decay,
-    }
-    options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for name, value in options.items():
-        rule = f"be left out for {kind.__name__}, which has none"
-        require(name in signature(kind).parameters, name, rule, value)
-    return kind(parameters, **options)
+def make_optimizer(settings: Settings, model: nn.Module) -> torch.optim.Optimizer:
+    """The named optimizer, at the settings' learning rate and weight decay."""
+    name = settings.optimizer.lower()
+    rule = "be one for dense gradients, which this model has"
+    require(name != "sparseadam", "optimizer", rule, settings.optimizer)
+    lr = LEARNING_RATES.get(name) if settings.lr is None else settings.lr
+    given = {"lr": lr, "weight_decay": settings.weight_decay, **OPTIONS.get(name, {})}
+    options = {option: value for option, value in given.items() if value is not None}
+    hidden_apart = name == "muonwithauxadam"
+    params = param_groups(model, use_muon=True) if hidden_apart else model.named_parameters()
+    return create(settings.optimizer, params, **options)
 
 
-def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
-    """The class with this name, whatever the case of its letters."""
-    known = {known.lower(): known for known in optimizer_names()}
-    require(name.lower() in known, "optimizer", f"be one of {', '.join(known.values())}", name)
-    found = known[name.lower()]
-    require(found not in REFUSED, "optimizer", REFUSED.get(found, ""), name)
-    kind: type[torch.optim.Optimizer] = getattr(torch.optim, found)
-    return kind
+def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The learning rate as ``lr``, or that of each of several groups as ``lr/NAME``."""
+    groups = optimizer.param_groups
+    if len(groups) == 1:
+        return {"lr": groups[0]["lr"]}
+    return {f"lr/{group.get('name', index)}": group["lr"] for index, group in enumerate(groups)}
 
 
-def optimizer_names() -> list[str]:
-    """Every optimizer that torch exports, by the name of its class."""
-    return sorted(
-        name
-        for name, kind in vars(torch.optim).items()
-        if isinstance(kind, type)
-        and issubclass(kind, torch.optim.Optimizer)
-        and name != "Optimizer"
-    )
+@contextmanager
+def evaluating(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Put the parameters that are to be measured in place: schedule-free ones are an average."""
+    if isinstance(optimizer, AdamWScheduleFree | SGDScheduleFree):
+        optimizer.eval()
+        yield
+        optimizer.train()
+    else:
+        yield

@@ -1,18 +1,19 @@
-"""One run of `glideslope train`, from its settings to its folder."""
+"""One run of `glideslope train`, from its settings or from a state to its end in its folder."""
 
 from __future__ import annotations
 
-import json
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 
 from ._demo_config import describe
 from ._demo_curves import draw_curves
-from ._demo_loop import Record, Training
+from ._demo_loop import Training
 from ._demo_progress import Display
 from ._interrupt import interruptible
 from ._run_folder import RunFolder
@@ -21,20 +22,21 @@ from ._settings import Settings
 EXIT_CODES = {"finished": 0, "diverged": 1, "interrupted": 130}
 
 
-def run(settings: Settings, path: Path) -> int:
+def new_console() -> Console:
+    """Where people read."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def start_run(settings: Settings, path: Path) -> int:
     """Train, keep everything in a new folder, and return the program's exit code."""
-    console = Console(highlight=False, soft_wrap=True)
-    training = Training(settings)
-    folder = RunFolder(path)
-    folder.write_config(describe(training))
-    introduce(training, console)
-    started = time.perf_counter()
-    outcome, records = follow(training, folder, console)
-    result = summary(outcome, records, time.perf_counter() - started)
-    folder.write_result(result)
-    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
-    conclude(result, folder, console)
-    return EXIT_CODES[outcome]
+    folder, console = RunFolder(path), new_console()
+    training = Training(settings, folder.history)
+    with folder.made():
+        folder.write_config(describe(training))
+        save(training, folder)
+        introduce(training, console)
+        folder.note("started", 0)
+        return go(training, folder, console)
 
 
 def introduce(training: Training, console: Console) -> None:
@@ -50,40 +52,75 @@ def introduce(training: Training, console: Console) -> None:
 
 def optimizer_text(training: Training) -> str:
     """The optimizer and its learning rate, for people."""
-    optimizer = training.optimizer
-    return f"{type(optimizer).__name__}, learning rate {optimizer.defaults['lr']:g}"
+    settings = training.settings
+    return f"{settings.optimizer}, learning rate {settings.lr:g}"
 
 
-def follow(training: Training, folder: RunFolder, console: Console) -> tuple[str, list[Record]]:
-    """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
-    records: list[Record] = []
-    display = Display(training.settings.steps, console)
-    with interruptible() as stop, folder.open_history() as history, display.bar:
-        for record in training.train():
-            if not record.is_finite():
-                return "diverged", records
-            history.write(json.dumps(record.as_dict()) + "\n")
-            records.append(record)
-            display.show(record)
-            if stop.is_set():
-                return "interrupted", records
-    return "finished", records
-
-
-def summary(outcome: str, records: Sequence[Record], seconds: float) -> dict[str, Any]:
-    """What `result.json` says; the loss is the last one measured, `null` before there is one."""
-    measured = [record.val_loss for record in records if record.val_loss is not None]
-    return {
+def go(training: Training, folder: RunFolder, console: Console) -> int:
+    """Train to the end and keep how it came; the program's exit code."""
+    outcome = follow(training, folder, console)
+    records = list(folder.history)
+    measured = folder.history.values("val_loss")
+    result = {
         "outcome": outcome,
         "steps": len(records),
         "val_loss": measured[-1] if measured else None,
-        "seconds": round(seconds, 2),
+        "seconds": round(training.run.seconds, 2),
+    }
+    folder.note(outcome, len(records))
+    folder.write_result(result)
+    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
+    conclude(result, folder, console)
+    return EXIT_CODES[outcome]
+
+
+def follow(training: Training, folder: RunFolder, console: Console) -> str:
+    """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
+    run, every = training.run, training.settings.save_every
+    display = Display(training.settings.steps, console)
+    before = time.perf_counter() - run.seconds
+    with interruptible() as stop, folder.checkpoints(every) as checkpoints, display.bar:
+        for record in training.train():
+            if not record.is_finite():
+                return "diverged"
+            folder.history.append(record.as_dict())
+            display.show(record)
+            run.seconds = time.perf_counter() - before
+            stopping = stop.is_set()
+            if stopping or record.val_loss is not None or checkpoints.is_due(run.step):
+                checkpoints.save(run.step, checkpoint(training), **record.metrics())
+            if stopping:
+                return "interrupted"
+    return "finished"
+
+
+def save(
+    training: Training, folder: RunFolder, metrics: Mapping[str, float] = MappingProxyType({})
+) -> None:
+    """Have a checkpoint on disk before going on."""
+    with folder.checkpoints(training.settings.save_every) as checkpoints:
+        checkpoints.save(training.run.step, checkpoint(training), **metrics)
+
+
+def checkpoint(training: Training) -> dict[str, Any]:
+    """Everything that is needed to go on: the settings it has are those that count."""
+    return {
+        "settings": training.settings.as_dict(),
+        "text": training.corpus.sha256,
+        "run": training.run.state_dict(),
     }
 
 
 def conclude(result: dict[str, Any], folder: RunFolder, console: Console) -> None:
-    """Say how the run ended and what is kept where."""
+    """Say how the run ended, what is kept where, and how to go on if there is more to do."""
     console.print(f"{result['outcome']} after {result['steps']} updates, {result['seconds']:.0f} s")
     if result["val_loss"] is not None:
         console.print(f"validation loss {result['val_loss']:.3f} nats per character")
     console.print(f"kept in {folder.path}: {', '.join(folder.names())}")
+    if result["outcome"] == "interrupted":
+        console.print(f"go on with: {resume_command(folder.path)}")
+
+
+def resume_command(path: Path) -> str:
+    """What to type to go on."""
+    return shlex.join(["glideslope", "train", "--resume", "--out", str(path)])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from glideslope.errors import require
-from glideslope.schedules import Schedule
+from glideslope.schedules import Schedule, parse
+
+MAY_CHANGE = ("schedule", "threads", "save_every")
+"""What a run may be resumed with; anything else would make another run of it."""
 
 
 @dataclass(frozen=True)
@@ -15,13 +20,14 @@ class Settings:
 
     Args:
         schedule: factor of the learning rate at each update, its lengths in steps.
-        optimizer: name of a class of `torch.optim`, in any case.
+        optimizer: name of an optimizer of `glideslope.optim`, in any case.
         lr: learning rate where the factor is 1; `None` takes the one found best for this job.
         weight_decay: `None` takes the optimizer's own.
         steps: updates of the parameters.
         batch_size: windows of text per update.
         seed: of the model's first parameters and of the order of the text.
         threads: processor threads.
+        save_every: updates from one checkpoint to the next.
     """
 
     schedule: Schedule
@@ -32,9 +38,10 @@ class Settings:
     batch_size: int
     seed: int
     threads: int
+    save_every: int
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "threads"):
+        for name in ("steps", "batch_size", "threads", "save_every"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         require(0 <= self.seed < 2**63, "seed", "be at least 0 and less than 2**63", self.seed)
         for name in ("lr", "weight_decay"):
@@ -42,3 +49,25 @@ class Settings:
             require(
                 value is None or 0 <= value < math.inf, name, "be finite and not negative", value
             )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and for checkpoints."""
+        return {**vars(self), "schedule": str(self.schedule)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The reverse."""
+        return cls(**{**values, "schedule": parse(values["schedule"])})
+
+    def resumed(self, given: Mapping[str, Any]) -> Settings:
+        """These settings with those that are given for the rest of the run.
+
+        Raises:
+            InvalidValue: one of them would make another run of it.
+        """
+        for name, value in given.items():
+            here = getattr(self, name)
+            same = str(value).lower() == here.lower() if name == "optimizer" else value == here
+            rule = f"stay {here}, as the run began"
+            require(same or name in MAY_CHANGE, name, rule, value)
+        return replace(self, **{name: given[name] for name in MAY_CHANGE if name in given})

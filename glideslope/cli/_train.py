@@ -5,21 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from glideslope.errors import MissingDependency
+from glideslope.errors import MissingDependency, require
 from glideslope.schedules import parse
 
 from ._app import app
 from ._settings import Settings
 
 USUAL_SCHEDULE = "warmup(10%, start=0.1) >> hold(65%) >> linear(25%)"
+RUNS = Path("runs")
 
 
 @app.command()
 def train(
+    context: typer.Context,
     schedule: Annotated[
         str,
         typer.Option(
@@ -29,7 +31,7 @@ def train(
         ),
     ] = USUAL_SCHEDULE,
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help="Any optimizer of torch.optim, such as SGD.")
+        str, typer.Option(metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion.")
     ] = "AdamW",
     lr: Annotated[
         float | None,
@@ -47,12 +49,25 @@ def train(
     threads: Annotated[
         int, typer.Option(help="Processor threads; more pay only on an idle machine.")
     ] = 1,
+    save_every: Annotated[int, typer.Option(help="Updates from one checkpoint to the next.")] = 50,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the run is kept; a new or an empty folder.",
-            show_default="runs/ and the time",
+            help="Where the run is kept: a new or an empty folder, or the run to resume.",
+            show_default="runs/ and the time; to resume, the newest in runs/",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint of the run.")
+    ] = False,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEPS",
+            help="With --resume: make the run so many updates longer; what remains of its"
+            " schedule is stretched.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -61,16 +76,41 @@ def train(
     A transformer of a quarter of a million parameters learns to predict the next character of
     Python's own reference text; the last tenth of the text is held out to measure it.
 
-    The run is kept in a folder: config.json, history.jsonl (a line per update), curves.png and
-    result.json. The same options on the same machine give the same run. Ctrl-C stops after the
-    current update and keeps what there is; a second one stops at once.
+    The run is kept in a folder: config.json, history.jsonl (a line per update), events.jsonl,
+    checkpoints, curves.png and result.json. The same options on the same machine give the same run.
+
+    Ctrl-C stops after the current update and saves; a second one stops at once. --resume goes on
+    bit for bit, however the run was stopped, with the options it began with: only --schedule,
+    --threads and --save-every may be given anew.
     """
-    settings = Settings(
-        parse(schedule), optimizer, lr, weight_decay, steps, batch_size, seed, threads
-    )
+    options: dict[str, Any] = {
+        "schedule": parse(schedule),
+        "optimizer": optimizer,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "threads": threads,
+        "save_every": save_every,
+    }
+    settings = Settings(**options)
+    require(resume or extend is None, "extend", "come with --resume", extend)
+    require(extend is None or extend >= 1, "extend", "be at least 1", extend)
     for package, extra in (("torch", "torch"), ("matplotlib", "plot")):
         if find_spec(package) is None:
             raise MissingDependency(package, extra)
-    from ._demo_run import run  # loads torch, which takes seconds: not for --help or a mistake
+    # These load torch, which takes seconds: not for --help or a mistake.
+    if resume:
+        from ._demo_resume import newest_run, resume_run
 
-    raise typer.Exit(run(settings, out or Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}")))
+        given = {name: value for name, value in options.items() if _is_given(context, name)}
+        raise typer.Exit(resume_run(out or newest_run(RUNS), given, extend or 0))
+    from ._demo_run import start_run
+
+    raise typer.Exit(start_run(settings, out or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}"))
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
