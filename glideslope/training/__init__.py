@@ -1,4 +1,4 @@
-"""What keeps a training run safe: checkpoints, exact resume, early stopping, a history."""
+"""What keeps a run safe and visible: checkpoints, resume, early stopping, range tests, records."""
 
 from ._checkpoint import load_checkpoint as load_checkpoint
 from ._checkpoint import save_checkpoint as save_checkpoint
@@ -7,6 +7,9 @@ from ._checkpointer import Checkpointer as Checkpointer
 from ._early_stopping import EarlyStopping as EarlyStopping
 from ._history import History as History
 from ._loader import ResumableLoader as ResumableLoader
+from ._range_test import LRFinder as LRFinder
+from ._range_test import lr_range_test as lr_range_test
+from ._range_test_result import RangeTestResult as RangeTestResult
 from ._state import TrainingState as TrainingState
 
 __all__ = [
@@ -14,8 +17,11 @@ __all__ = [
     "Checkpointer",
     "EarlyStopping",
     "History",
+    "LRFinder",
+    "RangeTestResult",
     "ResumableLoader",
     "TrainingState",
     "load_checkpoint",
+    "lr_range_test",
     "save_checkpoint",
 ]

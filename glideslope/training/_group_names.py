@@ -1,0 +1,14 @@
+"""What the parameter groups of an optimizer are called, in records and tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+
+def group_names(groups: Sequence[Any]) -> list[str]:
+    """The ``"name"`` of each group; its number where it has none, or not one of its own."""
+    names = [str(group["name"]) if "name" in group else "" for group in groups]
+    counts = Counter(names)
+    return [name if name and counts[name] == 1 else str(i) for i, name in enumerate(names)]

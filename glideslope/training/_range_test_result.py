@@ -1,0 +1,212 @@
+"""What a learning-rate range test found: a value that is drawn, printed and kept."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from glideslope.errors import InvalidValue, require
+from glideslope.optim._text_table import text_table
+from glideslope.schedules import Schedule
+
+from ._suggestions import LEAST, RULES, SHARES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMAT = 1
+SKIPPED_AT_END = 5
+"""The last losses, which the rules leave out: the explosion."""
+SKIPPED_SHARE = 10
+"""The first ones are the sweep's first tenth, where the loss has not settled."""
+
+
+class Average:
+    """The mean of the losses so far, newer ones weighing more, and the first not too much.
+
+    ``a_n = β·a_(n-1) + (1-β)·x_n`` from 0, divided by ``1 - β^n``.
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing = smoothing
+        self._sum = 0.0
+        self._weight = 1.0
+
+    def __call__(self, loss: float) -> float:
+        self._sum = self.smoothing * self._sum + (1 - self.smoothing) * loss
+        self._weight *= self.smoothing
+        return self._sum / (1 - self._weight)
+
+
+@dataclass(frozen=True)
+class RangeTestResult:
+    """The losses under rising learning rates; as a pair, ``lrs, losses``.
+
+    Args:
+        groups: what the parameter groups are called.
+        sweeps: the schedule that each group's rate followed.
+        losses: the loss at each update, before it.
+        smoothing: β of the average that `smoothed` is, in [0, 1).
+        reason: why the test ended.
+
+    Raises:
+        InvalidValue: as many ``sweeps`` as ``groups`` are not given, or a loss is not finite.
+
+    Example:
+        >>> import glideslope as gs
+        >>> losses = [abs(t - 60) / 40 for t in range(80)]
+        >>> sweep = gs.range_test(100)
+        >>> result = gs.training.RangeTestResult(("0",), (sweep,), losses, smoothing=0.0)
+        >>> print(result)
+        80 updates: the sweep is over
+        suggestion        lr
+        valley      5.59e-05
+        steep       1.26e-05
+        minimum     0.000705
+        slide       0.000433
+        >>> result.suggest("minimum") == sweep(60) / 10
+        True
+        >>> result == gs.training.RangeTestResult.from_json(result.to_json())
+        True
+    """
+
+    groups: tuple[str, ...]
+    sweeps: tuple[Schedule, ...]
+    losses: tuple[float, ...]
+    smoothing: float = 0.98
+    reason: str = "the sweep is over"
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "sweeps", "losses"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        rule = f"be as many as the groups, {len(self.groups)}"
+        require(0 < len(self.sweeps) == len(self.groups), "sweeps", rule, self.sweeps)
+        finite = all(map(math.isfinite, self.losses))
+        require(finite, "losses", "be finite", self.losses)
+        require(0 <= self.smoothing < 1, "smoothing", "be in [0, 1)", self.smoothing)
+
+    @property
+    def lrs(self) -> tuple[float, ...]:
+        """The learning rate of each update: the highest of all groups'."""
+        return tuple(map(max, zip(*self.group_lrs.values(), strict=True)))
+
+    @property
+    def group_lrs(self) -> dict[str, tuple[float, ...]]:
+        """The learning rates of each group, by its name."""
+        steps = range(len(self.losses))
+        pairs = zip(self.groups, self.sweeps, strict=True)
+        return {name: tuple(float(sweep(t)) for t in steps) for name, sweep in pairs}
+
+    @property
+    def smoothed(self) -> tuple[float, ...]:
+        """The bias-corrected moving average of the losses."""
+        return tuple(map(Average(self.smoothing), self.losses))
+
+    def suggest(self, method: str = "valley") -> float:
+        r"""A learning rate to train at, from the smoothed losses.
+
+        The first tenth of the sweep and the last five losses are left out.
+
+        Args:
+            method: ``"valley"``, half way down the longest valley; ``"steep"``, where the loss
+                falls fastest with the logarithm of the rate; ``"minimum"``, a tenth of the rate
+                where it is lowest; ``"slide"``, left of the explosion.
+
+        Returns:
+            The rate; with several groups, that of the group with the highest.
+
+        Raises:
+            InvalidValue: an unknown method, too few losses, or losses that never fell.
+
+        Source: fastai's functions of these names.
+        """
+        return max(self.suggest_by_group(method).values())
+
+    def suggest_by_group(self, method: str = "valley") -> dict[str, float]:
+        """What `suggest` finds, for each group by its name."""
+        index, share = self._find(method), SHARES.get(method, 1.0)
+        return {name: lrs[index] * share for name, lrs in self.group_lrs.items()}
+
+    def suggestions(self) -> dict[str, float]:
+        """What each method suggests that finds something to say."""
+        found = {}
+        for method in RULES:
+            try:
+                found[method] = self.suggest(method)
+            except InvalidValue:
+                continue
+        return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the losses over the learning rate, with the suggestions.
+
+        Args:
+            ax: where to draw; a new figure unless given.
+
+        Raises:
+            MissingDependency: Matplotlib is not installed.
+        """
+        axes: Axes = import_module("glideslope.plot").plot_range_test(self, ax=ax)
+        return axes
+
+    def to_json(self) -> str:
+        """All of it as text, with the curves written out for other programs."""
+        groups = [
+            {"name": name, "sweep": sweep.to_dict()}
+            for name, sweep in zip(self.groups, self.sweeps, strict=True)
+        ]
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "groups": groups,
+                "smoothing": self.smoothing,
+                "reason": self.reason,
+                "suggestions": self.suggestions(),
+                "lrs": self.lrs,
+                "losses": self.losses,
+                "smoothed": self.smoothed,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> RangeTestResult:
+        """The result that `to_json` wrote.
+
+        Raises:
+            InvalidValue: ``text`` is none.
+        """
+        try:
+            data = json.loads(text)
+            sweeps = [Schedule.from_dict(group["sweep"]) for group in data["groups"]]
+            names = [group["name"] for group in data["groups"]]
+            given: dict[str, Any] = {key: data[key] for key in ("losses", "smoothing", "reason")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidValue(f"not the result of a range test: {error!r}") from error
+        require(data["format"] == FORMAT, "format", f"be {FORMAT}", data["format"])
+        return cls(tuple(names), tuple(sweeps), **given)
+
+    def __iter__(self) -> Iterator[tuple[float, ...]]:
+        return iter((self.lrs, self.losses))
+
+    def __str__(self) -> str:
+        """A table: what each method suggests for each group."""
+        rows = [["suggestion", *(self.groups if len(self.groups) > 1 else ["lr"])]]
+        for method in self.suggestions():
+            rows.append([method, *(f"{lr:.3g}" for lr in self.suggest_by_group(method).values())])
+        table = text_table(rows, "<".ljust(len(rows[0]), ">"))
+        return f"{len(self.losses)} updates: {self.reason}\n{table}"
+
+    def _find(self, method: str) -> int:
+        """The index of the rate that a method picks."""
+        require(method in RULES, "method", f"be one of {', '.join(RULES)}", method)
+        skipped = math.ceil(self.sweeps[0].steps) // SKIPPED_SHARE
+        losses = self.smoothed[skipped:-SKIPPED_AT_END]
+        least = LEAST.get(method, 2)
+        rule = f"be at least {skipped + least + SKIPPED_AT_END} for {method}"
+        require(len(losses) >= least, "losses", rule, f"{len(self.losses)} of them")
+        require(min(losses) < losses[0], "losses", "fall somewhere", "losses that never do")
+        return skipped + RULES[method](self.lrs[skipped:-SKIPPED_AT_END], losses)

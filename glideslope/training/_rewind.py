@@ -1,0 +1,139 @@
+"""A model, an optimizer and whatever they hold, put back as they were, to the last bit.
+
+The things themselves are restored, not copies of them: a parameter stays the same tensor at the
+same place in memory, an optimizer keeps its groups, and whoever holds one of them goes on holding
+it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from glideslope.errors import require_type
+
+from ._random import Stream, global_state, set_global_state, set_stream_state, stream_state
+
+Undo = Callable[[], object]
+
+FOLLOWED = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
+LEDGERS = "glideslope.optim.lr_scheduler."
+"""Where schedulers keep what they share: it is theirs as well."""
+STREAMS = (torch.Generator, np.random.Generator, random.Random)
+
+
+class Rewind:
+    """Remembers things as they are now, and the random states of Python, NumPy and torch.
+
+    Of modules, optimizers and schedulers that is all they hold: tensors, gradients, containers,
+    counters, flags, hooks, generators. Anything else is remembered by its ``state_dict``.
+
+    Args:
+        things: what to remember.
+
+    Raises:
+        InvalidType: one of them is none of these.
+    """
+
+    def __init__(self, things: Iterable[Any]) -> None:
+        self._known: dict[int, object] = {}  # holds what it knows, so that no identity comes twice
+        self._undo: list[Undo] = []
+        self._last: list[Undo] = []
+        for thing in things:
+            self._start(thing)
+        self._random = global_state()
+
+    def put_back(self) -> None:
+        """Put everything back."""
+        with torch.no_grad():
+            for undo in (*self._undo, *self._last):
+                undo()
+        set_global_state(self._random)
+
+    def _start(self, thing: Any) -> None:
+        if _is_followed(thing) or hasattr(thing, "param_groups"):
+            self._follow(thing)
+            return
+        has_state = hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")
+        rule = "have `state_dict` and `load_state_dict`"
+        require_type(has_state, "something to restore", rule, thing)
+        self._last.append(partial(thing.load_state_dict, deepcopy(thing.state_dict())))
+
+    def _visit(self, value: Any) -> None:
+        if isinstance(value, Tensor | dict | list | tuple | set | deque | Stream):
+            if id(value) not in self._known:
+                self._known[id(value)] = value
+                self._remember(value)
+        elif _is_followed(value):
+            self._follow(value)
+
+    def _remember(self, value: Any) -> None:
+        if isinstance(value, Tensor):
+            self._remember_tensor(value)
+        elif isinstance(value, STREAMS):
+            self._undo.append(partial(set_stream_state, value, stream_state(value)))
+        else:
+            parts = (*value, *value.values()) if isinstance(value, dict) else tuple(value)
+            if not isinstance(value, tuple):
+                self._undo.append(partial(_refill, value, type_of(value)(value)))
+            for part in parts:
+                self._visit(part)
+
+    def _remember_tensor(self, tensor: Tensor) -> None:
+        grad = tensor.grad if tensor.is_leaf else None
+        self._undo.append(partial(_rewrite, tensor, tensor.detach().clone(), grad))
+        if grad is not None:
+            self._visit(grad)
+
+    def _follow(self, thing: Any) -> None:
+        """Remember the attributes of an object."""
+        if id(thing) in self._known:
+            return
+        self._known[id(thing)] = thing
+        if hasattr(thing, "__dict__"):
+            self._visit(vars(thing))
+        slots = {name: getattr(thing, name) for name in _slots(thing) if hasattr(thing, name)}
+        self._undo += [partial(setattr, thing, name, value) for name, value in slots.items()]
+        for value in slots.values():
+            self._visit(value)
+        if isinstance(thing, torch.optim.Optimizer):
+            self._last.append(partial(_forget_plans, thing))
+
+
+def type_of(container: Any) -> type:
+    """The plain kind of a container: a copy of it needs no more."""
+    return next(kind for kind in (dict, list, set, deque) if isinstance(container, kind))
+
+
+def _is_followed(value: Any) -> bool:
+    return isinstance(value, FOLLOWED) or type(value).__module__.startswith(LEDGERS)
+
+
+def _slots(thing: Any) -> set[str]:
+    names = {name for cls in type(thing).__mro__ for name in getattr(cls, "__slots__", ())}
+    return names - {"__dict__", "__weakref__"}
+
+
+def _refill(container: Any, content: Any) -> None:
+    container.clear()
+    grow = container.extend if isinstance(container, list | deque) else container.update
+    grow(content)
+
+
+def _rewrite(tensor: Tensor, content: Tensor, grad: Tensor | None) -> None:
+    tensor.copy_(content)
+    if tensor.is_leaf:
+        tensor.grad = grad
+
+
+def _forget_plans(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimizer look at its state anew, as after loading it."""
+    optimizer.__setstate__({"state": optimizer.state, "param_groups": optimizer.param_groups})
