@@ -30,9 +30,12 @@ ARROWS: dict[str, set[str]] = {
 }
 ARROWS[""] = set(ARROWS) - {"__main__", "cli"}
 
-# Looked up by name when called, against the arrows: `Schedule.plot()` is a method of the value,
-# while pictures live above it.
-LOOKED_UP = {("glideslope.schedules._schedule", "glideslope.plot")}
+# Looked up by name when called, against the arrows: `.plot()` is a method of the value, while
+# pictures live above it.
+LOOKED_UP = {
+    ("glideslope.schedules._schedule", "glideslope.plot"),
+    ("glideslope.training._range_test_result", "glideslope.plot"),
+}
 
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours.
 DEEP_FOLDERS = {PACKAGE / "optim" / "lr_scheduler"}

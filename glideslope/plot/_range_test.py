@@ -1,0 +1,70 @@
+"""The losses of a learning-rate range test, and what it suggests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glideslope.training import RangeTestResult
+
+from ._plot import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKS = {"valley": "v", "steep": "s", "minimum": "o", "slide": "D"}
+
+
+def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
+    """Draw the losses of a range test over the learning rate, with its suggestions.
+
+    The line is the smoothed loss, the dots are the losses themselves; where they explode they leave
+    the picture.
+
+    Args:
+        result: what `glideslope.training.lr_range_test` returned.
+        ax: where to draw; a new figure unless given.
+
+    Returns:
+        The axes drawn on; ``.figure`` is the whole picture.
+
+    Raises:
+        MissingDependency: Matplotlib is not installed.
+
+    Example:
+        >>> import glideslope as gs
+        >>> losses = [abs(t - 60) / 40 for t in range(80)]
+        >>> result = gs.training.RangeTestResult(("0",), (gs.range_test(100),), losses)
+        >>> result.plot().get_xlabel()
+        'learning rate'
+    """
+    ax = new_axes() if ax is None else ax
+    lrs, smoothed = result.lrs, result.smoothed
+    ax.plot(lrs, result.losses, ".", color="C0", alpha=0.3, markersize=4, zorder=2)
+    ax.plot(lrs, smoothed, color="C0", linewidth=2, zorder=3)
+    for number, (method, lr) in enumerate(result.suggestions().items(), start=1):
+        height = height_at(lr, lrs, smoothed)
+        (mark,) = ax.plot([lr], [height], MARKS[method], color=f"C{number}", zorder=4)
+        mark.set(label=f"{method}  {lr:.2g}", markersize=8)
+    dress(ax, smoothed)
+    return ax
+
+
+def height_at(lr: float, lrs: tuple[float, ...], losses: tuple[float, ...]) -> float:
+    """The loss on the curve at the first rate that is no lower."""
+    return next((loss for at, loss in zip(lrs, losses, strict=True) if at >= lr), losses[-1])
+
+
+def dress(ax: Axes, smoothed: tuple[float, ...]) -> None:
+    """Rates in decades, a light grid, no frame, and room for what is worth seeing."""
+    low, start = min(smoothed), max(smoothed[: len(smoothed) // 2 + 1])
+    margin = 0.1 * (start - low) or 1.0
+    ax.set_ylim(low - 2 * margin, start + 3 * margin)
+    ax.set_xscale("log")
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(length=0)
+    ax.grid(axis="y", alpha=0.4)
+    ax.set_axisbelow(True)
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("loss")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(title="suggestions", framealpha=0.9, edgecolor="none", loc="lower left")
