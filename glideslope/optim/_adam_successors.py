@@ -77,7 +77,7 @@ class AdaBelief(RuleOptimizer):
 
 
 class ADOPT(RuleOptimizer):
-    r"""Adam whose gradient is divided by the root of what came *before* it, and then averaged.
+    r"""Adam whose gradient is divided by the root of what came before it, and then averaged.
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) \operatorname{clip}\Bigl(

@@ -162,7 +162,9 @@ class Adam(RuleOptimizer):
 
 
 class AdamW(Adam):
-    r"""`Adam` with decoupled weight decay: first :math:`p` is scaled by :math:`1 - \eta\lambda`.
+    r"""Adam with decoupled weight decay: each step begins by shrinking the parameters.
+
+    As `Adam`, after :math:`p` has been scaled by :math:`1 - \eta\lambda`.
 
     Args:
         params: tensors, parameter groups, or named tensors.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -110,10 +110,6 @@ def _averaged_root(
     return _root(kept.values(), 0.0), kept
 
 
-def _require_pair(eps: Any) -> None:
-    require(isinstance(eps, tuple | list) and len(eps) == 2, "eps", "be two numbers", eps)
-
-
 def _rms(values: Tensor) -> Tensor:
     return values.square().mean().sqrt()
 
@@ -190,14 +186,13 @@ class Adafactor(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _require_pair(group["eps"])
         decay, longest = group["beta2_decay"], group["d"]
         require(bool(decay <= 0), "beta2_decay", "be at most 0", decay)
         require(bool(longest >= 1), "d", "be at least 1", longest)
 
 
 class CAME(DirectedOptimizer):
-    r"""`Adafactor` with momentum, which goes slower where the momentum is uncertain.
+    r"""Adafactor with momentum, which goes slower where the momentum is uncertain.
 
     .. math::
         U_t &= \frac{G_t}{\sqrt{\operatorname{factored}_{\beta_2}(G_t^2 + \epsilon_1)}}, \quad
@@ -264,7 +259,5 @@ class CAME(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _require_pair(group["eps"])
         longest = group["clip_threshold"]
         require(bool(longest > 0), "clip_threshold", "be more than 0", longest)
-        require(len(group["betas"]) == 3, "betas", "be three numbers", group["betas"])

@@ -30,7 +30,9 @@ AT_LEAST_0 = {
     "weight_decay",
     "weight_lr_power",
 }
-FRACTIONS = frozenset({"betas", "rho", "vector_betas"})
+FRACTIONS = frozenset({"betas", "vector_betas"})
+
+_NUMERALS = {2: "two", 3: "three"}
 
 SCHEDULERS_KEYS = {
     "base_momentum",
@@ -53,9 +55,21 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
             if name in fractions:
                 _require_number(name, number)
                 require(bool(0 <= number < 1), name, "be at least 0 and less than 1", number)
+            elif name == "rho":
+                _require_number(name, number)
+                require(bool(0 <= number <= 1), name, "be from 0 to 1", number)
             elif name in AT_LEAST_0:
                 _require_number(name, number)
                 require(bool(number >= 0), name, "be at least 0", number)
+
+
+def check_lengths(group: Mapping[str, Any], examples: Mapping[str, Any]) -> None:
+    """Refuse a tuple of more or fewer numbers than that of its argument's default."""
+    for name, example in examples.items():
+        if isinstance(example, tuple) and name in group:
+            value, length = group[name], len(example)
+            fits = isinstance(value, tuple | list) and len(value) == length
+            require(fits, name, f"be {_NUMERALS.get(length, length)} numbers", value)
 
 
 def _parts(value: Any) -> list[Any]:

@@ -70,8 +70,7 @@ def _ratio(adjustment: Adjustment | None, rows: int, columns: int) -> float:
 
 
 def _check_options(group: Group) -> None:
-    coefficients, steps = group["ns_coefficients"], group["ns_steps"]
-    require(len(coefficients) == 3, "ns_coefficients", "be three numbers", coefficients)
+    steps = group["ns_steps"]
     require(0 <= steps < MAX_STEPS, "ns_steps", f"be from 0 to {MAX_STEPS - 1}", steps)
     chosen, known = group["adjust_lr_fn"], (None, *get_args(Adjustment))
     require(chosen in known, "adjust_lr_fn", f"be one of {known}", chosen)
@@ -160,7 +159,7 @@ class Muon(DirectedOptimizer):
 
 
 class MuonWithAuxAdam(DirectedOptimizer):
-    r"""`Muon` for hidden matrices and AdamW for everything else, in one optimizer.
+    r"""Muon for hidden matrices and AdamW for everything else, in one optimizer.
 
     The matrices of a group are Muon's where the group says ``use_muon``, and so by default. That is
     wrong for embeddings and for the output layer: put them into a group of ``use_muon`` False, as

@@ -84,7 +84,7 @@ class LARS(RuleOptimizer):
 
 
 class LAMB(RuleOptimizer):
-    r"""AdamW whose step, decay and all, is made as long as the tensor it changes, times η.
+    r"""AdamW whose step, decay and all, is in proportion to the length of the tensor it changes.
 
     .. math::
         u_t = \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from inspect import signature
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from ._hyperparameters import FRACTIONS, check_spelling, check_values
+from ._hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
 from ._loading import Hyperparameters, match_parameters, merged_groups, placed_state
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -73,6 +74,7 @@ class Optimizer(torch.optim.Optimizer):
         """
         if isinstance(param_group, dict):
             check_spelling(param_group, {*self.defaults, "params", "param_names"})
+            check_lengths(self.defaults | param_group, _argument_defaults(type(self)))
             check_values({**self.defaults, **param_group}, self._fractions)
         super().add_param_group(param_group)
 
@@ -106,3 +108,7 @@ class Optimizer(torch.optim.Optimizer):
         self.__setstate__({"state": state, "param_groups": groups})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
+
+
+def _argument_defaults(kind: type[Optimizer]) -> Mapping[str, Any]:
+    return {name: each.default for name, each in signature(kind).parameters.items()}

@@ -23,7 +23,7 @@ def rmsprop(
     variance = square_avg
     if centered:
         grad_avg = grad_avg + (1 - alpha) * (g - grad_avg)
-        variance = square_avg - grad_avg * grad_avg
+        variance = maximum(square_avg - grad_avg * grad_avg, 0.0)  # rounding takes it below
     update = g / (sqrt(variance) + eps)
     if with_momentum:
         momentum_buffer = momentum * momentum_buffer + update

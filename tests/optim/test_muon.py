@@ -35,18 +35,6 @@ def test_the_iteration_is_a_polynomial_of_the_singular_values() -> None:
     assert (found - u @ s.diag() @ v).abs().max() < 0.03  # a few units of bfloat16
 
 
-@pytest.mark.parametrize(("kind", "expected"), [(Muon, 2.0), (torch.optim.Muon, 0.5)])
-def test_averages_of_bfloat16_are_not_written_to_by_the_iteration(
-    kind: Any, expected: float
-) -> None:
-    """Torch's divides the average itself by its norm, where nothing has to be converted."""
-    p = torch.ones(2, 2, dtype=torch.bfloat16, requires_grad=True)
-    p.grad = torch.full_like(p, 4.0)
-    optimizer = kind([p], nesterov=False, momentum=0.5)
-    optimizer.step()
-    assert torch.equal(optimizer.state[p]["momentum_buffer"], torch.full_like(p, expected))
-
-
 def test_a_gradient_of_zeros_moves_nothing() -> None:
     p = torch.ones(3, 2, requires_grad=True)
     p.grad = torch.zeros_like(p)

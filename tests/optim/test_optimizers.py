@@ -136,6 +136,41 @@ def test_sixteen_bits_are_rounded_once(case: Case, dtype: torch.dtype, engine: s
         assert ((p.double() - q).abs() <= half_ulp + computed).all()
 
 
+@pytest.mark.usefixtures("float64_counts")
+@every_engine
+@every_case
+def test_no_gradient_at_all_is_no_trouble(case: Case, engine: str) -> None:
+    """Zero over zero plus eps: gradients of 0 before the first other one, and after it."""
+    ours = parameters(torch.float64, sizes=[17])
+    theirs = copies(ours)
+    optimizer, reference = case.build(ours, engine=engine), case.build_reference(theirs)
+    for gradient in (0.0, 0.0, 1.0, 0.0, 0.0):
+        for p in (*ours, *theirs):
+            p.grad = torch.full_like(p, gradient)
+        optimizer.step()
+        reference.step()
+        assert ours[0].isfinite().all()
+        assert differences(ours, theirs) < 1e-13
+
+
+@every_case
+def test_engines_agree_on_numbers_at_the_ends_of_float32(case: Case) -> None:
+    """Denormals, and gradients whose squares are none or infinite.
+
+    A variance cannot be told from two infinite squares: one engine has infinity, one no number.
+    """
+    ends = torch.tensor([0.0, -0.0, 1e-45, -1e-40, 1e-38, -1e-25, 1e-20, 1e18, -1e25, 3e38] * 4)
+    if case.arguments.get("centered"):
+        ends = ends.clamp(-1e18, 1e18)
+    fused, plain = (torch.ones(40, requires_grad=True) for _ in range(2))
+    optimizers = case.build([fused], engine="fused"), case.build([plain], engine="tensor")
+    for gradient in (ends, ends.flip(0), ends):
+        for p, optimizer in zip((fused, plain), optimizers, strict=True):
+            p.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
 @every_case
 def test_any_number_of_threads_gives_the_same_bits(case: Case) -> None:
     def trained(threads: int) -> list[Tensor]:

@@ -258,6 +258,8 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"lr": -1.0}, InvalidValue, "`lr` must be at least 0, got -1.0"),
     ({"lr": "fast"}, InvalidType, "`lr` must be a number"),
     ({"betas": (0.9, 1.0)}, InvalidValue, "`betas` must be at least 0 and less than 1, got 1.0"),
+    ({"betas": (0.9, 0.99, 0.999)}, InvalidValue, "`betas` must be two numbers, got (0.9, "),
+    ({"betas": 0.9}, InvalidValue, "`betas` must be two numbers, got 0.9"),
     ({"eps": -1e-8}, InvalidValue, "`eps` must be at least 0"),
     ({"capturable": True}, InvalidValue, "`capturable` must be False"),
     ({"engine": "gpu"}, InvalidValue, "`engine` must be one of auto, fused, tensor, got 'gpu'"),

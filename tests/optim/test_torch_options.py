@@ -28,7 +28,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
         "initial_accumulator_value": [0, 0.3],
         "eps": [1e-10, 0.1],
     },
-    "Adadelta": {"rho": [0, 0.5, 0.99], "eps": [1e-6, 0.1], "weight_decay": [0, 0.1]},
+    "Adadelta": {"rho": [0, 0.5, 0.99, 1.0], "eps": [1e-6, 0.1], "weight_decay": [0, 0.1]},
     "Adamax": RARE,
     "NAdam": {**RARE, "momentum_decay": [0, 0.1], "decoupled_weight_decay": [False, True]},
     "RAdam": {**RARE, "decoupled_weight_decay": [False, True]},
