@@ -45,7 +45,7 @@ def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
         height = height_at(lr, lrs, smoothed)
         (mark,) = ax.plot([lr], [height], MARKS[method], color=f"C{number}", zorder=4)
         mark.set(label=f"{method}  {lr:.2g}", markersize=8)
-    dress(ax, smoothed)
+    dress(ax, min(result.losses), smoothed)
     return ax
 
 
@@ -54,11 +54,11 @@ def height_at(lr: float, lrs: tuple[float, ...], losses: tuple[float, ...]) -> f
     return next((loss for at, loss in zip(lrs, losses, strict=True) if at >= lr), losses[-1])
 
 
-def dress(ax: Axes, smoothed: tuple[float, ...]) -> None:
-    """Rates in decades, a light grid, no frame, and room for what is worth seeing."""
-    low, start = min(smoothed), max(smoothed[: len(smoothed) // 2 + 1])
-    margin = 0.1 * (start - low) or 1.0
-    ax.set_ylim(low - 2 * margin, start + 3 * margin)
+def dress(ax: Axes, low: float, smoothed: tuple[float, ...]) -> None:
+    """Rates in decades, a light grid, no frame, and no room for the explosion."""
+    start = max(smoothed[: len(smoothed) // 2 + 1])
+    margin = 0.05 * (start - low) or 1.0
+    ax.set_ylim(low - margin, start + 6 * margin)
     ax.set_xscale("log")
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(length=0)

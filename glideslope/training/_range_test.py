@@ -202,8 +202,8 @@ class LRFinder:
             require_type(isinstance(sweep, Schedule), "sweeps", "be schedules", sweep)
             require(math.isfinite(sweep.steps), "sweeps", "have an end", sweep)
         if len(sweeps) > 1:
-            rule = f"be one, or one for each of the {len(rates)} groups"
-            require(len(sweeps) == len(rates), "sweeps", rule, f"{len(sweeps)} of them")
+            rule = f"be 1, or as many as the groups, {len(rates)}"
+            require(len(sweeps) == len(rates), "len(sweeps)", rule, len(sweeps))
             return tuple(sweeps)
         highest = max(rates)
         ratios = [rate / highest if highest else 1.0 for rate in rates]
@@ -218,7 +218,7 @@ class LRFinder:
                 lr = rates.write([float(curve(t)) for curve in curves])
                 batch = next(batches, batches)
                 if batch is batches:
-                    require(t > 0, "batches", "hold at least one", "none")
+                    require(t > 0, "len(batches)", "be at least 1", 0)
                     return losses, "the batches are used up"
                 loss = float(scalar(self.train_step(self.model, batch)))
                 if not math.isfinite(loss):
@@ -261,8 +261,8 @@ class _Rates:
 
     def check_steps(self) -> None:
         """Refuse a test in which nothing was trained."""
-        made = self._hook is None or self._steps > 0
-        require(made, "train_step", "call optimizer.step()", "a function that never did")
+        if self._hook is not None and not self._steps:
+            raise InvalidValue("`train_step` must call optimizer.step(): it never did")
 
     def _watch(self, *_: object) -> None:
         self._steps += 1

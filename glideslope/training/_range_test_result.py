@@ -194,11 +194,12 @@ class RangeTestResult:
 
     def __str__(self) -> str:
         """A table: what each method suggests for each group."""
+        head = f"{len(self.losses)} updates: {self.reason}"
         rows = [["suggestion", *(self.groups if len(self.groups) > 1 else ["lr"])]]
         for method in self.suggestions():
             rows.append([method, *(f"{lr:.3g}" for lr in self.suggest_by_group(method).values())])
         table = text_table(rows, "<".ljust(len(rows[0]), ">"))
-        return f"{len(self.losses)} updates: {self.reason}\n{table}"
+        return f"{head}\n{table if len(rows) > 1 else 'no suggestion'}"
 
     def _find(self, method: str) -> int:
         """The index of the rate that a method picks."""
@@ -207,6 +208,7 @@ class RangeTestResult:
         losses = self.smoothed[skipped:-SKIPPED_AT_END]
         least = LEAST.get(method, 2)
         rule = f"be at least {skipped + least + SKIPPED_AT_END} for {method}"
-        require(len(losses) >= least, "losses", rule, f"{len(self.losses)} of them")
-        require(min(losses) < losses[0], "losses", "fall somewhere", "losses that never do")
+        require(len(losses) >= least, "len(losses)", rule, len(self.losses))
+        if min(losses) >= losses[0]:
+            raise InvalidValue("the losses never fall: there is nothing to suggest")
         return skipped + RULES[method](self.lrs[skipped:-SKIPPED_AT_END], losses)

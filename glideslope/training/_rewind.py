@@ -59,7 +59,8 @@ class Rewind:
         set_global_state(self._random)
 
     def _start(self, thing: Any) -> None:
-        if _is_followed(thing) or hasattr(thing, "param_groups"):
+        is_optimizer = hasattr(thing, "param_groups") or hasattr(thing, "lr")
+        if _is_followed(thing) or is_optimizer:
             self._follow(thing)
             return
         has_state = hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict")
@@ -83,7 +84,7 @@ class Rewind:
         else:
             parts = (*value, *value.values()) if isinstance(value, dict) else tuple(value)
             if not isinstance(value, tuple):
-                self._undo.append(partial(_refill, value, type_of(value)(value)))
+                self._undo.append(partial(_refill, value, _kind(value)(value)))
             for part in parts:
                 self._visit(part)
 
@@ -108,7 +109,7 @@ class Rewind:
             self._last.append(partial(_forget_plans, thing))
 
 
-def type_of(container: Any) -> type:
+def _kind(container: Any) -> type:
     """The plain kind of a container: a copy of it needs no more."""
     return next(kind for kind in (dict, list, set, deque) if isinstance(container, kind))
 
