@@ -123,15 +123,19 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         groups = ledger.groups()
         if len(groups) > len(self.base_lrs):
             self._welcome(ledger)
+        before = self.last_epoch
         try:
             if epoch is None:
-                self.last_epoch = t = self.last_epoch + 1
+                self.last_epoch = t = before + 1
                 values = self._rates(t)
             else:
                 values = self._jump(epoch)
             self._last_lr = self._write(ledger, values, groups)
         except (GlideslopeError, OverflowError) as error:
-            raise self._refusal(error) from error
+            refusal = self._refusal(error)
+            self.last_epoch = before  # the step was not taken
+            self._step_count -= 1
+            raise refusal from error
         if self._verbose:
             self._announce(self.last_epoch)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from numbers import Complex, Real
 from typing import Any
 
 from glideslope.errors import InvalidType, InvalidValue
@@ -66,13 +68,30 @@ class Lambdas(ClosedForm):
 
 
 def _called(function: Lambda, t: int) -> float:
-    """A function's factor as a float, or a sentence that names the function."""
+    """A function's factor as a finite float, or a sentence that names the function."""
     factor = function(t)
+    if not _is_real(factor):
+        raise InvalidType(f"{_name(function)}({t}) must be a real number, got {factor!r}")
+    if not isfinite(factor):
+        raise InvalidValue(f"{_name(function)}({t}) must be finite, got {factor!r}")
+    return float(factor)
+
+
+def _name(function: Lambda) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
+def _is_real(factor: Any) -> bool:
+    """Whether it is a number, or a tensor of one: what `float` takes, but for text."""
+    if isinstance(factor, float):
+        return True  # the usual one, without the price of asking an abstract class
+    if isinstance(factor, Complex):
+        return isinstance(factor, Real)
     try:
-        return float(factor)
-    except (TypeError, ValueError):
-        name = getattr(function, "__name__", repr(function))
-        raise InvalidType(f"{name}({t}) must be a real number, got {factor!r}") from None
+        float(factor)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not isinstance(factor, str | bytes)
 
 
 class _Product:
@@ -89,8 +108,8 @@ class _Product:
         if t < self._at:
             self._at, self._value = 0, 1.0
         while self._at < t:
+            self._value *= _called(self.function, self._at + 1)
             self._at += 1
-            self._value *= _called(self.function, self._at)
         return self._value
 
 
@@ -104,8 +123,10 @@ class LambdaLR(Lambdas):
         verbose: see `LRScheduler`.
 
     Raises:
-        InvalidType: something is not a function, or a function's value is not a real number.
-        InvalidValue: a list of another length than there are groups; a rate that is not finite.
+        InvalidType: something is not a function, or a function's value is not a real number: it is
+            complex, say. Then the step is not taken, and nothing is written.
+        InvalidValue: a list of another length than there are groups; a value, or a rate, that is
+            not finite.
 
     Example:
         >>> import torch
@@ -143,8 +164,10 @@ class MultiplicativeLR(Lambdas):
         verbose: see `LRScheduler`.
 
     Raises:
-        InvalidType: something is not a function, or a function's value is not a real number.
-        InvalidValue: a list of another length than there are groups; a rate that is not finite.
+        InvalidType: something is not a function, or a function's value is not a real number: it is
+            complex, say. Then the step is not taken, and nothing is written.
+        InvalidValue: a list of another length than there are groups; a value, or a rate, that is
+            not finite.
 
     Example:
         >>> import torch

@@ -1,0 +1,12 @@
+"""Other frameworks' names on torch and Glideslope: their code runs when its imports are changed."""
+
+from __future__ import annotations
+
+from . import genesis as genesis
+from . import lucid as lucid
+
+__all__ = ["genesis", "lucid"]
+
+
+def __dir__() -> list[str]:
+    return __all__
