@@ -1,37 +1,71 @@
 """How long an optimizer step takes: against torch's own, and against the floor of the memory.
 
-    python benchmarks/bench_optimizer_step.py              CPU time on one thread
-    python benchmarks/bench_optimizer_step.py --threads 2  wall time on two
-    python benchmarks/bench_optimizer_step.py --large      also 4 tensors of 16.8 million
+    python -m benchmarks optimizer_step               every optimizer: some twenty minutes
+    python -m benchmarks.bench_optimizer_step AdamW   only this one
 
-The floor reads and writes the same arrays with trivial arithmetic, and is compiled the same way.
-All are timed in turns, block by block, on the same tensors; a block's time is its fastest step and
-the table shows the median over blocks, so that other work on the machine falls on all alike.
+CPU time on one thread, then, for the optimizers that torch has fused, wall time on two. The floor
+reads and writes the same arrays with trivial arithmetic, and is compiled the same way. All that is
+compared takes turns on the same tensors; a turn's time is its fastest step and the table shows the
+median over the turns, so that other work on the machine falls on all alike.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from glideslope.optim._accumulated import Adadelta, Adagrad
-from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
-from glideslope.optim._adaptive import Adam, AdamW, RMSprop
-from glideslope.optim._averaging import ASGD
-from glideslope.optim._momentum import SGD, Lion
-from glideslope.optim._rule_optimizer import RuleOptimizer
-from glideslope.optim._signs import Rprop
+from glideslope import optim
+from glideslope.optim import RuleOptimizer
 from glideslope.rules import Rule, rule
 
-BLOCKS = 9
-SIZES = {"400 x 256": (400, 256), "100 x 65,536": (100, 65_536)}
-LARGE = {"4 x 16.8M": (4, 4096 * 4096)}
+Step = Callable[[], Any]
+Clock = Callable[[], float]
+
+
+class Size(NamedTuple):
+    """Tensors to update, and how often: turns of the median, steps of a turn."""
+
+    tensors: int
+    elements: int
+    turns: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.tensors} x {self.elements:,}"
+
+
+SIZES = (Size(400, 256, 9, 20), Size(100, 65_536, 9, 3), Size(4, 4096 * 4096, 5, 2))
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "SGD": {"lr": 1e-3},
+    "SGD, momentum": {"lr": 1e-3, "momentum": 0.9},
+    "Signum": {},
+    "Lion": {},
+    "RMSprop": {},
+    "Adagrad": {},
+    "ASGD": {},
+    "Rprop": {},
+    "SGDScheduleFree": {},
+    "Adam": {},
+    "AdamW": {},
+    "NAdam": {},
+    "RAdam": {},
+    "Adamax": {},
+    "Adadelta": {},
+    "AdaBelief": {},
+    "ADOPT": {},
+    "AdamWScheduleFree": {},
+    "Adam, amsgrad": {"amsgrad": True},
+    "AdEMAMix": {},
+}
+"""The elementwise optimizers and their arguments, by how many arrays they touch."""
 
 
 @rule
@@ -49,111 +83,117 @@ def touch_two(p, g, a, b, /, lr):  # type: ignore[no-untyped-def]
     return p + lr * g, a + g, b + g
 
 
-FLOORS: dict[int, Rule] = {0: touch_none, 1: touch_one, 2: touch_two}
+@rule
+def touch_three(p, g, a, b, c, /, lr):  # type: ignore[no-untyped-def]
+    return p + lr * g, a + g, b + g, c + g
+
+
+FLOORS: tuple[Rule, ...] = (touch_none, touch_one, touch_two, touch_three)
 
 
 class Floor(RuleOptimizer):
-    """Reads and writes what an optimizer with so many states does."""
+    """Reads and writes what an optimizer with so many arrays of state does."""
 
     def __init__(self, params: Any, states: int) -> None:
         self.rule = FLOORS[states]  # type: ignore[misc]
         super().__init__(params, {"lr": 0.0})
 
 
-class Row(NamedTuple):
-    """One optimizer of ours, and torch's by the same name and arguments."""
-
-    ours: type[RuleOptimizer]
-    theirs: Any
-    arguments: dict[str, Any]
-    states: int
-    has_fused: bool
-
-
-ROWS = {
-    "SGD": Row(SGD, torch.optim.SGD, {"lr": 1e-3}, 0, True),
-    "SGD, momentum": Row(SGD, torch.optim.SGD, {"lr": 1e-3, "momentum": 0.9}, 1, True),
-    "Lion": Row(Lion, None, {}, 1, False),
-    "RMSprop": Row(RMSprop, torch.optim.RMSprop, {}, 1, False),
-    "Adam": Row(Adam, torch.optim.Adam, {}, 2, True),
-    "AdamW": Row(AdamW, torch.optim.AdamW, {}, 2, True),
-    "Adagrad": Row(Adagrad, torch.optim.Adagrad, {}, 1, True),
-    "Adadelta": Row(Adadelta, torch.optim.Adadelta, {}, 2, False),
-    "Adamax": Row(Adamax, torch.optim.Adamax, {}, 2, False),
-    "NAdam": Row(NAdam, torch.optim.NAdam, {}, 2, False),
-    "RAdam": Row(RAdam, torch.optim.RAdam, {}, 2, False),
-    "ASGD": Row(ASGD, torch.optim.ASGD, {}, 1, False),
-    "Rprop": Row(Rprop, torch.optim.Rprop, {}, 2, False),
-}
+def contenders(name: str, params: list[Tensor]) -> Iterator[tuple[str, Step]]:
+    """What is timed, by the heading of its column; each has made its first step."""
+    kind, options = name.partition(",")[0], OPTIONS[name]
+    ours = getattr(optim, kind)(params, **options)
+    ours.step()
+    yield "ours", ours.step
+    yield "floor", warm(Floor(params, arrays_of_state(ours, params[0])))
+    if theirs := getattr(torch.optim, kind, None):
+        yield "default", warm(theirs(params, **options))
+        for switch in ("foreach", "fused"):
+            if switch in signature(theirs).parameters:
+                yield switch, warm(theirs(params, **{switch: True}, **options))
 
 
-def contenders(row: Row, params: list[Tensor]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """What is timed, by name."""
-    yield "ours", row.ours(params, **row.arguments).step
-    yield "floor", Floor(params, row.states).step
-    if row.theirs:
-        yield "default", row.theirs(params, **row.arguments).step
-        yield "foreach", row.theirs(params, foreach=True, **row.arguments).step
-    if row.has_fused:
-        yield "fused", row.theirs(params, fused=True, **row.arguments).step
+def arrays_of_state(optimizer: torch.optim.Optimizer, parameter: Tensor) -> int:
+    state = optimizer.state[parameter].values()
+    return sum(value.shape == parameter.shape for value in state)
 
 
-def timed(step: Callable[[], Any], clock: Callable[[], float], repeats: int) -> float:
+def warm(optimizer: torch.optim.Optimizer) -> Step:
+    optimizer.step()
+    return optimizer.step
+
+
+def fastest(step: Step, clock: Clock, steps: int) -> float:
     """Milliseconds of the fastest of some steps."""
     times = []
-    for _ in range(repeats):
+    for _ in range(steps):
         start = clock()
         step()
         times.append(clock() - start)
     return 1e3 * min(times)
 
 
-def measured(row: Row, count: int, size: int, clock: Callable[[], float]) -> dict[str, float]:
+def measured(name: str, size: Size, clock: Clock) -> dict[str, float]:
     """Milliseconds of each contender."""
-    params = [torch.randn(size, requires_grad=True) for _ in range(count)]
+    params = [torch.randn(size.elements, requires_grad=True) for _ in range(size.tensors)]
     for p in params:
-        p.grad = torch.randn(size)
-    steps = dict(contenders(row, params))
-    repeats = 20 if count * size < 10**6 else 3
-    for step in steps.values():
-        step()
-    blocks = [
-        {name: timed(step, clock, repeats) for name, step in steps.items()} for _ in range(BLOCKS)
+        p.grad = torch.randn(size.elements)
+    steps = dict(contenders(name, params))
+    turns = [
+        {column: fastest(step, clock, size.steps) for column, step in steps.items()}
+        for _ in range(size.turns)
     ]
-    return {name: statistics.median(block[name] for block in blocks) for name in steps}
-
-
-def line(name: str, times: dict[str, float]) -> str:
-    """One row of the table: milliseconds, then how many times faster than torch's."""
-    cells = [f"{times[key]:9.3f}" if key in times else f"{'-':>9}" for key in COLUMNS]
-    ratios = [
-        f"{times[key] / times['ours']:8.1f}x" if key in times else f"{'-':>9}"
-        for key in ("default", "foreach", "fused")
-    ]
-    return (
-        f"{name:<14}" + "".join(cells) + f"{times['ours'] / times['floor']:9.2f}" + "".join(ratios)
-    )
+    return {column: statistics.median(turn[column] for turn in turns) for column in steps}
 
 
 COLUMNS = ("ours", "floor", "default", "foreach", "fused")
+RATIOS = ("floor", "default", "foreach", "fused")
+Table = dict[str, dict[str, float]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--large", action="store_true")
-    parser.add_argument("--only", choices=ROWS)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    clock = time.process_time if arguments.threads == 1 else time.perf_counter
-    sizes = {**SIZES, **(LARGE if arguments.large else {})}
-    for title, (count, size) in sizes.items():
-        head = "".join(f"{name:>9}" for name in (*COLUMNS, "/floor", "default", "foreach", "fused"))
-        print(f"\n{title}, {arguments.threads} thread(s), ms{'':<4}\n{'':<14}{head}")
-        for name, row in ROWS.items():
-            if arguments.only in (None, name):
-                print(line(name, measured(row, count, size, clock)), flush=True)
+def cells(times: dict[str, float]) -> str:
+    """Milliseconds, then each over ours."""
+    spent = [f"{times[key]:9.3f}" if key in times else f"{'':9}" for key in COLUMNS]
+    ratios = [times[key] / times["ours"] if key in times else None for key in RATIOS]
+    return "".join(spent) + "".join(f"{'':9}" if x is None else f"{x:8.2f}x" for x in ratios)
+
+
+def table(size: Size, threads: int, names: Sequence[str]) -> Table:
+    """Measure and print one table."""
+    clock = time.process_time if threads == 1 else time.perf_counter
+    torch.set_num_threads(threads)
+    print(f"\n{size}, {threads} thread{'s' * (threads > 1)}: ms, and how many times ours")
+    print(f"{'':18}" + "".join(f"{heading:>9}" for heading in (*COLUMNS, *RATIOS)))
+    rows: Table = {}
+    for name in names:
+        rows[name] = measured(name, size, clock)
+        print(f"{name:18}{cells(rows[name])}", flush=True)
+    return rows
+
+
+def summary(rows: Table) -> None:
+    """The claims, from one table."""
+    torchs = [times for times in rows.values() if "default" in times]
+    if not torchs:
+        return
+    gains = [times["default"] / times["ours"] for times in torchs]
+    print(f"median of torch's default over ours: {statistics.median(gains):.1f}")
+    worst = {
+        name: min(times[key] for key in COLUMNS[2:] if key in times) / times["ours"]
+        for name, times in rows.items()
+        if "default" in times
+    }
+    lagging = ", ".join(f"{name} {ratio:.2f}" for name, ratio in worst.items() if ratio < 1)
+    print(f"torch's best over ours where it is below 1: {lagging or 'nowhere'}")
+
+
+def main(names: Sequence[str] = tuple(OPTIONS)) -> None:
+    fused = [name for name in names if hasattr(torch.optim, name.partition(",")[0])]
+    fused = [n for n in fused if n.startswith(("SGD", "Adam", "Adagrad")) and "max" not in n]
+    for size in SIZES:
+        summary(table(size, 1, names))
+        summary(table(size, 2, fused))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or tuple(OPTIONS))

@@ -27,6 +27,7 @@ from ._instructions import (
     take,
     uint16_at,
     unit,
+    use_short_vectors,
     widen_bfloat16,
     widen_float16,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "store_sums",
     "take",
     "uint16_at",
+    "use_short_vectors",
     "where",
     "widen_bfloat16",
     "widen_float16",

@@ -205,7 +205,7 @@ def _function(decorator: str, name: str, arguments: list[str], body: list[str]) 
 
 
 def _loop(body: list[str]) -> str:
-    return f"for _i in range(_count):\n{_indented(body)}"
+    return f"use_short_vectors()\nfor _i in range(_count):\n{_indented(body)}"
 
 
 def _indented(lines: list[str]) -> str:
