@@ -1,0 +1,34 @@
+"""`glideslope report`: one page on one run or several."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._app import app
+from ._recorded_run import read_run
+from ._report_page import report_page
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Folders that `glideslope train` made.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the page is written.")] = Path(
+        "report.html"
+    ),
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write one HTML page on one run or several.
+
+    The losses, the learning rates as planned and as they were, what happened when, and the settings
+    in which the runs differ. The page needs no network and nothing beside it.
+    """
+    out.write_text(report_page([read_run(run) for run in runs]), encoding="utf-8")
+    typer.echo(f"written to {out}")
+    if show:
+        webbrowser.open(out.resolve().as_uri())

@@ -1,0 +1,93 @@
+"""What the page of `glideslope report` is told about the runs: curves, events, settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._recorded_run import Point, RecordedRun
+from ._run_events import Event, planned
+
+Floats = NDArray[np.float64]
+
+COLUMNS = 4000
+"""A longer curve keeps the lowest and the highest point of so many columns."""
+SMOOTHING = 50
+"""A smoothed loss is a running mean over one part in so many of the run."""
+
+REPEATED = ("command", "schedule.json")
+"""Settings that say again what others say."""
+
+
+def chart_data(run: RecordedRun, happened: Iterable[Event]) -> dict[str, Any]:
+    """The curves of a run and the events on them."""
+    loss = run.series("loss")
+    smooth = [Point(at, value) for (at, _), value in zip(loss, smoothed(loss), strict=True)]
+    return {
+        "loss": curve(loss),
+        "smooth": curve(smooth),
+        "validation": curve(run.validation),
+        "rates": [{"group": name} | curve(rate) for name, rate in run.rates.items()],
+        "plans": [{"group": name} | curve(plan(run, name)) for name in run.rates or ["lr"]],
+        "events": [event._asdict() for event in happened],
+    }
+
+
+def plan(run: RecordedRun, group: str) -> list[Point]:
+    """What a group's learning rate was to be, at every step of the run as it was asked for."""
+    steps = range(max(run.steps, run.planned_steps or 0))
+    points = zip(steps, planned(run, group, steps) or [], strict=False)
+    return [Point(step, value) for step, value in points if np.isfinite(value)]
+
+
+def smoothed(points: Sequence[Point]) -> list[float]:
+    """The exponential running mean, without the pull of its beginning."""
+    keep = 1 - 1 / max(1.0, len(points) / SMOOTHING)
+    mean, weight, values = 0.0, 0.0, []
+    for _, value in points:
+        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
+        values.append(mean / weight)
+    return values
+
+
+def curve(points: Sequence[Point]) -> dict[str, list[float]]:
+    """Steps and values, thinned where there are more than any screen shows."""
+    x, y = thinned(
+        np.array([step for step, _ in points], np.float64),
+        np.array([value for _, value in points], np.float64),
+    )
+    return {"x": [int(step) for step in x], "y": [float(f"{value:.8g}") for value in y]}
+
+
+def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The first, the last, and the lowest and the highest point of each column, in order."""
+    if len(x) <= 2 * COLUMNS:
+        return x, y
+    kept = {0, len(x) - 1}
+    for column in np.array_split(np.arange(len(x)), COLUMNS):
+        kept |= {int(column[y[column].argmin()]), int(column[y[column].argmax()])}
+    chosen = sorted(kept)
+    return x[chosen], y[chosen]
+
+
+def settings(runs: Sequence[RecordedRun]) -> list[tuple[str, list[str]]]:
+    """Every setting and result by its name, with the value that each run has for it."""
+    columns = [dict(flat(run.config)) | dict(flat(run.result)) for run in runs]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [(name, [column.get(name, "") for column in columns]) for name in names]
+
+
+def flat(content: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
+    """The values within values, named ``outer.inner``, without what repeats others."""
+    for key, value in content.items():
+        name = f"{inside}{key}"
+        if name in REPEATED:
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{name}.")
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
