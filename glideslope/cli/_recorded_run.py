@@ -16,6 +16,7 @@ from glideslope.schedules import Schedule, parse
 
 Json = dict[str, Any]
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
+EVENTS = "events.jsonl"
 
 
 class Point(NamedTuple):
@@ -26,7 +27,7 @@ class Point(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What a record says happened, in a word and in the rest of what it says."""
+    """What happened after so many updates, in a word, and what else is said of it."""
 
     step: int
     event: str
@@ -42,7 +43,7 @@ class RecordedRun:
         config: of `config.json`, what the run was made from.
         result: of `result.json`, how it ended; empty for a run that did not come to its end.
         records: of `history.jsonl`, one for each update, by ascending step.
-        happenings: what the history notes beside the updates.
+        happenings: of `events.jsonl`, what happened to the run, by ascending step.
         notes: what was left out in reading, as sentences.
     """
 
@@ -81,7 +82,7 @@ class RecordedRun:
     @property
     def planned_steps(self) -> int | None:
         """How many updates were asked for."""
-        steps = self.config.get("steps")
+        steps = _inside(self.config, "settings", "steps")
         return steps if _is_count(steps) and steps > 0 else None
 
     @property
@@ -126,12 +127,25 @@ class RecordedRun:
             return None
         return schedule
 
+    @property
+    def planned_from(self) -> int:
+        """The step from which on the schedule was the plan: where it was last changed, if ever."""
+        changes = (note.step for note in self.happenings if note.event == "rescheduled")
+        return max(changes, default=0)
+
     def base_rate(self, group: str) -> float | None:
-        """The learning rate of a group where the schedule's factor is 1."""
-        groups = _inside(self.config, "optimizer", "groups")
-        own = _inside(groups, group, "lr") if isinstance(groups, dict) else None
-        lr = own if own is not None else _inside(self.config, "optimizer", "options", "lr")
-        return float(lr) if _is_finite(lr) else None
+        """The learning rate of a group where the schedule's factor is 1.
+
+        The configuration has that of a single group; of several, each is read off its first rate.
+        """
+        lr = _inside(self.config, "optimizer", "options", "lr")
+        if len(self.rates) <= 1:
+            return float(lr) if _is_finite(lr) else None
+        for step, value in self.rates[group]:
+            factor = self.schedule(step) if self.schedule and step >= self.planned_from else 0
+            if factor:
+                return value / float(factor)
+        return None
 
 
 def read_run(path: Path) -> RecordedRun:
@@ -140,7 +154,9 @@ def read_run(path: Path) -> RecordedRun:
     notes: list[str] = []
     config = _read_json(path / CONFIG, notes)
     result = _read_json(path / RESULT, notes) if (path / RESULT).exists() else {}
-    records, happenings = _sorted_out(_read_lines(path / HISTORY, notes))
+    records = _made_last(_read_lines(path / HISTORY, notes))
+    lines = _read_lines(path / EVENTS, notes) if (path / EVENTS).exists() else ()
+    happenings = sorted(map(_note, lines), key=lambda note: note.step)
     return RecordedRun(path, config, result, records, happenings, notes)
 
 
@@ -171,9 +187,9 @@ def _read_json(path: Path, notes: list[str]) -> Json:
 
 
 def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
-    """The records of a history; a last line without an end was being written, others are damaged.
+    """The records of a file; the lines that hold none are noted.
 
-    Numbers of lines that cannot be read are noted.
+    But not a last one without an end: it was being written.
     """
     if not path.exists():
         notes.append(f"there is no {path.name}")
@@ -200,31 +216,19 @@ def _record(line: bytes) -> Json | None:
     return record if isinstance(record, dict) and _is_count(record.get("step")) else None
 
 
-def _sorted_out(lines: Iterable[Json]) -> tuple[list[Json], list[Note]]:
-    """Updates and happenings; updates that were made again replace those they repeat."""
+def _made_last(lines: Iterable[Json]) -> list[Json]:
+    """The updates by ascending step; those that were made again replace what they repeat."""
     records: list[Json] = []
-    notes: list[Note] = []
     for line in lines:
-        step = line["step"]
-        if "event" in line:
-            details = {key: value for key, value in line.items() if key not in ("step", "event")}
-            notes.append(Note(step, str(line["event"]), details))
-            continue
-        if records and step <= records[-1]["step"]:
-            while records and records[-1]["step"] >= step:
-                records.pop()
-            notes.append(Note(step, "resume", {}))
+        while records and records[-1]["step"] >= line["step"]:
+            records.pop()
         records.append(line)
-    return records, list(_without_repetition(notes))
+    return records
 
 
-def _without_repetition(notes: Iterable[Note]) -> Iterator[Note]:
-    """One of the notes that say the same: a resumed run may both say so and show it."""
-    seen = set()
-    for note in notes:
-        if (note.step, note.event) not in seen:
-            seen.add((note.step, note.event))
-            yield note
+def _note(line: Json) -> Note:
+    details = {key: value for key, value in line.items() if key not in ("step", "event", "time")}
+    return Note(line["step"], str(line.get("event", "")), details)
 
 
 def _rates(record: Json) -> Iterator[tuple[str, Any]]:

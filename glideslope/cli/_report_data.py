@@ -19,7 +19,7 @@ COLUMNS = 4000
 SMOOTHING = 50
 """A smoothed loss is a running mean over one part in so many of the run."""
 
-REPEATED = ("command", "schedule.json")
+REPEATED = ("command", "schedule.json", "settings.schedule", "settings.optimizer", "settings.lr")
 """Settings that say again what others say."""
 
 
@@ -38,8 +38,8 @@ def chart_data(run: RecordedRun, happened: Iterable[Event]) -> dict[str, Any]:
 
 
 def plan(run: RecordedRun, group: str) -> list[Point]:
-    """What a group's learning rate was to be, at every step of the run as it was asked for."""
-    steps = range(max(run.steps, run.planned_steps or 0))
+    """What a group's learning rate was to be, to the end of the run as it was asked for."""
+    steps = range(run.planned_from, max(run.steps, run.planned_steps or 0))
     points = zip(steps, planned(run, group, steps) or [], strict=False)
     return [Point(step, value) for step, value in points if np.isfinite(value)]
 

@@ -101,7 +101,7 @@ def settings_table(names: Sequence[str], runs: Sequence[RecordedRun]) -> str:
 def settings_row(name: str, values: Sequence[Any]) -> str:
     """One setting; values that differ are marked by a sign as well as by colour."""
     differs = len(set(values)) > 1
-    cells = "".join(f"<td>{escape(value) or '–'}</td>" for value in values)
+    cells = "".join(f"<td>{escape(value) or '-'}</td>" for value in values)
     sign = '<span class="differs" title="the runs differ">≠</span> ' if differs else ""
     row = '<tr class="differs">' if differs else "<tr>"
     breakable = escape(name).replace(".", ".<wbr>").replace("_", "_<wbr>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from glideslope.schedules._view import value_label
 
-from ._recorded_run import Json, Note, Point, RecordedRun
+from ._recorded_run import Json, Point, RecordedRun
 
 CHANGE = 1e-3
 """A learning rate leaves its plan when its share of the plan changes by more than this."""
 CHANGES = 50
 """More changes than these are no cuts: the run follows something else."""
+UNREMARKABLE = ("started", "finished", "diverged")
+KINDS = {"resumed": "resume", "interrupted": "end"}
 ENDINGS = {
-    "interrupted": "interrupted",
     "diverged": "stopped: the loss was no longer a number",
     "unfinished": "the history ends here: killed, or still running",
 }
@@ -47,17 +48,12 @@ def events(run: RecordedRun) -> list[Event]:
 
 
 def noted(run: RecordedRun) -> Iterator[Event]:
-    """What the history says in words."""
+    """What the run noted itself, but for what goes without saying."""
     for note in run.happenings:
-        resumed = "resume" in note.event
-        text = "resumed" if resumed else note.event.replace("_", " ")
-        yield Event(note.step, "resume" if resumed else "note", text + details(note))
-
-
-def details(note: Note) -> str:
-    """The rest of a note."""
-    rest = ", ".join(f"{name} {value}" for name, value in note.details.items())
-    return rest and f": {rest}"
+        if note.event not in UNREMARKABLE:
+            rest = ", ".join(f"{name} {value}" for name, value in note.details.items())
+            text = note.event.replace("_", " ") + (rest and f": {rest}")
+            yield Event(note.step, KINDS.get(note.event, "note"), text)
 
 
 def skipped(run: RecordedRun) -> Iterator[Event]:
@@ -91,7 +87,9 @@ def stretches(steps: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def cuts(run: RecordedRun) -> Iterator[Event]:
     """Where a learning rate changed against its plan: what a plateau controller does."""
-    found = {change: None for name, rate in run.rates.items() for change in changes(run, name, rate)}
+    found = {
+        change: None for name, rate in run.rates.items() for change in changes(run, name, rate)
+    }
     if len(found) > CHANGES:
         yield Event(min(found)[0], "note", "the learning rate is off its plan from here on", "lr")
         return
@@ -102,13 +100,14 @@ def cuts(run: RecordedRun) -> Iterator[Event]:
 
 def changes(run: RecordedRun, group: str, rate: list[Point]) -> Iterator[tuple[int, float]]:
     """The steps at which a group's rate changed its share of the plan, and by what factor."""
-    plan = planned(run, group, [point.step for point in rate])
+    under_plan = [point for point in rate if point.step >= run.planned_from]
+    plan = planned(run, group, [point.step for point in under_plan])
     if plan is None:
         return
     least = 1e-9 * max(map(abs, plan), default=0.0)
     shares = [
         (point.step, point.value / value)
-        for point, value in zip(rate, plan, strict=True)
+        for point, value in zip(under_plan, plan, strict=True)
         if abs(value) > least and point.value
     ]
     for (_, before), (step, after) in pairwise(shares):
@@ -116,15 +115,14 @@ def changes(run: RecordedRun, group: str, rate: list[Point]) -> Iterator[tuple[i
             yield step, round(after / before, 6)
 
 
-def planned(run: RecordedRun, group: str, steps: Iterable[int]) -> list[float] | None:
+def planned(run: RecordedRun, group: str, steps: Sequence[int]) -> list[float] | None:
     """The learning rates that the schedule gives at these steps; None where it is not known."""
     base = run.base_rate(group)
     if run.schedule is None or base is None:
         return None
-    at = np.fromiter(steps, np.float64)
     with np.errstate(all="ignore"):
-        values: list[float] = (base * np.asarray(run.schedule(at))).tolist()
-    return values
+        values = base * np.asarray(run.schedule(np.array(steps, np.float64)))
+    return [float(value) for value in values]
 
 
 def best(run: RecordedRun) -> Iterator[Event]:
@@ -138,6 +136,6 @@ def best(run: RecordedRun) -> Iterator[Event]:
 
 
 def ending(run: RecordedRun) -> Iterator[Event]:
-    """How the run ended, unless as planned."""
-    if run.state != "finished":
-        yield Event(run.steps, "end", ENDINGS.get(run.state, run.state))
+    """How the run ended, unless as planned or as it noted itself."""
+    if run.state in ENDINGS:
+        yield Event(run.steps, "end", ENDINGS[run.state])

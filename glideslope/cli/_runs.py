@@ -23,7 +23,9 @@ COLUMNS = ("run", "steps", "best", "last", "state", "written", "optimizer", "sch
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of runs.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of runs.")] = Path(
+        "runs"
+    ),
 ) -> None:
     """List the runs of a folder, the oldest first.
 

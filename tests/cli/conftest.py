@@ -12,6 +12,8 @@ import torch
 
 from glideslope.cli import main
 
+from .browsing import MISSING, Browser
+
 
 class Ended(NamedTuple):
     """What a program leaves behind on the terminal."""
@@ -38,3 +40,13 @@ def glideslope(
 
     yield call
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all the tests that look at pages."""
+    if MISSING:
+        pytest.skip(MISSING)
+    opened = Browser()
+    yield opened
+    opened.close()

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import glideslope as gs
 from glideslope.cli._recorded_run import Note, Point, read_run
 
+from .run_folders import SCHEDULE, keep_run, updates
+
 Call = Callable[..., "tuple[int, str, str]"]
-SCHEDULE = gs.parse("warmup(2) >> linear(8)")
-
-
-def keep_run(
-    folder: Path,
-    lines: Iterable[Any],
-    result: dict[str, Any] | None = None,
-    config: dict[str, Any] | None = None,
-) -> Path:
-    """A folder as `glideslope train` leaves it; a line that is text is written as it is."""
-    folder.mkdir(parents=True)
-    usual = {
-        "schedule": {"text": str(SCHEDULE), "json": SCHEDULE.to_dict()},
-        "optimizer": {"name": "AdamW", "options": {"lr": 0.1}},
-        "steps": 10,
-    }
-    (folder / "config.json").write_text(json.dumps(usual | (config or {})))
-    texts = [line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines]
-    (folder / "history.jsonl").write_text("".join(texts))
-    if result is not None:
-        (folder / "result.json").write_text(json.dumps(result))
-    return folder
-
-
-def updates(steps: int, start: int = 0) -> list[dict[str, float]]:
-    """What a run that does as planned writes down, measured after every fifth update."""
-    return [
-        {"step": t, "loss": 3 / (t + 1), "lr": 0.1 * SCHEDULE(t)}
-        | ({"val_loss": 4 / (t + 1)} if t % 5 == 4 else {})
-        for t in range(start, steps)
-    ]
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +24,9 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_run_has_a_row_the_oldest_first(glideslope: Call) -> None:
-    keep_run(Path("runs/b"), updates(10), {"outcome": "finished"})
-    keep_run(Path("runs/a"), updates(7), {"outcome": "interrupted"}, {"steps": 10})
-    keep_run(Path("runs/c"), updates(3))
+    keep_run(Path("runs/b"), updates(10))
+    keep_run(Path("runs/a"), updates(7), outcome="interrupted")
+    keep_run(Path("runs/c"), updates(3), outcome=None)
     Path("runs/notes").mkdir()
     for age, name in enumerate("cab"):
         for file in Path("runs", name).iterdir():
@@ -75,7 +44,7 @@ def test_each_run_has_a_row_the_oldest_first(glideslope: Call) -> None:
 
 
 def test_a_folder_that_is_a_run_is_listed_alone(glideslope: Call) -> None:
-    keep_run(Path("runs/only"), updates(10), {"outcome": "finished"})
+    keep_run(Path("runs/only"), updates(10))
     code, out, _ = glideslope("runs", "runs/only")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["run", "only"]
@@ -100,7 +69,7 @@ def test_markup_in_a_name_is_only_text(glideslope: Call) -> None:
 def test_what_is_damaged_is_left_out_and_said(glideslope: Call) -> None:
     lines: list[Any] = updates(4)
     lines[1:1] = ["\n", "{\n", '"text"\n', '{"step": -1}\n', '{"step": "2"}\n', "\x00\n"]
-    keep_run(Path("runs/torn"), [*lines, '{"step": 4, "lo'])
+    keep_run(Path("runs/torn"), [*lines, '{"step": 4, "lo'], outcome=None)
     Path("runs/torn/result.json").write_text("[1]")
     code, out, _ = glideslope("runs")
     assert code == 0
@@ -137,20 +106,33 @@ def test_learning_rates_are_found_by_group(
     assert run.rates == {name: [Point(3, value)] for name, value in rates.items()}
 
 
+@pytest.mark.parametrize(
+    ("rates", "base"),
+    [({"lr": 0.025}, {"lr": 0.1}), ({"lr/a": 0.02, "lr/b": 0.005}, {"a": 0.04, "b": 0.01})],
+)
+def test_the_base_of_a_rate_is_that_of_the_plan(
+    tmp_path: Path, rates: dict[str, float], base: dict[str, float]
+) -> None:
+    run = read_run(keep_run(tmp_path / "run", [{"step": 0} | rates, {"step": 1} | rates]))
+    assert {name: run.base_rate(name) for name in run.rates} == base
+
+
 def test_updates_made_again_replace_those_they_repeat(tmp_path: Path) -> None:
     again = [{"step": t, "loss": 7.0} for t in range(4, 6)]
     run = read_run(keep_run(tmp_path / "run", [*updates(8), *again]))
     assert [record["step"] for record in run.records] == list(range(6))
     assert [point.value for point in run.series("loss")][4:] == [7.0, 7.0]
-    assert run.happenings == [Note(4, "resume", {})]
 
 
-def test_happenings_are_no_updates(tmp_path: Path) -> None:
-    event = {"step": 5, "event": "resume", "from": "step-00000005.pt"}
-    lines = [*updates(8), event, *updates(10, start=5)]
-    run = read_run(keep_run(tmp_path / "run", lines))
-    assert run.steps == 10
-    assert run.happenings == [Note(5, "resume", {"from": "step-00000005.pt"})]
+def test_what_happened_is_in_the_order_of_steps(tmp_path: Path) -> None:
+    events = [
+        {"time": "2026-01-02T03:04:05+00:00", "step": 0, "event": "started"},
+        {"time": "2026-01-02T03:05:05+00:00", "step": 8, "event": "interrupted"},
+        {"time": "2026-01-02T03:06:05+00:00", "step": 5, "event": "extended", "by": 3},
+    ]
+    run = read_run(keep_run(tmp_path / "run", updates(10), events=events))
+    notes = [Note(0, "started", {}), Note(5, "extended", {"by": 3}), Note(8, "interrupted", {})]
+    assert run.happenings == notes
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
