@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
 from typing import Any, SupportsFloat
 
 from torch.nn import Module
@@ -50,8 +49,6 @@ class EarlyStopping:
         ...         break
         >>> epoch, stopping.reason
         (3, 'no improvement on 0.5 in 2 values')
-        >>> stopping.preview([3.0, 2.0, 2.5, 2.5, 1.0])
-        3
 
     Source: the options of Keras' and Lightning's callbacks of this name; relative as in torch's
     ``ReduceLROnPlateau``, but right for negative values.
@@ -115,19 +112,12 @@ class EarlyStopping:
         if self.model is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
 
-    def preview(self, values: Iterable[SupportsFloat]) -> int | None:
-        """At which value of a recorded metric this would have stopped.
-
-        Args:
-            values: the metric, from its beginning.
-
-        Returns:
-            The index of that value, or None if it would have gone on to the end.
-        """
+    def anew(self) -> EarlyStopping:
+        """One with the same settings that has seen nothing, and no model."""
         trial = copy.copy(self)
         trial.model = None
         trial._begin()
-        return next((i for i, value in enumerate(values) if trial.step(value)), None)
+        return trial
 
     def state_dict(self) -> dict[str, Any]:
         """What was seen so far, and the best weights; the settings are the program's."""

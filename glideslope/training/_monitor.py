@@ -1,0 +1,86 @@
+"""The hyperparameters of an optimizer, recorded while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glideslope.errors import require_type
+from glideslope.optim.lr_scheduler._port import Port
+
+from ._group_names import group_names
+from ._scalar import scalar
+from ._writers import Writer
+
+KEYS = ("lr", "momentum", "betas", "weight_decay")
+
+
+class LRMonitor:
+    """Records the learning rate, the momentum or betas, and the weight decay of every group.
+
+    The names are ``lr``, ``momentum``, ``betas[0]``, ``betas[1]`` and ``weight_decay``; where the
+    optimizer has several groups, ``lr/NAME``, with the ``"name"`` of the group or its number.
+
+    Args:
+        optimizer: anything with ``param_groups``, or with a plain attribute ``lr``.
+        writers: where records go: a `History`, a `CSVWriter`, a `TensorBoardWriter`, or anything
+            with ``append``.
+
+    Raises:
+        InvalidType: ``optimizer`` has no learning rate, or a writer no ``append``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch, glideslope as gs
+        >>> weight = torch.nn.Parameter(torch.zeros(1))
+        >>> optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+        >>> scheduler = gs.optim.lr_scheduler.Scheduler(optimizer, lr="step(2, gamma=0.5)")
+        >>> with TemporaryDirectory() as folder:
+        ...     history = gs.training.History(folder + "/history.jsonl")
+        ...     monitor = gs.training.LRMonitor(optimizer, history)
+        ...     for step in range(3):
+        ...         optimizer.step()
+        ...         monitor.record(step, loss=1.0)      # before the scheduler goes on
+        ...         scheduler.step()
+        ...     list(history)[2]
+        {'step': 2, 'lr': 0.05, 'momentum': 0.9, 'weight_decay': 0, 'loss': 1.0}
+    """
+
+    def __init__(self, optimizer: Any, *writers: Writer) -> None:
+        for writer in writers:
+            require_type(hasattr(writer, "append"), "writer", "have `append`", writer)
+        self.writers = writers
+        self._port = Port(optimizer)
+
+    def values(self) -> dict[str, float]:
+        """The hyperparameters as they are now, by the names above."""
+        groups = self._port.groups()
+        names = group_names(groups)
+        ends = [f"/{name}" for name in names] if len(names) > 1 else [""]
+        pairs = zip(groups, ends, strict=True)
+        return {name + end: value for group, end in pairs for name, value in _numbers(group)}
+
+    def record(self, step: int, **metrics: Any) -> None:
+        """Write a record: the step, the hyperparameters, and whatever else was measured.
+
+        Call it after ``optimizer.step()`` and before ``scheduler.step()``: then it holds what the
+        update ran at.
+
+        Args:
+            step: the number of the update.
+            metrics: numbers by name, such as ``loss=loss``.
+        """
+        record = {"step": step, **self.values(), **metrics}
+        for writer in self.writers:
+            writer.append(record)
+
+
+def _numbers(group: Any) -> Iterator[tuple[str, Any]]:
+    for key in KEYS:
+        if key not in group:
+            continue
+        value = group[key]
+        if isinstance(value, tuple | list):
+            yield from ((f"{key}[{i}]", scalar(element)) for i, element in enumerate(value))
+        else:
+            yield key, scalar(value)
