@@ -1,8 +1,8 @@
 """The names of genesis: code written for it runs on torch when its imports are changed.
 
-`nn` is `torch.nn`, `optim` is `glideslope.optim`, and the two functions for checkpoints are those
-of `glideslope.training`. They are imported as genesis's are, by ``import …genesis.optim as optim``
-and ``from …genesis.optim.lr_scheduler import LambdaLR`` too.
+`nn` is `torch.nn`, `optim` is `glideslope.optim`, and the functions for checkpoints and for the
+range test are those of `glideslope.training`. They are imported as genesis's are, by
+``import …genesis.optim as optim`` and ``from …genesis.optim.lr_scheduler import LambdaLR`` too.
 
 Example:
     >>> import glideslope.integrations.genesis as genesis
@@ -26,9 +26,10 @@ from torch import nn as nn
 
 from glideslope import optim as optim
 from glideslope.training import load_checkpoint as load_checkpoint
+from glideslope.training import lr_range_test as lr_range_test
 from glideslope.training import save_checkpoint as save_checkpoint
 
-__all__ = ["load_checkpoint", "nn", "optim", "save_checkpoint"]
+__all__ = ["load_checkpoint", "lr_range_test", "nn", "optim", "save_checkpoint"]
 
 # Submodules that have their home elsewhere, as `os.path` has.
 sys.modules[f"{__name__}.nn"] = nn

@@ -312,6 +312,23 @@ def test_the_schedule_of_the_transformer() -> None:
     assert seen[1:] == near([theirs(step) for step in range(1, 4002)], rel=1e-14)
 
 
+def parabola() -> tuple[Any, torch.Tensor, float]:
+    """A linear model, inputs whose squares it cannot fit, and the rate where descent diverges."""
+    torch.manual_seed(0)
+    batch = torch.randn(32, 10)
+    with_bias = torch.cat([batch, torch.ones(32, 1)], dim=1)
+    curvature = torch.linalg.eigvalsh(2 * with_bias.T @ with_bias / 32).max().item()
+    return nn.Linear(10, 1), batch, 2 / curvature
+
+
+def train_step(model: Any, batch: torch.Tensor, optimizer: Any) -> torch.Tensor:
+    optimizer.zero_grad()
+    loss = (model(batch) - batch[:, :1].square()).square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
 def test_the_range_test_that_is_written_by_hand() -> None:
     def lr_range_test(
         model: Any, optimizer: Any, start_lr: float = 1e-7, end_lr: float = 10, num_it: int = 100
@@ -323,7 +340,7 @@ def test_the_range_test_that_is_written_by_hand() -> None:
         scheduler = optim.LambdaLR(optimizer, lr_lambda=lr_lambda)
 
         for _ in range(num_it):
-            loss = update(model, optimizer)
+            loss = train_step(model, batch, optimizer)
             losses.append(loss)
             lrs.append(scheduler.get_last_lr())
 
@@ -334,14 +351,34 @@ def test_the_range_test_that_is_written_by_hand() -> None:
 
         return lrs, losses
 
-    torch.manual_seed(0)
-    model = nn.Linear(10, 1)
+    model, batch, limit = parabola()
     lrs, losses = lr_range_test(model, optim.SGD(model.parameters(), lr=1e-7))
-    assert len(lrs) == len(losses) < 100
     sweep = [1e-7 * 1e8 ** (step / 100) for step in range(len(lrs))]
     assert [float(lr) for lr in lrs] == near(sweep, rel=1e-12)
-    assert losses[-1] > 4 * min(losses) >= 4 * min(losses[:-1])
-    assert lrs[-1][0] > 2 / 22  # one update multiplies the loss by (1 - 22 lr)²
+    assert len(lrs) == len(losses) < 100
+    assert losses[-1] > 4 * min(losses) > losses[-2]
+    assert limit < lrs[-1][0] < 10 * limit
+
+
+def test_the_range_test_that_is_a_function() -> None:
+    model, batch, limit = parabola()
+    optimizer = optim.SGD(model.parameters(), lr=0.3)  # not where the test begins
+    before = [each.clone() for each in model.parameters()]
+    lrs, losses = genesis.lr_range_test(
+        model,
+        optimizer,
+        start_lr=1e-7,
+        end_lr=10,
+        num_it=100,
+        train_step=lambda model, batch: train_step(model, batch, optimizer),
+        batches=[batch],
+    )
+    sweep = [1e-7 * 1e8 ** (step / 99) for step in range(len(lrs))]  # the last one at 10
+    assert lrs == near(sweep, rel=1e-12)
+    assert len(lrs) == len(losses) < 100
+    assert limit < lrs[-1] < 10 * limit
+    assert rate(optimizer) == 0.3
+    assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
 
 
 def test_cosine_annealing_as_a_function() -> None:
@@ -359,3 +396,4 @@ def test_the_names_are_those_of_torch_and_glideslope() -> None:
     assert optim.LambdaLR is LambdaLR is gs.optim.lr_scheduler.LambdaLR
     assert genesis.save_checkpoint is gs.save_checkpoint
     assert genesis.load_checkpoint is gs.load_checkpoint
+    assert genesis.lr_range_test is gs.training.lr_range_test
