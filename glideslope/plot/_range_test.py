@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glideslope.errors import require
 from glideslope.training import RangeTestResult
 
 from ._plot import new_axes
@@ -28,6 +29,7 @@ def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
         The axes drawn on; ``.figure`` is the whole picture.
 
     Raises:
+        InvalidValue: there is no loss.
         MissingDependency: Matplotlib is not installed.
 
     Example:
@@ -37,6 +39,7 @@ def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
         >>> result.plot().get_xlabel()
         'learning rate'
     """
+    require(len(result.losses) >= 1, "losses", "be at least one", result.losses)
     ax = new_axes() if ax is None else ax
     lrs, smoothed = result.lrs, result.smoothed
     ax.plot(lrs, result.losses, ".", color="C0", alpha=0.3, markersize=4, zorder=2)

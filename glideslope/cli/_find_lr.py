@@ -1,0 +1,60 @@
+"""`glideslope find-lr`: a learning-rate range test on the model that `glideslope train` trains."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glideslope.errors import MissingDependency, require
+from glideslope.schedules import constant, range_test
+
+from ._app import app
+from ._settings import Settings
+
+
+@app.command()
+def find_lr(
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion.")
+    ] = "AdamW",
+    start: Annotated[float, typer.Option(metavar="LR", help="The first learning rate.")] = 1e-7,
+    end: Annotated[float, typer.Option(metavar="LR", help="The last one.")] = 10.0,
+    steps: Annotated[int, typer.Option(metavar="N", help="Updates on the way.")] = 100,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Weight decay.", show_default="the optimizer's own")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Windows of 64 characters per update.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of the first parameters and the order of text.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="Processor threads; more pay only on an idle machine.")
+    ] = 1,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the picture as PNG.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the losses and the suggestions.")
+    ] = None,
+) -> None:
+    """Find a learning rate for `glideslope train`, in seconds.
+
+    The small language model is trained at rates that rise from update to update, until its loss
+    explodes. The curve shows the smoothed loss; the numbers on it are suggestions, by four
+    published rules. Try one with `glideslope train --lr`.
+
+    A file called - is the standard output, and then nothing else is printed there.
+    """
+    require(steps >= 2, "steps", "be at least 2", steps)
+    require(0 < start < end, "start", f"be more than 0 and less than the end, {end:g}", start)
+    sweep = range_test(steps, start, end)
+    settings = Settings(
+        constant(1.0), optimizer, None, weight_decay, steps, batch_size, seed, threads, steps
+    )
+    for package, extra in (("torch", "torch"), ("matplotlib", "plot")):
+        if find_spec(package) is None and (package == "torch" or png is not None):
+            raise MissingDependency(package, extra)
+    from ._find_lr_run import run  # loads torch, which takes seconds: not for --help or a mistake
+
+    run(settings, sweep, png, json)
