@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from glideslope.optim._catalogue import available, create
 
 ROWS = {row.name: row for row in available()}
 TORCHS = ["LBFGS", "SparseAdam"]
+GUIDE = Path(__file__).parents[2] / "docs" / "optimizers.md"
 
 
 def matrix() -> torch.Tensor:
@@ -61,6 +64,12 @@ def test_every_row_can_be_made_and_says_what_it_is(name: str) -> None:
 )
 def test_the_state_is_what_the_papers_say(name: str, size: float | None) -> None:
     assert ROWS[name].state_bytes == size
+
+
+def test_the_guide_lists_every_one_with_its_state() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", GUIDE.read_text(), re.MULTILINE)
+    sizes = {name: row.state_bytes for name, row in ROWS.items() if name not in TORCHS}
+    assert {name: float(size) for name, size in rows} == pytest.approx(sizes)
 
 
 def test_the_engines_are_those_that_can_run_it() -> None:
