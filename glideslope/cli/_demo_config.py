@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import shlex
 from typing import Any
@@ -21,7 +22,7 @@ def describe(training: Training) -> dict[str, Any]:
         "command": command(training.settings),
         "settings": training.settings.as_dict(),
         "schedule": {"text": str(training.schedule), "json": training.schedule.to_dict()},
-        "optimizer": {"name": type(optimizer).__name__, "options": optimizer.defaults},
+        "optimizer": {"name": type(optimizer).__name__, "options": options(optimizer)},
         "model": {
             "parameters": training.parameters,
             "context": training.run.model.context,
@@ -39,6 +40,11 @@ def describe(training: Training) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def options(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Every option of the optimizer; infinity, for which JSON has no form, as text."""
+    return {k: "inf" if v == math.inf else v for k, v in optimizer.defaults.items()}
 
 
 def command(settings: Settings) -> str:

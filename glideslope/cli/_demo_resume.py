@@ -13,7 +13,7 @@ from rich.console import Console
 
 from glideslope.errors import InvalidValue, StateMismatch
 from glideslope.schedules import Schedule
-from glideslope.training import Checkpoint
+from glideslope.training import Checkpoint, Checkpointer
 
 from ._demo_config import describe
 from ._demo_loop import Training, bound_schedule
@@ -34,18 +34,19 @@ def resume_run(path: Path, given: Mapping[str, Any], extend: int) -> int:
         extend: how many updates to add.
     """
     folder, console = RunFolder(path), new_console()
-    with folder.taken_over():
+    with folder.taken_over(), folder.checkpoints() as checkpoints:
         with warnings_as_notes(console):
-            found = newest(folder)
+            found = newest(checkpoints, folder)
             before = Settings.from_dict(found.state["settings"])
             training = restored(found, folder, before, before.resumed(given), extend)
-        save(training, folder, found.metrics)
+        save(training, checkpoints, found.metrics)
+        checkpoints.wait()
         folder.write_config(describe(training))
         folder.forget_end()
         introduce(training, console)
         console.print(f"resumed   after {found.step} of {training.settings.steps} updates")
         note_changes(training, folder, before, console)
-        return go(training, folder, console)
+        return go(training, folder, checkpoints, console)
 
 
 def newest_run(folder: Path) -> Path:
@@ -66,9 +67,9 @@ def warnings_as_notes(console: Console) -> Iterator[None]:
         console.print(f"note: {warning.message}")
 
 
-def newest(folder: RunFolder) -> Checkpoint:
+def newest(checkpoints: Checkpointer, folder: RunFolder) -> Checkpoint:
     """The newest whole checkpoint of a run."""
-    found = folder.checkpoints(every=1).latest()
+    found = checkpoints.latest()
     if found is None:
         raise InvalidValue(f"there is no checkpoint in {folder.path}: start the run anew")
     return found

@@ -6,10 +6,11 @@ import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
+
+from glideslope.training import Checkpointer, History
 
 from ._demo_config import describe
 from ._demo_curves import draw_curves
@@ -31,12 +32,13 @@ def start_run(settings: Settings, path: Path) -> int:
     """Train, keep everything in a new folder, and return the program's exit code."""
     folder, console = RunFolder(path), new_console()
     training = Training(settings, folder.history)
-    with folder.made():
+    with folder.made(), folder.checkpoints() as checkpoints:
         folder.write_config(describe(training))
-        save(training, folder)
+        save(training, checkpoints, {})
+        checkpoints.wait()
         introduce(training, console)
         folder.note("started", 0)
-        return go(training, folder, console)
+        return go(training, folder, checkpoints, console)
 
 
 def introduce(training: Training, console: Console) -> None:
@@ -56,9 +58,10 @@ def optimizer_text(training: Training) -> str:
     return f"{settings.optimizer}, learning rate {settings.lr:g}"
 
 
-def go(training: Training, folder: RunFolder, console: Console) -> int:
+def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console: Console) -> int:
     """Train to the end and keep how it came; the program's exit code."""
-    outcome = follow(training, folder, console)
+    outcome = follow(training, folder.history, checkpoints, console)
+    checkpoints.wait()
     records = list(folder.history)
     measured = folder.history.values("val_loss")
     result = {
@@ -74,41 +77,33 @@ def go(training: Training, folder: RunFolder, console: Console) -> int:
     return EXIT_CODES[outcome]
 
 
-def follow(training: Training, folder: RunFolder, console: Console) -> str:
+def follow(
+    training: Training, history: History, checkpoints: Checkpointer, console: Console
+) -> str:
     """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
     run, every = training.run, training.settings.save_every
     display = Display(training.settings.steps, console)
     before = time.perf_counter() - run.seconds
-    with interruptible() as stop, folder.checkpoints(every) as checkpoints, display.bar:
+    with interruptible() as stop, display.bar:
         for record in training.train():
             if not record.is_finite():
                 return "diverged"
-            folder.history.append(record.as_dict())
+            history.append(record.as_dict())
             display.show(record)
             run.seconds = time.perf_counter() - before
             stopping = stop.is_set()
-            if stopping or record.val_loss is not None or checkpoints.is_due(run.step):
-                checkpoints.save(run.step, checkpoint(training), **record.metrics())
+            if stopping or record.val_loss is not None or run.step % every == 0:
+                save(training, checkpoints, record.metrics())
             if stopping:
                 return "interrupted"
     return "finished"
 
 
-def save(
-    training: Training, folder: RunFolder, metrics: Mapping[str, float] = MappingProxyType({})
-) -> None:
-    """Have a checkpoint on disk before going on."""
-    with folder.checkpoints(training.settings.save_every) as checkpoints:
-        checkpoints.save(training.run.step, checkpoint(training), **metrics)
-
-
-def checkpoint(training: Training) -> dict[str, Any]:
-    """Everything that is needed to go on: the settings it has are those that count."""
-    return {
-        "settings": training.settings.as_dict(),
-        "text": training.corpus.sha256,
-        "run": training.run.state_dict(),
-    }
+def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, float]) -> None:
+    """Begin a checkpoint of everything needed to go on; its settings are those that count."""
+    settings, text = training.settings.as_dict(), training.corpus.sha256
+    state = {"settings": settings, "text": text, "run": training.run.state_dict()}
+    checkpoints.save(training.run.step, state, **metrics)
 
 
 def conclude(result: dict[str, Any], folder: RunFolder, console: Console) -> None:

@@ -90,10 +90,9 @@ class RunFolder:
         finally:
             lock.release()
 
-    def checkpoints(self, every: int) -> Checkpointer:
+    def checkpoints(self) -> Checkpointer:
         """The checkpoints, to be closed."""
-        folder = self.path / "checkpoints"
-        return Checkpointer(folder, keep_best=("val_loss", "min"), every=every)
+        return Checkpointer(self.path / "checkpoints", keep_best=("val_loss", "min"))
 
     def names(self) -> list[str]:
         """What there is, by name."""

@@ -1,0 +1,36 @@
+"""What must be the same, to the bit, however often a run was stopped on its way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glideslope.training import Checkpointer
+
+
+def digest(folder: Path) -> str:
+    """Of the newest checkpoint: model, optimizer, schedule, random states, and the history."""
+    found = Checkpointer(folder / "checkpoints").latest()
+    assert found is not None
+    state = {name: part for name, part in found.state["run"].items() if name != "seconds"}
+    content = b"".join(values([found.step, found.metrics, found.state["settings"], state]))
+    return hashlib.sha256(content + (folder / "history.jsonl").read_bytes()).hexdigest()
+
+
+def values(state: Any) -> Iterator[bytes]:
+    """Every value of a nest, as bytes."""
+    if isinstance(state, torch.Tensor):
+        yield str((state.dtype, state.shape)).encode() + state.numpy().tobytes()
+    elif isinstance(state, dict):
+        for name, part in state.items():
+            yield repr(name).encode()
+            yield from values(part)
+    elif isinstance(state, list | tuple):
+        for part in state:
+            yield from values(part)
+    else:
+        yield repr(state).encode()
