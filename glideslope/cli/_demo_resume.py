@@ -79,7 +79,7 @@ def restored(
     found: Checkpoint, folder: RunFolder, before: Settings, after: Settings, extend: int
 ) -> Training:
     """The run as it was at the checkpoint, under the settings for the rest of it."""
-    if found.step >= before.steps + extend:
+    if found.step >= before.steps + extend and folder.has_ended():
         problem = f"the run in {folder.path} has made all of its {before.steps} updates"
         raise InvalidValue(f"{problem}: `--extend` adds some")
     rescheduled = after.schedule != before.schedule

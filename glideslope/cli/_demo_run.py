@@ -70,9 +70,9 @@ def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console
         "val_loss": measured[-1] if measured else None,
         "seconds": round(training.run.seconds, 2),
     }
+    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
     folder.note(outcome, len(records))
     folder.write_result(result)
-    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
     conclude(result, folder, console)
     return EXIT_CODES[outcome]
 

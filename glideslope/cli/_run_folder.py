@@ -6,8 +6,8 @@ A run keeps, in one folder::
     history.jsonl   a record per update, in order, each update once
     events.jsonl    a record per thing that happened to the run, in order
     checkpoints/    the newest three, and the one with the least validation loss
-    result.json     how the run ended; not there while it runs, nor after it was killed
-    curves.png      the losses and the learning rates; comes with result.json
+    curves.png      the losses and the learning rates, drawn when the run ends
+    result.json     how the run ended: written last; not there while it runs, nor if it was killed
     .lock           held by the process that trains
 
 **config.json** has ``command`` (the command line that makes this run again), ``settings`` (the
@@ -103,6 +103,10 @@ class RunFolder:
         """Keep what happened to the run, and when."""
         time = datetime.now().astimezone().isoformat(timespec="seconds")
         self.events.append({"time": time, "step": step, "event": event, **details})
+
+    def has_ended(self) -> bool:
+        """Whether everything was kept that comes at the end."""
+        return (self.path / "result.json").is_file()
 
     def forget_end(self) -> None:
         """Remove what said how the run ended: it goes on."""

@@ -13,11 +13,13 @@ from glideslope.training import Checkpointer
 
 
 def digest(folder: Path) -> str:
-    """Of the newest checkpoint: model, optimizer, schedule, random states, and the history."""
+    """Of the newest checkpoint: model, optimizer, schedule, random state; and of the history."""
     found = Checkpointer(folder / "checkpoints").latest()
     assert found is not None
-    state = {name: part for name, part in found.state["run"].items() if name != "seconds"}
-    content = b"".join(values([found.step, found.metrics, found.state["settings"], state]))
+    run = found.state["run"]
+    state = {name: run[name] for name in ("model", "optimizer", "scheduler", "order", "step")}
+    random = run["environment"]["random"]["torch"]  # the only one that the run draws from
+    content = b"".join(values([found.step, found.metrics, found.state["settings"], state, random]))
     return hashlib.sha256(content + (folder / "history.jsonl").read_bytes()).hexdigest()
 
 

@@ -265,3 +265,17 @@ def test_a_change_survives_a_kill(glideslope: Program, stopped: Program) -> None
     assert glideslope(*RESUME).code == 0
     assert len(read("history.jsonl")) == 30
     assert read("history.jsonl")[-1]["lr"] == pytest.approx(0.005 / 30, rel=1e-12)
+
+
+def test_a_run_that_was_killed_at_its_very_end_is_completed(
+    glideslope: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit(99)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("glideslope.cli._demo_run.draw_curves", die)
+        assert glideslope(*RUN).code == 99
+    assert glideslope(*RESUME).code == 0
+    assert json.loads(Path("run/result.json").read_text())["outcome"] == "finished"
+    assert len(read("history.jsonl")) == STEPS
