@@ -45,7 +45,7 @@ class Parameter(nn.Parameter, metaclass=_ParameterType):
     Source: ``lucid.nn.Parameter``.
     """
 
-    def __new__(cls, data: Any, requires_grad: bool = True) -> nn.Parameter:  # type: ignore[misc]
+    def __new__(cls, data: Any, requires_grad: bool = True) -> Any:
         """Give one of torch's own kind, which every optimizer knows."""
         tensor = data if isinstance(data, torch.Tensor) else _tensor(data)
         kind = nn.Parameter if cls is Parameter else cls
