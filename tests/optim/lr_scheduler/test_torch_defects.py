@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from glideslope.errors import InvalidValue, StateMismatch
+from glideslope.errors import InvalidType, InvalidValue, StateMismatch
 from glideslope.optim import lr_scheduler as ours
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PendingDeprecationWarning")
@@ -367,6 +367,21 @@ def _cosine(x: float) -> float:
 def test_v11_where_torch_goes_on_from_the_groups_rate_so_do_we(make: Make) -> None:
     """Trainers that unfreeze layers add groups at the rate of the moment and count on this."""
     assert with_a_late_group(ours, make) == near(with_a_late_group(torchs, make), rel=1e-12)
+
+
+# A function that gives no number ---------------------------------------------------------------
+
+
+def test_a_rate_that_is_complex_is_torchs_and_refused_here() -> None:
+    theirs, mine = sgd(), sgd()
+    theirs.param_groups[0]["params"][0].grad = torch.ones(1)
+    for library, optimizer in ((torchs, theirs), (ours, mine)):
+        scheduler = library.LambdaLR(optimizer, lambda t: (1 - t / 2) ** 0.9)
+        run(optimizer, scheduler, 2)
+        refused = outcome(scheduler.step)
+    assert isinstance(theirs.param_groups[0]["lr"], complex)
+    assert outcome(theirs.step) is RuntimeError
+    assert (refused, rate(mine), scheduler.last_epoch) == (InvalidType, 0.0, 2)
 
 
 # V12: a chain whose members overwrite each other ------------------------------------------------
