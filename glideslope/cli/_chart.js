@@ -179,7 +179,7 @@ class Frame {
     ys.forEach((tick, k) => {
       const y = this.y.at(tick);
       this.svg.append(make("line", { class: "grid", x1: this.x.from, x2: this.x.to, y1: y, y2: y }));
-      this.svg.append(make("text", { x: this.x.from - 8, y: y + 4, "text-anchor": "end", class: "y" }, names[k]));
+      this.svg.append(make("text", { x: this.x.from - 13, y: y + 4, "text-anchor": "end", class: "y" }, names[k]));
     });
     for (const tick of xs) this.svg.append(make("text", { x: this.x.at(tick), y: this.height - 6, "text-anchor": "middle", class: "x" }, tick.toLocaleString("en-US")));
   }

@@ -18,6 +18,11 @@ from typing import Any
 COLORS = 8
 """How many colours there are before they begin again; the numbers go on."""
 
+PROGRAMS = {
+    "report": ("_chart.js", "_report.js"),
+    "design": ("_chart.js", "_design_handles.js", "_design.js"),
+}
+
 
 def page(kind: str, title: str, parts: Mapping[str, str], data: Any, connect: str = "") -> str:
     """The page ``_KIND.html`` filled in.
@@ -30,7 +35,7 @@ def page(kind: str, title: str, parts: Mapping[str, str], data: Any, connect: st
         connect: what the page may ask while it is open; nothing unless given.
     """
     style = asset("_page.css") + asset(f"_{kind}.css")
-    program = '"use strict";\n' + asset("_chart.js") + asset(f"_{kind}.js")
+    program = '"use strict";\n' + "".join(map(asset, PROGRAMS[kind]))
     policy = [
         "default-src 'none'",
         f"style-src '{fingerprint(style)}'",

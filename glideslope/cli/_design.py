@@ -1,0 +1,67 @@
+"""`glideslope design`: a page on which a schedule is shaped by hand."""
+
+from __future__ import annotations
+
+import webbrowser
+from threading import Thread
+from typing import Annotated
+
+import typer
+
+from glideslope.errors import InvalidValue
+
+from ._app import app
+
+USUAL = "warmup(500) >> hold(7500) >> linear(2000)"
+
+
+@app.command()
+def design(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="The schedule to begin with.")
+    ] = USUAL,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Updates in the run.", show_default="the schedule's length"),
+    ] = None,
+    steps_per_epoch: Annotated[
+        float | None, typer.Option(metavar="N", help="Updates in an epoch, for lengths like 10ep.")
+    ] = None,
+    tokens_per_step: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Tokens in an update, for lengths like 2e9tok."),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(metavar="PORT", help="Where the page is served.", show_default="a free one"),
+    ] = 0,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Only print the address of the page.")
+    ] = False,
+) -> None:
+    """Shape a schedule by hand, on a page in the browser.
+
+    Drag the ends of its phases, or type; the curve, its findings and its key values follow. Take it
+    away as text, as Python, or as JSON.
+
+    The page is served to this machine alone, at an address that holds a secret, until Ctrl-C.
+    """
+    from ._design_answer import answer  # the server's modules take a moment: not for --help
+    from ._design_server import DesignServer
+
+    question = {
+        "text": spec,
+        "total_steps": steps,
+        "steps_per_epoch": steps_per_epoch,
+        "tokens_per_step": tokens_per_step,
+    }
+    if problem := answer(question).get("error"):
+        raise InvalidValue(problem)
+    with DesignServer(port, question) as server:
+        try:
+            typer.echo(f"{server.address}\nCtrl-C ends it.")
+            if not no_open:
+                Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("")
