@@ -36,11 +36,13 @@ PRODIGY: dict[str, dict[str, Any]] = {
 
 
 def descend(make: Make, steps: int = 60) -> tuple[list[Tensor], Any]:
-    """Noisy steps on a sum of squares in float64; the noise is the same for all."""
+    """Noisy steps on a sum of squares in float64, the last half of them at half the rate."""
     generator = torch.Generator().manual_seed(0)
     params = [torch.full((n,), 3.0, dtype=torch.float64, requires_grad=True) for n in (5, 40)]
     optimizer = make(params)
-    for _ in range(steps):
+    for step in range(steps):
+        if step == steps // 2:
+            optimizer.param_groups[0]["lr"] *= 0.5
         for p in params:
             noise = torch.randn(p.shape, generator=generator, dtype=torch.float64)
             p.grad = 2 * p.detach() + noise
