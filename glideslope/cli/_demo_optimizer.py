@@ -15,20 +15,36 @@ from glideslope.optim import AdamWScheduleFree, SGDScheduleFree, create, param_g
 from ._settings import Settings
 
 LEARNING_RATES = {
-    "asgd": 1.0,
+    "adabelief": 1e-2,
     "adadelta": 3.0,
     "adafactor": 0.1,
     "adagrad": 0.03,
     "adam": 5e-3,
-    "adamw": 5e-3,
     "adamax": 0.02,
+    "adamw": 5e-3,
+    "adamwschedulefree": 2e-2,
+    "ademamix": 5e-3,
+    "adopt": 5e-3,
+    "asgd": 1.0,
+    "came": 1e-3,
+    "lamb": 2e-2,
+    "lars": 5.0,
+    "lion": 2e-3,
+    "mars": 1.2e-2,
     "muon": 0.02,
+    "muonwithauxadam": 1.2e-2,
     "nadam": 6e-3,
+    "prodigy": 1.0,
     "radam": 0.01,
     "rmsprop": 3e-3,
+    "rprop": 1e-3,
     "sgd": 1.0,
+    "sgdschedulefree": 10.0,
+    "signum": 2e-3,
+    "soap": 1.2e-2,
+    "stableadamw": 1.2e-2,
 }
-"""The best for this job of a coarse grid; an optimizer that is not here runs at its own default."""
+"""The best for this job of a coarse grid."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "lbfgs": {"max_iter": 4, "history_size": 10, "line_search_fn": "strong_wolfe"},

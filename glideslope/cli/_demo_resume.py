@@ -72,6 +72,8 @@ def newest(checkpoints: Checkpointer, folder: RunFolder) -> Checkpoint:
     found = checkpoints.latest()
     if found is None:
         raise InvalidValue(f"there is no checkpoint in {folder.path}: start the run anew")
+    if not isinstance(found.state, dict) or found.state.keys() != {"settings", "text", "run"}:
+        raise StateMismatch(f"{found.path} was not saved by `glideslope train`")
     return found
 
 

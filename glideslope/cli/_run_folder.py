@@ -45,7 +45,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from glideslope.errors import InvalidValue, require
+from glideslope.errors import CheckpointError, InvalidValue, require
 from glideslope.training import Checkpointer, History
 from glideslope.training._folder_lock import FolderLock
 from glideslope.training._replace import replacing
@@ -84,7 +84,10 @@ class RunFolder:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = FolderLock(self.path)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise CheckpointError(f"could not write into {self.path}: {error.strerror}") from error
         try:
             yield
         finally:

@@ -31,7 +31,10 @@ def train(
         ),
     ] = USUAL_SCHEDULE,
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion or SOAP."
+        ),
     ] = "AdamW",
     lr: Annotated[
         float | None,

@@ -8,6 +8,7 @@ import torch
 from glideslope.cli._demo_data import Corpus, python_reference
 from glideslope.cli._demo_loop import Training
 from glideslope.cli._demo_model import CharTransformer
+from glideslope.cli._demo_optimizer import LEARNING_RATES
 from glideslope.cli._settings import Settings
 from glideslope.optim import available
 from glideslope.schedules import parse
@@ -102,6 +103,11 @@ def test_every_optimizer_trains_the_model(name: str) -> None:
     for old, new in zip(before, job.run.model.parameters(), strict=True):
         assert torch.isfinite(new).all()
         assert not torch.equal(old, new)
+
+
+def test_every_optimizer_has_a_learning_rate_for_this_job() -> None:
+    own = {"lbfgs", "sparseadam"}  # a line search finds its own; refused
+    assert LEARNING_RATES.keys() == {row.name.lower() for row in available()} - own
 
 
 @pytest.mark.parametrize("steps", [1, 3, 9, 10, 11, 600, 601])
