@@ -4,8 +4,9 @@
     python -m benchmarks.bench_checkpoint 256    as many MiB
 
 Saving is held against writing and flushing the same bytes, loading against `torch.load`. Rounds of
-the two alternate, and the best of each counts. A load is measured in a process of its own, as one
-that resumes a run: later loads get their memory from the ones before.
+the two alternate; times are medians, and so are ratios, each taken within its round, where the disk
+is the same. A load is measured in a process of its own, as one that resumes a run: later loads get
+their memory from the ones before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
@@ -49,8 +51,8 @@ def save(state: dict[str, torch.Tensor], folder: Path) -> None:
     for _ in range(ROUNDS):
         raw.append(seconds(lambda: write_and_flush(state, folder / "raw")))
         ours.append(seconds(lambda: gs.save_checkpoint(state, folder / "a.pt")))
-    report("write and flush the bytes", min(raw))
-    report("save_checkpoint", min(ours), min(raw))
+    report("write and flush the bytes", raw)
+    report("save_checkpoint", ours, raw)
 
 
 def pause(state: dict[str, torch.Tensor], folder: Path) -> None:
@@ -59,8 +61,8 @@ def pause(state: dict[str, torch.Tensor], folder: Path) -> None:
         for step in range(1 + ROUNDS):
             pauses.append(seconds(lambda: checkpoints.save(step, state)))  # noqa: B023
             writes.append(pauses[-1] + seconds(checkpoints.wait))
-    report("pause of the first save", pauses[0], min(writes))
-    report("pause of later ones", min(pauses), min(writes))
+    report("pause of the first save", pauses[:1], writes[:1])
+    report("pause of later ones", pauses[1:], writes[1:])
 
 
 def load(state: dict[str, torch.Tensor], folder: Path) -> None:
@@ -72,8 +74,8 @@ def load(state: dict[str, torch.Tensor], folder: Path) -> None:
             arguments = [name, str(folder / "small.pt"), str(folder / "a.pt")]
             command = [sys.executable, "-c", LOAD, *arguments]
             measured.append(float(subprocess.check_output(command)))
-    report("torch.load", min(times["torch"]))
-    report("load_checkpoint", min(times["ours"]), min(times["torch"]))
+    report("torch.load", times["torch"])
+    report("load_checkpoint", times["ours"], times["torch"])
 
 
 def write_and_flush(state: dict[str, torch.Tensor], path: Path) -> None:
@@ -90,9 +92,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def report(what: str, measured: float, reference: float | None = None) -> None:
-    ratio = "" if reference is None else f"   {measured / reference:5.2f} times"
-    print(f"{what:28s}{measured * 1e3:8.0f} ms{ratio}", flush=True)
+def report(what: str, times: list[float], references: list[float] | None = None) -> None:
+    ratio = ""
+    if references is not None:
+        ratios = [time / reference for time, reference in zip(times, references, strict=True)]
+        ratio = f"   {median(ratios):5.2f} times"
+    print(f"{what:28s}{median(times) * 1e3:8.0f} ms{ratio}", flush=True)
 
 
 if __name__ == "__main__":
