@@ -149,8 +149,9 @@ def rule(
 
     A rule that returns nothing but `total` of this and of that updates nothing: it measures.
 
-    The words for elements are ``+ - * /``, comparisons, ``&``, ``|`` and the functions of this
-    module. `total`, `mean` and `norm` make a scalar of a whole tensor's elements.
+    The words for elements are ``+ - * /``, comparisons, ``&``, ``|``, the functions of this module,
+    and functions of your own that do nothing but return an expression of such words. `total`,
+    `mean` and `norm` make a scalar of a whole tensor's elements.
 
     Args:
         formula: the function, when used as a plain ``@rule``.
