@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import torch
 
-from glideslope.cli._demo_loop import Record
-from glideslope.cli._demo_progress import Display
 from glideslope.training import Checkpointer
 
 from .run_digest import digest
@@ -26,29 +24,8 @@ RESUME = ("train", "--resume", "--out", "run")
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thirtieth of the text, so that measuring takes no time, and an empty picture."""
-    monkeypatch.setattr("glideslope.cli._demo_data.topics", dict([*topics.items()][:3]))
-    monkeypatch.setattr("glideslope.cli._demo_run.draw_curves", lambda *_: _[-1].touch())
-
-
-@pytest.fixture
-def stopped(glideslope: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """The program, to which something happens when so many updates are made."""
-
-    def call(step: int, happen: Callable[[], object], *words: object) -> Any:
-        shown = Display.show
-
-        def show(display: Display, record: Record) -> None:
-            shown(display, record)
-            if record.step + 1 == step:
-                happen()
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Display, "show", show)
-            return glideslope(*words)
-
-    return call
+def quick(quick_run: None) -> None:
+    """A run takes no time."""
 
 
 def end_at_once() -> None:
