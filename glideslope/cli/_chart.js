@@ -181,7 +181,13 @@ class Frame {
       this.svg.append(make("line", { class: "grid", x1: this.x.from, x2: this.x.to, y1: y, y2: y }));
       this.svg.append(make("text", { x: this.x.from - 13, y: y + 4, "text-anchor": "end", class: "y" }, names[k]));
     });
-    for (const tick of xs) this.svg.append(make("text", { x: this.x.at(tick), y: this.height - 6, "text-anchor": "middle", class: "x" }, tick.toLocaleString("en-US")));
+    for (const tick of xs) this.stepLabel(this.x.at(tick), tick.toLocaleString("en-US"));
+  }
+  /** A label below the axis; the last one may not stick out of the picture. */
+  stepLabel(at, label) {
+    const sticksOut = at + 3.8 * label.length > this.width;
+    const place = sticksOut ? { x: this.width - 1, "text-anchor": "end" } : { x: at, "text-anchor": "middle" };
+    this.svg.append(make("text", { ...place, y: this.height - 6, class: "x" }, label));
   }
   clip() {
     const id = `clip-${this.holder.id}`;

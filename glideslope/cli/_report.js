@@ -41,7 +41,8 @@ class Panel {
     const curves = drawn.map(({ curve }) => curve);
     frame.begin(board.range, limits(curves, board.range, logarithmic, this.ground), logarithmic);
     for (const { kind, curve, number } of drawn) {
-      frame.plot.append(make("path", { class: `${kind} ${runClass(number)}`, d: pathOf(curve, board.range, frame.x, frame.y) }));
+      const [from, to] = visible(curve, board.range), dense = to - from > frame.width ? " dense" : "";
+      frame.plot.append(make("path", { class: `${kind} ${runClass(number)}${dense}`, d: pathOf(curve, board.range, frame.x, frame.y) }));
       if (kind === "validation") this.dots(curve, number);
     }
     this.drawEvents();
@@ -82,11 +83,12 @@ class Panel {
       if (!board.shown[number] || !curve?.x.length) return;
       const [from, to] = visible(curve, board.range);
       const k = Math.max(from, to - 1);
-      ends.push({ number, x: Math.min(x.to, x.at(curve.x[k])), y: Math.min(y.from, Math.max(y.to, y.at(curve.y[k]))) });
+      const beyond = curve.x[k] >= board.range[1] ? x.to + 6 : x.at(curve.x[k] + 1) + 12;
+      ends.push({ number, x: Math.min(x.to + 6, beyond), y: Math.min(y.from, Math.max(y.to, y.at(curve.y[k]))) });
     });
     ends.sort((a, b) => a.y - b.y);
     ends.forEach((end, k) => { if (k && ends[k - 1].x === end.x) end.y = Math.max(end.y, ends[k - 1].y + 13); });
-    for (const end of ends) svg.append(make("text", { class: `own ${runClass(end.number)}`, x: end.x + (end.x < x.to ? 12 : 6), y: end.y + 4 }, String(end.number + 1)));
+    for (const end of ends) svg.append(make("text", { class: `own ${runClass(end.number)}`, x: end.x, y: end.y + 4 }, String(end.number + 1)));
   }
   point(step) {
     const at = this.frame.x.at(step);
@@ -205,9 +207,11 @@ function rowsOf(run, number, step) {
 
 function badge(number) { return make("span", { class: `number ${runClass(number)}` }, String(number + 1)); }
 
+/** The value at a step, or the nearest one there is and where that is. */
 function valueAt(curve, step) {
-  const known = curve.x.length && step >= curve.x[0] && step <= curve.x.at(-1);
-  return known ? text(curve.y[nearest(curve.x, step)]) : "";
+  if (!curve.x.length || step < curve.x[0] || step > curve.x.at(-1)) return "";
+  const k = nearest(curve.x, step), at = curve.x[k];
+  return at === step ? text(curve.y[k]) : `${text(curve.y[k])} at ${at.toLocaleString("en-US")}`;
 }
 
 /** Whether the highest learning rate of one run would press that of another to the ground. */

@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 
 COLUMNS = 4000
 """A longer curve keeps the lowest and the highest point of so many columns."""
-SMOOTHING = 50
-"""A smoothed loss is a running mean over one part in so many of the run."""
+SMOOTHING = 100
+"""A smoothed loss is a mean over one part in so many of the run to either side."""
 
 REPEATED = ("command", "schedule.json", "settings.schedule", "settings.optimizer", "settings.lr")
 """Settings that say again what others say."""
@@ -45,13 +45,14 @@ def plan(run: RecordedRun, group: str) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point]) -> list[float]:
-    """The exponential running mean, without the pull of its beginning."""
-    keep = 1 - 1 / max(1.0, len(points) / SMOOTHING)
-    mean, weight, values = 0.0, 0.0, []
-    for _, value in points:
-        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
-        values.append(mean / weight)
-    return values
+    """The mean around each point, as far to the right as to the left: it does not lag behind."""
+    count = len(points)
+    at = np.arange(count)
+    reach = np.minimum(at, max(2, count // SMOOTHING))
+    first, stop = at - reach, np.minimum(at + reach + 1, count)
+    sums = np.cumsum([0.0, *(value for _, value in points)])
+    means: list[float] = ((sums[stop] - sums[first]) / (stop - first)).tolist()
+    return means
 
 
 def curve(points: Sequence[Point]) -> dict[str, list[float]]:

@@ -56,16 +56,23 @@ def unique_names(runs: Sequence[RecordedRun]) -> list[str]:
 def cards(names: Sequence[str], runs: Sequence[RecordedRun]) -> Iterator[str]:
     """A button for each run, which shows and hides it."""
     for number, (name, run) in enumerate(zip(names, runs, strict=True)):
-        best = f", best validation loss {run.best.value:.4f}" if run.best else ""
         notes = "".join(f'<p class="warning">{escape(note)}</p>' for note in run.notes)
         yield (
             f'<li class="{run_class(number)}"><button class="run" aria-pressed="true"'
             f' data-run="{number}"><span class="number">{number + 1}</span>'
             f"<strong>{escape(name)}</strong></button>"
-            f"<p><code>{escape(run.schedule_text)}</code></p>"
-            f"<p>{escape(run.optimizer)}, {escape(run.state)} after {run.steps:,} updates{best}</p>"
+            f"<p><code>{escape(run.schedule_text)}</code></p><p>{escape(in_short(run))}</p>"
             f"{notes}</li>"
         )
+
+
+def in_short(run: RecordedRun) -> str:
+    """A run in one line."""
+    made = "1 update" if run.steps == 1 else f"{run.steps:,} updates"
+    parts = [run.optimizer, f"{run.state} after {made}"]
+    if run.best:
+        parts.append(f"best validation loss {run.best.value:.4f}")
+    return ", ".join(filter(None, parts))
 
 
 def event_rows(names: Sequence[str], happened: Sequence[Sequence[Event]]) -> Iterator[str]:

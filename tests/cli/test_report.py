@@ -131,13 +131,17 @@ def test_a_short_curve_is_drawn_as_it_is() -> None:
     assert curve([Point(3, 0.123456789), Point(9, 2)]) == {"x": [3, 9], "y": [0.12345679, 2.0]}
 
 
-def test_the_running_mean_has_no_pull_towards_zero() -> None:
-    assert smoothed([Point(step, 3.0) for step in range(500)]) == pytest.approx([3.0] * 500)
+def test_the_smoothed_loss_is_the_mean_around_each_point() -> None:
     noise = np.random.default_rng(0).normal(size=5000)
-    kept = 1 - 50 / 5000
-    weights = (1 - kept) * kept ** np.arange(5000)[::-1]
-    last = smoothed([Point(step, value) for step, value in enumerate(noise)])[-1]
-    assert last == pytest.approx(float(noise @ weights / weights.sum()), rel=1e-9)
+    means = smoothed([Point(step, value) for step, value in enumerate(noise)])
+    cases = [(0, 0, 1), (20, 0, 41), (2000, 1950, 2051), (4980, 4930, 5000), (4999, 4949, 5000)]
+    for step, first, stop in cases:
+        assert means[step] == pytest.approx(float(noise[first:stop].mean()), rel=1e-9, abs=1e-12)
+
+
+def test_the_smoothed_loss_does_not_lag_behind() -> None:
+    means = smoothed([Point(step, float(step)) for step in range(500)])
+    assert means[:490] == pytest.approx(list(range(490)))
 
 
 def test_a_plan_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
