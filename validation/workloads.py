@@ -1,0 +1,180 @@
+"""Four small problems for every optimizer, from the easiest to the most realistic.
+
+| name | model | data | stops | reached when |
+|---|---|---|---|---|
+| softmax | softmax regression with a penalty, float64 | digits of scikit-learn, all at once | 1000 steps | within 1e-6 of the minimum |
+| mlp | next character from 16, 128 neurons | Python's own reference | 1000 steps | held-out loss 1.95 nats |
+| conv | three 1-D convolutions | MNIST-1D, 8000 signals | 1000 steps | held-out loss 0.25 nats |
+| transformer | two layers, 32 characters of context | Python's own reference | 400 steps | held-out loss 1.90 nats |
+
+A well-tuned AdamW reaches each of them somewhat before its last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from mnist1d.data import get_dataset_args, make_dataset
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from glideslope.cli._demo_data import Corpus, python_reference
+from glideslope.cli._demo_model import CharTransformer
+
+SOFTMAX_MINIMUM = 0.2373931785063
+"""Of the softmax problem, to 13 digits; L-BFGS and Newton's method agree on it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a workload.
+
+    Args:
+        model: what is trained.
+        batch_loss: the loss of the next batch.
+        held_out_loss: what must come down to the workload's target.
+    """
+
+    model: nn.Module
+    batch_loss: Callable[[], Tensor]
+    held_out_loss: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A problem with a target.
+
+    Args:
+        make: a task for a seed.
+        steps: how many updates a run may make.
+        target: the loss to reach.
+        every: how many steps lie between two looks at the loss.
+        is_stochastic: batches are random, so the learning rate must decay.
+    """
+
+    make: Callable[[int], Task]
+    steps: int
+    target: float
+    every: int
+    is_stochastic: bool = True
+
+
+class Softmax(nn.Module):
+    """Linear scores of the classes; the bias is the weight of a column of ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(65, 10, dtype=torch.float64))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        penalty = 0.5e-3 * self.weight.square().sum()
+        return F.cross_entropy(x @ self.weight, y) + penalty
+
+
+class CharMLP(nn.Sequential):
+    """Scores of the character that follows 16."""
+
+    def __init__(self, symbols: int) -> None:
+        super().__init__(
+            nn.Embedding(symbols, 16),
+            nn.Flatten(),
+            nn.Linear(16 * 16, 128),
+            nn.GELU(),
+            nn.Linear(128, symbols),
+        )
+
+
+class SignalConv(nn.Sequential):
+    """The convolutional network of the MNIST-1D paper."""
+
+    def __init__(self, channels: int = 25) -> None:
+        super().__init__(
+            nn.Conv1d(1, channels, 5, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(channels, channels, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(channels, channels, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(5 * channels, 10),
+        )
+
+
+def softmax(_seed: int) -> Task:
+    digits = load_digits()
+    pixels = torch.from_numpy(digits.data[:1437] / 16)
+    x = torch.cat([pixels, torch.ones(1437, 1, dtype=torch.float64)], 1)
+    y = torch.from_numpy(digits.target[:1437])
+    model = Softmax()
+    return Task(model, lambda: model(x, y), lambda: model(x, y).item() - SOFTMAX_MINIMUM)
+
+
+def mlp(seed: int) -> Task:
+    torch.manual_seed(seed)
+    corpus = _corpus()
+    model = CharMLP(len(corpus.vocabulary))
+    order = torch.Generator().manual_seed(seed)
+
+    def loss(text: Tensor, starts: Tensor) -> Tensor:
+        windows = text[starts[:, None] + torch.arange(17)]
+        return F.cross_entropy(model(windows[:, :-1]), windows[:, -1])
+
+    def batch_loss() -> Tensor:
+        return loss(corpus.train, torch.randint(len(corpus.train) - 16, (128,), generator=order))
+
+    held_out = torch.arange(0, len(corpus.held_out) - 16, 3)
+    return Task(model, batch_loss, lambda: loss(corpus.held_out, held_out).item())
+
+
+def conv(seed: int) -> Task:
+    x, y, held_out_x, held_out_y = _signals()  # draws random numbers of its own
+    torch.manual_seed(seed)
+    model = SignalConv()
+    order = torch.Generator().manual_seed(seed)
+
+    def batch_loss() -> Tensor:
+        chosen = torch.randint(len(y), (100,), generator=order)
+        return F.cross_entropy(model(x[chosen]), y[chosen])
+
+    return Task(model, batch_loss, lambda: F.cross_entropy(model(held_out_x), held_out_y).item())
+
+
+def transformer(seed: int) -> Task:
+    torch.manual_seed(seed)
+    corpus = _corpus()
+    model = CharTransformer(len(corpus.vocabulary), context=32, width=64)
+    order = torch.Generator().manual_seed(seed)
+    held_out = corpus.held_out_windows(model.context)
+    return Task(
+        model,
+        lambda: model.loss(*corpus.batch(32, model.context, order)),
+        lambda: model.loss(*held_out).item(),
+    )
+
+
+@cache
+def _corpus() -> Corpus:
+    return Corpus.of(python_reference())
+
+
+@cache
+def _signals() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Signals and digits to learn from, and those held out."""
+    arguments = get_dataset_args()
+    arguments.num_samples = 10_000
+    data = make_dataset(arguments)
+    x, held_out_x = (torch.from_numpy(data[name]).float()[:, None] for name in ("x", "x_test"))
+    y, held_out_y = (torch.from_numpy(data[name]) for name in ("y", "y_test"))
+    return x, y, held_out_x, held_out_y
+
+
+WORKLOADS = {
+    "softmax": Workload(softmax, 1000, 1e-6, 5, is_stochastic=False),
+    "mlp": Workload(mlp, 1000, 1.95, 20),
+    "conv": Workload(conv, 1000, 0.25, 20),
+    "transformer": Workload(transformer, 400, 1.9, 10),
+}
