@@ -6,10 +6,10 @@ STAMP := $(VENV)/.complete
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test long check docs bench
+.PHONY: help setup train test long check docs bench validate
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## build .venv from constraints.txt (nothing to do when it is up to date)
 
@@ -34,6 +34,10 @@ docs: $(STAMP) ## build the documentation into site/, warnings being errors
 
 bench: $(STAMP) ## measure the speed claims of the documentation
 	@$(BIN)/python -m benchmarks
+
+validate: $(STAMP) ## train four small models with every optimizer, about an hour
+	@$(PIP) -c constraints.txt -e '.[validate]' --no-build-isolation
+	@$(BIN)/python -m validation
 
 # The stamp is removed first and written last, so a venv that was interrupted while
 # it was made carries none and is made anew; a complete one is only brought up to date.

@@ -6,7 +6,9 @@ It runs wherever torch does: any device and dtype, complex numbers as pairs of r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,18 +29,23 @@ from ._engine import (
 )
 from ._layout import real_view
 from ._rounding import stochastic
+from ._tensors import Tensors
+
+CACHED = 1 << 16
+"""Elements of lists that stay in a processor's cache, with all that is computed on the way."""
 
 
 class TensorEngine(Engine):
-    """Calls the rule with one parameter after the other."""
+    """Calls the rule with tensors, with many at a time where that is faster."""
 
     name = "tensor"
 
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         return None
 
-    def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> torch.device:
-        return gradient.device
+    def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Hashable:
+        tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
+        return gradient.device, *(tensor.dtype for tensor in tensors)
 
     def prepare(
         self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
@@ -47,10 +54,11 @@ class TensorEngine(Engine):
 
 
 class TensorBatch(Batch):
-    """Tensors of any kind; nothing is prepared, so everything always fits."""
+    """Tensors of one dtype and device; nothing is prepared, so everything always fits."""
 
     def __init__(self, recipe: Recipe, slots: Sequence[Slot]) -> None:
         self._recipe, self._slots = recipe, slots
+        self._lists = list(_lists(recipe, slots))
         self._gradients: Sequence[Tensor] = ()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
@@ -68,17 +76,45 @@ class TensorBatch(Batch):
         return [float(sum(column)) for column in zip(*by_slot, strict=True)]
 
     def run(self, cohorts: Sequence[Values]) -> None:
-        for slot, gradient in zip(self._slots, self._gradients, strict=True):
-            update(self._recipe, slot, gradient, cohorts[slot.cohort])
+        for places in self._lists:
+            slots = [self._slots[i] for i in places]
+            gradients = [self._gradients[i] for i in places]
+            update(self._recipe, slots, gradients, cohorts[slots[0].cohort])
 
     def release(self) -> None:
         self._gradients = ()
 
 
-def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None:
-    """One parameter, its state and perhaps its gradient, in place."""
-    state = {name: real_view(slot.state[name]) for name in recipe.state}
-    parameter, g = real_view(slot.parameter), real_view(_dense(gradient).resolve_conj())
+def _lists(recipe: Recipe, slots: Sequence[Slot]) -> Iterator[list[int]]:
+    """Places of slots that are updated together: of one cohort, and few enough to stay in cache."""
+    by_cohort: dict[int, list[int]] = defaultdict(list)
+    for place, slot in enumerate(slots):
+        by_cohort[slot.cohort].append(place)
+    for places in by_cohort.values():
+        together: list[int] = []
+        elements = 0
+        for place in places:
+            parameter = slots[place].parameter
+            elements += parameter.numel()
+            if together and (recipe.differentiable or _is_too_much(elements, parameter)):
+                yield together
+                together, elements = [], parameter.numel()
+            together.append(place)
+        yield together
+
+
+def _is_too_much(elements: int, parameter: Tensor) -> bool:
+    """Whether lists of so many elements are slower than one tensor after the other."""
+    return parameter.device.type == "cpu" and elements > CACHED
+
+
+def update(
+    recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor], values: Values
+) -> None:
+    """Parameters of one cohort, their state and perhaps their gradients, in place."""
+    state = {name: _joined([slot.state[name] for slot in slots]) for name in recipe.state}
+    parameter = _joined([slot.parameter for slot in slots])
+    g = _joined([_dense(gradient).resolve_conj() for gradient in gradients])
     real = compute_dtype(parameter, g, *state.values())
     wide = {name: tensor.to(real) for name, tensor in state.items()}
     p = parameter.to(real)
@@ -92,9 +128,20 @@ def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None
         ema = wide[EMA]
         new_state[EMA] = ema + values[EMA_WEIGHT] * (rounded.to(real) - ema)
     parameter.copy_(rounded)
-    _keep(recipe, slot, new_state)
+    if recipe.differentiable:
+        _replace(slots[0], new_state)
+    else:
+        for name, value in new_state.items():
+            state[name].copy_(value)
     if recipe.zeroing:
-        gradient.zero_()
+        for gradient in gradients:
+            gradient.zero_()
+
+
+def _joined(tensors: Sequence[Tensor]) -> Any:
+    """One tensor as it is, several as one; complex ones as pairs of real numbers."""
+    views = [real_view(tensor) for tensor in tensors]
+    return views[0] if len(views) == 1 else Tensors(views)
 
 
 def _totals(
@@ -115,15 +162,15 @@ def _dense(gradient: Tensor) -> Tensor:
     return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
-def _gradient(recipe: Recipe, g: Tensor, values: Values) -> Tensor:
+def _gradient(recipe: Recipe, g: Any, values: Values) -> Any:
     if recipe.scaled:
         g = g * values[FACTOR]
     return -g if recipe.maximize else g
 
 
 def _formula(
-    recipe: Recipe, p: Tensor, g: Tensor, state: dict[str, Tensor], values: Values
-) -> tuple[Tensor, dict[str, Tensor]]:
+    recipe: Recipe, p: Any, g: Any, state: dict[str, Any], values: Values
+) -> tuple[Any, dict[str, Any]]:
     """The new parameter and the new state that the rule keeps."""
     rule = recipe.rule
     scalars = {name: values[name] for name in rule.scalars}
@@ -134,18 +181,19 @@ def _formula(
     return new_p, {name: value for name, value in kept if name in state}
 
 
-def _rounded(recipe: Recipe, p: Tensor, dtype: torch.dtype) -> Tensor:
-    return stochastic(p, dtype) if recipe.rounding == "stochastic" else p.to(dtype)
+def _rounded(recipe: Recipe, p: Any, dtype: torch.dtype) -> Any:
+    if recipe.rounding != "stochastic":
+        return p.to(dtype)
+    if isinstance(p, Tensors):
+        return Tensors([stochastic(each, dtype) for each in p.members])
+    return stochastic(p, dtype)
 
 
-def _keep(recipe: Recipe, slot: Slot, state: dict[str, Tensor]) -> None:
-    """Write the state in place, or beside the old one where that is still needed for gradients."""
+def _replace(slot: Slot, state: dict[str, Tensor]) -> None:
+    """Put new state beside the old, which is still needed for gradients."""
     for name, value in state.items():
-        kept = slot.state[name]
-        if recipe.differentiable:
-            slot.state[name] = torch.view_as_complex(value) if kept.is_complex() else value
-        else:
-            real_view(kept).copy_(value)
+        is_complex = slot.state[name].is_complex()
+        slot.state[name] = torch.view_as_complex(value) if is_complex else value
 
 
 def _square(gradient: Tensor) -> Tensor:

@@ -10,9 +10,14 @@ import sys
 from typing import Any
 
 
+def _is_torchs(value: Any) -> bool:
+    """Whether torch's functions take it: a tensor, or what stands for several."""
+    return hasattr(value, "__torch_function__")
+
+
 def _library(*values: Any) -> Any:
     """Torch if one of the values is a tensor, else NumPy; a value that is here loaded its own."""
-    if any(hasattr(value, "data_ptr") for value in values):
+    if any(map(_is_torchs, values)):
         return sys.modules["torch"]
     import numpy
 
@@ -56,12 +61,12 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def total(x: Any) -> Any:
     """The sum over a whole tensor, taken in double precision: a scalar from here on."""
-    return x.double().sum() if hasattr(x, "data_ptr") else _library(x).sum(x)
+    return x.double().sum() if _is_torchs(x) else _library(x).sum(x)
 
 
 def mean(x: Any) -> Any:
     """The mean over a whole tensor."""
-    return total(x) / (x.numel() if hasattr(x, "data_ptr") else _library(x).size(x))
+    return total(x) / (x.numel() if _is_torchs(x) else _library(x).size(x))
 
 
 def norm(x: Any) -> Any:
@@ -83,6 +88,6 @@ def agreeing(update: Any, g: Any) -> Any:
 
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:
     """Both as tensors if one is: torch's `maximum` takes no plain number."""
-    if hasattr(x, "data_ptr"):
-        return x, y if hasattr(y, "data_ptr") else x.new_tensor(y)
-    return (y.new_tensor(x), y) if hasattr(y, "data_ptr") else (x, y)
+    if _is_torchs(x):
+        return x, y if _is_torchs(y) else x.new_tensor(y)
+    return (y.new_tensor(x), y) if _is_torchs(y) else (x, y)
