@@ -105,8 +105,6 @@ class Rewind:
         self._undo += [partial(setattr, thing, name, value) for name, value in slots.items()]
         for value in slots.values():
             self._visit(value)
-        if isinstance(thing, torch.optim.Optimizer):
-            self._last.append(partial(_forget_plans, thing))
 
 
 def _kind(container: Any) -> type:
@@ -133,8 +131,3 @@ def _rewrite(tensor: Tensor, content: Tensor, grad: Tensor | None) -> None:
     tensor.copy_(content)
     if tensor.is_leaf:
         tensor.grad = grad
-
-
-def _forget_plans(optimizer: torch.optim.Optimizer) -> None:
-    """Let an optimizer look at its state anew, as after loading it."""
-    optimizer.__setstate__({"state": optimizer.state, "param_groups": optimizer.param_groups})
