@@ -4,7 +4,9 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with attributes and children. Text is set as text, never read as HTML. */
 function make(name, attributes = {}, ...children) {
-  const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "clipPath", "title"].includes(name);
+  const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "clipPath", "title"].includes(
+    name,
+  );
   const element = svg ? document.createElementNS(SVG, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   element.append(...children);
@@ -18,7 +20,9 @@ class Scale {
     this.ends = [first, last].map((value) => this.bend(value));
   }
   /** Zero has no logarithm: it lies below the picture. */
-  bend(value) { return this.logarithmic ? Math.log10(Math.max(value, this.first / 1000)) : value; }
+  bend(value) {
+    return this.logarithmic ? Math.log10(Math.max(value, this.first / 1000)) : value;
+  }
   at(value) {
     const [a, b] = this.ends;
     return this.from + ((this.bend(value) - a) / (b - a || 1)) * (this.to - this.from);
@@ -28,14 +32,17 @@ class Scale {
     const bent = a + ((pixel - this.from) / (this.to - this.from)) * (b - a);
     return this.logarithmic ? 10 ** bent : bent;
   }
-  ticks(count) { return this.logarithmic ? decadeTicks(this.first, this.last, count) : evenTicks(this.first, this.last, count); }
+  ticks(about) {
+    return (this.logarithmic ? decadeTicks : evenTicks)(this.first, this.last, about);
+  }
 }
 
 /** Round numbers, evenly, about so many. */
-function evenTicks(first, last, count) {
-  const step = roundStep((last - first) / Math.max(1, count));
+function evenTicks(first, last, about) {
+  const step = roundStep((last - first) / Math.max(1, about));
   const ticks = [];
-  for (let n = Math.ceil(first / step - 1e-9); n * step <= last + step * 1e-9; n++) ticks.push(Number((n * step).toPrecision(12)));
+  const [from, to] = [Math.ceil(first / step - 1e-9), Math.floor(last / step + 1e-9)];
+  for (let n = from; n <= to; n++) ticks.push(Number((n * step).toPrecision(12)));
   return ticks;
 }
 
@@ -46,11 +53,11 @@ function roundStep(rough) {
 }
 
 /** Powers of ten, with 2 and 5 of each while there is room; even ticks within one decade. */
-function decadeTicks(first, last, count) {
+function decadeTicks(first, last, about) {
   const decades = Math.log10(last / first);
-  if (decades < 1) return evenTicks(first, last, count);
-  const digits = decades * 3 <= count * 1.5 ? [1, 2, 5] : [1];
-  const every = Math.max(1, Math.ceil(decades / count));
+  if (decades < 1) return evenTicks(first, last, about);
+  const digits = decades * 3 <= about * 1.5 ? [1, 2, 5] : [1];
+  const every = Math.max(1, Math.ceil(decades / about));
   const ticks = [];
   for (let power = Math.floor(Math.log10(first)); power <= Math.log10(last); power += every)
     for (const digit of digits) {
@@ -64,8 +71,14 @@ function decadeTicks(first, last, count) {
 function text(value, digits = 5) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
+  const short = (number) => number.replace(/\.?0+e/, "e").replace("e+", "e");
+  if (size >= 1e6 || size < 1e-4) return short(value.toExponential(digits - 1));
   return Number(value.toPrecision(digits)).toLocaleString("en-US", { maximumFractionDigits: 12 });
+}
+
+/** A number of steps as a person reads it. */
+function count(steps) {
+  return steps.toLocaleString("en-US");
 }
 
 /** The labels of ticks: all with the same number of decimals, or all with an exponent. */
@@ -79,10 +92,12 @@ function tickTexts(ticks, logarithmic) {
 
 /** The index of the first of ascending numbers that is at least `value`. */
 function firstAtLeast(numbers, value) {
-  let low = 0, high = numbers.length;
+  let low = 0,
+    high = numbers.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (numbers[middle] < value) low = middle + 1; else high = middle;
+    if (numbers[middle] < value) low = middle + 1;
+    else high = middle;
   }
   return low;
 }
@@ -96,25 +111,30 @@ function nearest(numbers, value) {
 
 /** From where to where in a curve a range of steps is, with the neighbours that lead out of it. */
 function visible(curve, [first, last]) {
-  return [Math.max(0, firstAtLeast(curve.x, first) - 1), Math.min(curve.x.length, firstAtLeast(curve.x, last) + 1)];
+  const [from, to] = [firstAtLeast(curve.x, first) - 1, firstAtLeast(curve.x, last) + 1];
+  return [Math.max(0, from), Math.min(curve.x.length, to)];
 }
 
 /** The path of a curve; of many points in one column of pixels, the lowest and the highest. */
 function pathOf(curve, range, x, y) {
   const [from, to] = visible(curve, range);
-  const points = to - from > 4 * Math.abs(x.to - x.from) ? extremes(curve, from, to, x) : indices(from, to);
-  let path = "";
-  for (const k of points) path += `${path ? "L" : "M"}${x.at(curve.x[k]).toFixed(2)} ${y.at(curve.y[k]).toFixed(2)}`;
-  return path;
+  const points =
+    to - from > 4 * Math.abs(x.to - x.from) ? extremes(curve, from, to, x) : indices(from, to);
+  const places = points.map((k) => `${x.at(curve.x[k]).toFixed(2)} ${y.at(curve.y[k]).toFixed(2)}`);
+  return places.length ? `M${places.join("L")}` : "";
 }
 
-function indices(from, to) { return Array.from({ length: to - from }, (_, k) => from + k); }
+function indices(from, to) {
+  return Array.from({ length: to - from }, (_, k) => from + k);
+}
 
 function extremes(curve, from, to, x) {
   const kept = [];
   for (let start = from; start < to;) {
     const column = Math.floor(x.at(curve.x[start]));
-    let low = start, high = start, k = start;
+    let low = start,
+      high = start,
+      k = start;
     for (; k < to && Math.floor(x.at(curve.x[k])) === column; k++) {
       if (curve.y[k] < curve.y[low]) low = k;
       if (curve.y[k] > curve.y[high]) high = k;
@@ -128,11 +148,13 @@ function extremes(curve, from, to, x) {
 /** The lowest and highest value of curves within a range, with a little room around them; from zero
     where `ground` says so and no value is below it. */
 function limits(curves, range, logarithmic, ground) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity,
+    high = -Infinity;
   for (const curve of curves) {
     const [from, to] = visible(curve, range);
     for (let k = from; k < to; k++) {
-      if (curve.x[k] < range[0] || curve.x[k] > range[1] || (logarithmic && curve.y[k] <= 0)) continue;
+      if (curve.x[k] < range[0] || curve.x[k] > range[1] || (logarithmic && curve.y[k] <= 0))
+        continue;
       low = Math.min(low, curve.y[k]);
       high = Math.max(high, curve.y[k]);
     }
@@ -157,7 +179,12 @@ function roomOfRatios(lowest, high) {
 /** The frame that curves are drawn in: its size, its two scales, the grid and its labels. */
 class Frame {
   constructor(holder, label, height) {
-    Object.assign(this, { holder, label, height, margin: { left: 60, right: 26, top: 14, bottom: 26 } });
+    Object.assign(this, {
+      holder,
+      label,
+      height,
+      margin: { left: 60, right: 26, top: 14, bottom: 26 },
+    });
     this.svg = make("svg", { role: "img", tabindex: 0, "aria-label": label });
     holder.append(this.svg);
   }
@@ -173,25 +200,38 @@ class Frame {
     this.clip();
   }
   grid() {
-    const xs = this.x.ticks((this.x.to - this.x.from) / 90).filter((tick) => Number.isInteger(tick));
+    const xs = this.x
+      .ticks((this.x.to - this.x.from) / 90)
+      .filter((tick) => Number.isInteger(tick));
     const ys = this.y.ticks(this.height / 55);
     const names = tickTexts(ys, this.y.logarithmic);
     ys.forEach((tick, k) => {
       const y = this.y.at(tick);
-      this.svg.append(make("line", { class: "grid", x1: this.x.from, x2: this.x.to, y1: y, y2: y }));
-      this.svg.append(make("text", { x: this.x.from - 13, y: y + 4, "text-anchor": "end", class: "y" }, names[k]));
+      this.svg.append(
+        make("line", { class: "grid", x1: this.x.from, x2: this.x.to, y1: y, y2: y }),
+      );
+      this.svg.append(
+        make("text", { x: this.x.from - 13, y: y + 4, "text-anchor": "end", class: "y" }, names[k]),
+      );
     });
-    for (const tick of xs) this.stepLabel(this.x.at(tick), tick.toLocaleString("en-US"));
+    for (const tick of xs) this.stepLabel(this.x.at(tick), count(tick));
   }
   /** A label below the axis; the last one may not stick out of the picture. */
   stepLabel(at, label) {
     const sticksOut = at + 3.8 * label.length > this.width;
-    const place = sticksOut ? { x: this.width - 1, "text-anchor": "end" } : { x: at, "text-anchor": "middle" };
+    const place = sticksOut
+      ? { x: this.width - 1, "text-anchor": "end" }
+      : { x: at, "text-anchor": "middle" };
     this.svg.append(make("text", { ...place, y: this.height - 6, class: "x" }, label));
   }
   clip() {
     const id = `clip-${this.holder.id}`;
-    const box = make("rect", { x: this.x.from, y: 0, width: this.x.to - this.x.from, height: this.y.from + 3 });
+    const box = make("rect", {
+      x: this.x.from,
+      y: 0,
+      width: this.x.to - this.x.from,
+      height: this.y.from + 3,
+    });
     this.svg.append(make("clipPath", { id }, box));
     this.plot = make("g", { "clip-path": `url(#${id})` });
     this.svg.append(this.plot);

@@ -7,7 +7,14 @@ const UNITS = ["total_steps", "steps_per_epoch", "tokens_per_step"];
 const COPIES = { text: "Text", shell: "Command line", python: "Python", json: "JSON" };
 const NAMES = { constant: "hold" };
 // `draft` is the phases with every change made so far: an answer may be on its way.
-const page = { answer: firstAnswer, draft: null, waiting: null, busy: false, dragging: false, held: null };
+const page = {
+  answer: firstAnswer,
+  draft: null,
+  waiting: null,
+  busy: false,
+  dragging: false,
+  held: null,
+};
 const frame = new Frame(byId("curve"), "The schedule over the updates of the run", 340);
 frame.svg.setAttribute("role", "group");
 frame.svg.removeAttribute("tabindex");
@@ -53,13 +60,18 @@ function receive(answer, typed) {
 
 /** The numbers of the run; what is left empty is not known. */
 function units() {
-  return Object.fromEntries(UNITS.map((name) => [name, byId(name).value.trim() === "" ? null : Number(byId(name).value)]));
+  const numberIn = ({ value }) => (value.trim() === "" ? null : Number(value));
+  return Object.fromEntries(UNITS.map((name) => [name, numberIn(byId(name))]));
 }
 
-function askAgain() { return ask({ text: byId("text").value }); }
+function askAgain() {
+  return ask({ text: byId("text").value });
+}
 
 /** The phases as they are now, to be changed and asked about. */
-function parts() { return structuredClone(page.draft); }
+function parts() {
+  return structuredClone(page.draft);
+}
 
 // -- showing --------------------------------------------------------------------------------------
 
@@ -73,16 +85,20 @@ function show() {
 }
 
 function showKeyValues() {
-  const { answer } = page, count = (steps) => steps.toLocaleString("en-US");
+  const { answer } = page;
+  const share = answer.area_fraction;
   const rows = {
     length: answer.length === null ? "endless" : `${count(answer.length)} updates`,
     start: known(answer.start),
     peak: `${known(answer.peak.value)} at update ${count(answer.peak.step)}`,
     last: `${known(answer.last)} at update ${count(answer.steps - 1)}`,
     end: answer.end === null ? "not reached" : `${known(answer.end)}, held ever after`,
-    area: `${known(answer.area)}${answer.area_fraction === null ? "" : `, ${(100 * answer.area_fraction).toFixed(1)}% of the peak held throughout`}`,
+    area:
+      known(answer.area) +
+      (share === null ? "" : `, ${(100 * share).toFixed(1)}% of the peak held throughout`),
   };
-  byId("key-values").replaceChildren(...Object.entries(rows).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const row = ([name, value]) => [make("dt", {}, name), make("dd", {}, value)];
+  byId("key-values").replaceChildren(...Object.entries(rows).flatMap(row));
 }
 
 /** A value beside the peak, where what rounding leaves of a zero is a zero. */
@@ -92,13 +108,19 @@ function known(value) {
 }
 
 function showFindings() {
-  const items = page.answer.findings.map(({ code, message }) => make("li", {}, make("strong", {}, code), ` ${message}`));
-  byId("findings").replaceChildren(...(items.length ? items : [make("li", {}, "nothing to be said against it")]));
+  const items = page.answer.findings.map(({ code, message }) =>
+    make("li", {}, make("strong", {}, code), ` ${message}`),
+  );
+  byId("findings").replaceChildren(
+    ...(items.length ? items : [make("li", {}, "nothing to be said against it")]),
+  );
 }
 
 // -- the curve ------------------------------------------------------------------------------------
 
-function phaseClass(number) { return `run-${(number % 8) + 1}`; }
+function phaseClass(number) {
+  return `run-${(number % 8) + 1}`;
+}
 
 function draw() {
   const { curve, stop } = page.answer;
@@ -107,8 +129,11 @@ function draw() {
   const { x, y, plot, svg } = frame;
   for (const [number, phase] of page.answer.parts.entries()) drawPhase(number, phase);
   const end = page.answer.length ?? stop;
-  if (end < stop) plot.append(make("path", { class: "after", d: pathOf(between(end, stop), [end, stop], x, y) }));
-  if (page.answer.steps < stop) plot.append(make("line", { class: "run-end", x1: x.at(page.answer.steps), x2: x.at(page.answer.steps), y1: y.to, y2: y.from }));
+  if (end < stop)
+    plot.append(make("path", { class: "after", d: pathOf(between(end, stop), [end, stop], x, y) }));
+  const runEnd = x.at(page.answer.steps);
+  if (page.answer.steps < stop)
+    plot.append(make("line", { class: "run-end", x1: runEnd, x2: runEnd, y1: y.to, y2: y.from }));
   page.line = make("line", { class: "pointer", y1: y.to, y2: y.from, visibility: "hidden" });
   plot.append(page.line);
   svg.append(...handles().map(handleElement));
@@ -118,33 +143,45 @@ function draw() {
 
 /** The points of the curve from one step to another, right up to both. */
 function between(first, last) {
-  const { curve } = page.answer, from = firstAtLeast(curve.x, first), to = Math.max(from + 1, firstAtLeast(curve.x, last));
+  const { curve } = page.answer;
+  const from = firstAtLeast(curve.x, first);
+  const to = Math.max(from + 1, firstAtLeast(curve.x, last));
   const [x, y] = [curve.x.slice(from, to), curve.y.slice(from, to)];
   return { x: [first, ...x, last], y: [y[0], ...y, y.at(-1)] };
 }
 
 function drawPhase(number, phase) {
-  const { x, y, plot } = frame, stop = Math.min(page.answer.stop, phase.start + (phase.length ?? Infinity));
+  const { x, y, plot } = frame;
+  const stop = Math.min(page.answer.stop, phase.start + (phase.length ?? Infinity));
   if (phase.start >= stop) return;
-  const line = pathOf(between(phase.start, stop), [phase.start, stop], x, y), ground = y.at(Math.max(0, y.first));
+  const line = pathOf(between(phase.start, stop), [phase.start, stop], x, y);
+  const ground = y.at(Math.max(0, y.first));
   const [left, right] = [phase.start, stop].map((step) => x.at(step).toFixed(2));
-  plot.append(make("path", { class: `area ${phaseClass(number)}`, d: `${line}L${right} ${ground}L${left} ${ground}Z` }));
+  plot.append(
+    make("path", {
+      class: `area ${phaseClass(number)}`,
+      d: `${line}L${right} ${ground}L${left} ${ground}Z`,
+    }),
+  );
   plot.append(make("path", { class: `line ${phaseClass(number)}`, d: line }));
 }
 
 function point(event) {
-  const { values } = page.answer, k = nearest(values.x, frame.x.back(frame.pixel(event)[0]));
-  const step = values.x[k], number = page.answer.parts.findLastIndex((phase) => phase.start <= step);
+  const { values } = page.answer,
+    k = nearest(values.x, frame.x.back(frame.pixel(event)[0]));
+  const step = values.x[k],
+    number = page.answer.parts.findLastIndex((phase) => phase.start <= step);
   for (const end of ["x1", "x2"]) page.line.setAttribute(end, frame.x.at(step));
   page.line.setAttribute("visibility", "visible");
-  byId("readout").textContent = `update ${step.toLocaleString("en-US")}: ${known(values.y[k])}, phase ${number + 1}`;
+  byId("readout").textContent = `update ${count(step)}: ${known(values.y[k])}, phase ${number + 1}`;
 }
 
 // -- the phases -----------------------------------------------------------------------------------
 
 /** Rows are made anew only when there are others, so that a field keeps the focus while typed in. */
 function showPhases() {
-  const { parts: phases } = page.answer, list = byId("phases");
+  const { parts: phases } = page.answer,
+    list = byId("phases");
   const kinds = phases.map((phase) => phase.kind ?? "text").join();
   if (list.dataset.kinds !== kinds) list.replaceChildren(...phases.map(phaseRow));
   list.dataset.kinds = kinds;
@@ -153,13 +190,23 @@ function showPhases() {
 
 function phaseRow(phase, number) {
   const badge = make("span", { class: "number" }, String(number + 1));
-  const fields = phase.kind ? [shapeField(phase, number), ...argumentFields(phase, number)] : [textField(number)];
-  return make("li", { class: phaseClass(number) }, badge, make("span", { class: "from" }), ...fields, buttons(number));
+  const fields = phase.kind
+    ? [shapeField(phase, number), ...argumentFields(phase, number)]
+    : [textField(number)];
+  return make(
+    "li",
+    { class: phaseClass(number) },
+    badge,
+    make("span", { class: "from" }),
+    ...fields,
+    buttons(number),
+  );
 }
 
 function shapeField(phase, number) {
   const select = make("select", { "aria-label": `shape of phase ${number + 1}` });
-  for (const kind of Object.keys(catalogue)) select.append(make("option", { value: kind }, NAMES[kind] ?? kind));
+  for (const kind of Object.keys(catalogue))
+    select.append(make("option", { value: kind }, NAMES[kind] ?? kind));
   select.addEventListener("change", () => change(number, (part) => reshape(part, select.value)));
   return select;
 }
@@ -167,46 +214,77 @@ function shapeField(phase, number) {
 function argumentFields(phase, number) {
   return Object.entries(catalogue[phase.kind]).map(([name, type]) => {
     const flag = type === "flag";
-    const input = make("input", { "data-name": name, ...(flag ? { type: "checkbox" } : { autocomplete: "off" }) });
-    const read = () => (flag ? input.checked : type === "length" ? lengthOf(input.value) : numberOf(input.value));
-    input.addEventListener("input", () => change(number, (part) => { part.arguments[name] = read(); }));
+    const kind = flag ? { type: "checkbox" } : { autocomplete: "off" };
+    const input = make("input", { "data-name": name, ...kind });
+    const read = () => (flag ? input.checked : numberOf(input.value));
+    input.addEventListener("input", () =>
+      change(number, (part) => {
+        part.arguments[name] = read();
+      }),
+    );
     return make("label", {}, `${name} `, input);
   });
 }
 
 /** Numbers go as numbers; anything else as the text it is, for the server to accept or refuse. */
-function numberOf(value) { return value.trim() === "" || Number.isNaN(Number(value)) ? value : Number(value); }
-function lengthOf(value) { return numberOf(value.trim()); }
+function numberOf(value) {
+  const number = Number(value);
+  return value.trim() === "" || Number.isNaN(number) ? value.trim() : number;
+}
 
 function textField(number) {
-  const input = make("input", { class: "text", spellcheck: "false", "aria-label": `phase ${number + 1} as text` });
-  input.addEventListener("input", () => change(number, (part) => { part.text = input.value; }));
+  const input = make("input", {
+    class: "text",
+    spellcheck: "false",
+    "aria-label": `phase ${number + 1} as text`,
+  });
+  input.addEventListener("input", () =>
+    change(number, (part) => {
+      part.text = input.value;
+    }),
+  );
   return input;
 }
 
 function fillRow(row, phase) {
   const select = row.querySelector("select");
   if (select) select.value = phase.kind;
-  const stop = phase.length === null ? "…" : (phase.start + phase.length).toLocaleString("en-US");
-  row.querySelector(".from").textContent = `${phase.start.toLocaleString("en-US")} to ${stop}`;
+  const stop = phase.length === null ? "…" : count(phase.start + phase.length);
+  row.querySelector(".from").textContent = `${count(phase.start)} to ${stop}`;
   for (const input of row.querySelectorAll("input")) {
-    if (input === document.activeElement && input.type !== "checkbox") continue;
+    if (input === document.activeElement && input.type !== "checkbox") continue; // being typed
     const value = input.dataset.name ? phase.arguments[input.dataset.name] : phase.text;
-    if (input.type === "checkbox") input.checked = value; else input.value = value;
+    if (input.type === "checkbox") input.checked = value;
+    else input.value = value;
   }
 }
 
 function buttons(number) {
   const button = (sign, name, act) => {
-    const element = make("button", { "aria-label": `${name} phase ${number + 1}`, title: name }, sign);
-    element.addEventListener("click", () => { const list = parts(); act(list); ask({ parts: list }); });
+    const element = make(
+      "button",
+      { "aria-label": `${name} phase ${number + 1}`, title: name },
+      sign,
+    );
+    element.addEventListener("click", () => {
+      const list = parts();
+      act(list);
+      ask({ parts: list });
+    });
     return element;
   };
-  const move = (list, to) => { if (to >= 0 && to < list.length) list.splice(to, 0, ...list.splice(number, 1)); };
-  return make("span", { class: "buttons" },
+  const move = (list, to) => {
+    if (to >= 0 && to < list.length) list.splice(to, 0, ...list.splice(number, 1));
+  };
+  return make(
+    "span",
+    { class: "buttons" },
     button("↑", "earlier", (list) => move(list, number - 1)),
     button("↓", "later", (list) => move(list, number + 1)),
-    button("✕", "remove", (list) => { if (list.length > 1) list.splice(number, 1); }));
+    button("✕", "remove", (list) => {
+      if (list.length > 1) list.splice(number, 1);
+    }),
+  );
 }
 
 function change(number, edit) {
@@ -217,25 +295,36 @@ function change(number, edit) {
 
 /** Another shape with the same length and the same ends, and its own usual rest. */
 function reshape(part, kind) {
-  const ends = { start: part.first, end: part.last, value: part.first, steps: part.arguments.steps };
+  const ends = {
+    start: part.first,
+    end: part.last,
+    value: part.first,
+    steps: part.arguments.steps,
+  };
+  const kept = Object.keys(catalogue[kind]).filter((name) => name in ends);
   part.kind = kind;
-  part.arguments = Object.fromEntries(Object.keys(catalogue[kind]).filter((name) => name in ends).map((name) => [name, ends[name]]));
+  part.arguments = Object.fromEntries(kept.map((name) => [name, ends[name]]));
 }
 
 function addPhase() {
-  const list = parts(), last = list.at(-1), steps = Math.max(1, Math.round((page.answer.length ?? page.answer.stop) / 5));
-  list.push({ kind: "linear", arguments: { steps, start: last.last ?? 1, end: last.last ? 0 : 1 } });
+  const list = parts(),
+    { last } = list.at(-1);
+  const steps = Math.max(1, Math.round((page.answer.length ?? page.answer.stop) / 5));
+  list.push({ kind: "linear", arguments: { steps, start: last ?? 1, end: last ? 0 : 1 } });
   ask({ parts: list });
 }
 
 // -- the page -------------------------------------------------------------------------------------
 
 function copyBlock([name, title]) {
-  const copy = make("button", {}, "Copy"), content = make("pre", { id: `copy-${name}`, tabindex: 0, "aria-label": title });
+  const copy = make("button", {}, "Copy"),
+    content = make("pre", { id: `copy-${name}`, tabindex: 0, "aria-label": title });
   copy.addEventListener("click", async () => {
     await putOnClipboard(content);
     copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+    setTimeout(() => {
+      copy.textContent = "Copy";
+    }, 1500);
   });
   return make("div", {}, make("h3", {}, title, copy), content);
 }
@@ -243,7 +332,8 @@ function copyBlock([name, title]) {
 async function putOnClipboard(element) {
   try {
     await navigator.clipboard.writeText(element.textContent);
-  } catch { // not allowed to: as a reader would do it
+  } catch {
+    // not allowed to: as a reader would do it
     getSelection().selectAllChildren(element);
     document.execCommand("copy");
   }
@@ -257,7 +347,9 @@ for (const name of UNITS) {
 byId("text").value = question.text;
 byId("text").addEventListener("input", askAgain);
 byId("add").addEventListener("click", addPhase);
-frame.svg.addEventListener("pointermove", (event) => { if (!page.dragging) point(event); });
+frame.svg.addEventListener("pointermove", (event) => {
+  if (!page.dragging) point(event);
+});
 frame.svg.addEventListener("pointerleave", () => page.line.setAttribute("visibility", "hidden"));
 receive(firstAnswer, true);
 new ResizeObserver(() => draw()).observe(byId("curve"));

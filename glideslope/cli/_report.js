@@ -4,6 +4,8 @@ const { runs, marks } = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const tooltip = byId("tooltip");
 const NEAR = 7; // pixels within which the pointer meets an event
+const KEYS =
+  "Arrows move the pointer, plus and minus look closer and back, Escape shows the whole.";
 const CLOSEST = 4; // updates that are shown at least
 
 const board = { shown: runs.map(() => true), range: wholeRange(), pointer: null, panels: [] };
@@ -14,13 +16,14 @@ function wholeRange() {
   return [0, Math.max(CLOSEST, ...curves.map((curve) => curve.x.at(-1) ?? 0))];
 }
 
-function runClass(number) { return `run-${(number % 8) + 1}`; }
+function runClass(number) {
+  return `run-${(number % 8) + 1}`;
+}
 
 /** One picture: a frame, and what is drawn of each run in it. */
 class Panel {
   constructor(id, label, height, { kinds, main, events, ground, logarithmic }) {
-    const keys = "Drag to look closer. Arrows move the pointer, plus and minus look closer and back, Escape shows the whole.";
-    this.frame = new Frame(byId(id), `${label}. ${keys}`, height);
+    this.frame = new Frame(byId(id), `${label}. ${KEYS}`, height);
     Object.assign(this, { kinds, main, events, ground, box: byId(`log-${id}`) });
     this.box.checked = logarithmic;
     this.box.addEventListener("change", drawAll);
@@ -37,35 +40,68 @@ class Panel {
     return drawn;
   }
   draw() {
-    const drawn = this.curves(), { frame } = this, logarithmic = this.box.checked;
+    const drawn = this.curves(),
+      { frame } = this,
+      logarithmic = this.box.checked;
     const curves = drawn.map(({ curve }) => curve);
     frame.begin(board.range, limits(curves, board.range, logarithmic, this.ground), logarithmic);
     for (const { kind, curve, number } of drawn) {
-      const [from, to] = visible(curve, board.range), dense = to - from > frame.width ? " dense" : "";
-      frame.plot.append(make("path", { class: `${kind} ${runClass(number)}${dense}`, d: pathOf(curve, board.range, frame.x, frame.y) }));
+      const [from, to] = visible(curve, board.range),
+        dense = to - from > frame.width ? " dense" : "";
+      frame.plot.append(
+        make("path", {
+          class: `${kind} ${runClass(number)}${dense}`,
+          d: pathOf(curve, board.range, frame.x, frame.y),
+        }),
+      );
       if (kind === "validation") this.dots(curve, number);
     }
     this.drawEvents();
     if (runs.length > 1) this.numbers();
-    this.pointer = make("line", { class: "pointer", y1: frame.y.to, y2: frame.y.from, visibility: "hidden" });
-    this.selection = make("rect", { class: "selection", y: frame.y.to, height: frame.y.from - frame.y.to, visibility: "hidden" });
+    this.pointer = make("line", {
+      class: "pointer",
+      y1: frame.y.to,
+      y2: frame.y.from,
+      visibility: "hidden",
+    });
+    this.selection = make("rect", {
+      class: "selection",
+      y: frame.y.to,
+      height: frame.y.from - frame.y.to,
+      visibility: "hidden",
+    });
     frame.plot.append(this.pointer, this.selection);
   }
   dots(curve, number) {
     const [from, to] = visible(curve, board.range);
     if (to - from > 60) return;
-    const [first, last] = board.range, { x, y, svg } = this.frame;
+    const [first, last] = board.range,
+      { x, y, svg } = this.frame;
     for (let k = from; k < to; k++)
       if (curve.x[k] >= first && curve.x[k] <= last)
-        svg.append(make("circle", { cx: x.at(curve.x[k]), cy: y.at(curve.y[k]), r: 3.2, class: runClass(number) }));
+        svg.append(
+          make("circle", {
+            cx: x.at(curve.x[k]),
+            cy: y.at(curve.y[k]),
+            r: 3.2,
+            class: runClass(number),
+          }),
+        );
   }
   drawEvents() {
     const { x, y, svg } = this.frame;
     for (const { event, number } of visibleEvents(this.events)) {
-      const at = x.at(event.step), height = this.heightOf(event, runs[number]);
+      const at = x.at(event.step),
+        height = this.heightOf(event, runs[number]);
       const mark = make("g", { class: `event ${event.kind} ${runClass(number)}` });
       mark.append(make("line", { x1: at, x2: at, y1: y.to, y2: y.from }));
-      mark.append(make("text", { x: at, y: Math.min(y.from, Math.max(y.to + 8, y.at(height) + 5)) }, marks[event.kind]));
+      mark.append(
+        make(
+          "text",
+          { x: at, y: Math.min(y.from, Math.max(y.to + 8, y.at(height) + 5)) },
+          marks[event.kind],
+        ),
+      );
       svg.append(mark);
     }
   }
@@ -84,18 +120,24 @@ class Panel {
       const [from, to] = visible(curve, board.range);
       const k = Math.max(from, to - 1);
       const beyond = curve.x[k] >= board.range[1] ? x.to + 6 : x.at(curve.x[k] + 1) + 12;
-      ends.push({ number, x: Math.min(x.to + 6, beyond), y: Math.min(y.from, Math.max(y.to, y.at(curve.y[k]))) });
+      const height = Math.min(y.from, Math.max(y.to, y.at(curve.y[k])));
+      ends.push({ number, x: Math.min(x.to + 6, beyond), y: height });
     });
     ends.sort((a, b) => a.y - b.y);
-    ends.forEach((end, k) => { if (k && ends[k - 1].x === end.x) end.y = Math.max(end.y, ends[k - 1].y + 13); });
-    for (const end of ends) svg.append(make("text", { class: `own ${runClass(end.number)}`, x: end.x, y: end.y + 4 }, String(end.number + 1)));
+    ends.forEach((end, k) => {
+      if (k && ends[k - 1].x === end.x) end.y = Math.max(end.y, ends[k - 1].y + 13);
+      const place = { class: `own ${runClass(end.number)}`, x: end.x, y: end.y + 4 };
+      svg.append(make("text", place, String(end.number + 1)));
+    });
   }
   point(step) {
     const at = this.frame.x.at(step);
     this.pointer.setAttribute("visibility", step === null ? "hidden" : "visible");
     if (step !== null) for (const end of ["x1", "x2"]) this.pointer.setAttribute(end, at);
   }
-  unselect() { this.selection.setAttribute("visibility", "hidden"); }
+  unselect() {
+    this.selection.setAttribute("visibility", "hidden");
+  }
   select(from, to) {
     this.selection.setAttribute("visibility", "visible");
     this.selection.setAttribute("x", Math.min(from, to));
@@ -105,8 +147,11 @@ class Panel {
 
 function visibleEvents(curve) {
   const inside = ({ step }) => step >= board.range[0] && step <= board.range[1];
-  return runs.flatMap((run, number) => (board.shown[number] ? run.events : [])
-    .filter((event) => inside(event) && (!curve || event.curve === curve)).map((event) => ({ event, number })));
+  return runs.flatMap((run, number) =>
+    (board.shown[number] ? run.events : [])
+      .filter((event) => inside(event) && (!curve || event.curve === curve))
+      .map((event) => ({ event, number })),
+  );
 }
 
 // -- looking closer and pointing ------------------------------------------------------------------
@@ -126,11 +171,14 @@ function look(first, last) {
   drawAll();
 }
 
-function lookAtAll() { look(...wholeRange()); }
+function lookAtAll() {
+  look(...wholeRange());
+}
 
 /** Looks closer (below 1) or back (above 1) around the pointer. */
 function zoom(factor) {
-  const [first, last] = board.range, middle = board.pointer ?? (first + last) / 2;
+  const [first, last] = board.range,
+    middle = board.pointer ?? (first + last) / 2;
   look(middle - (middle - first) * factor, middle + (last - middle) * factor);
 }
 
@@ -148,29 +196,48 @@ function point(step, place = null) {
 }
 
 function listen(panel) {
-  const { frame } = panel, { svg } = frame;
+  const { frame } = panel,
+    { svg } = frame;
   let start = null;
   const inside = (event) => Math.min(frame.x.to, Math.max(frame.x.from, frame.pixel(event)[0]));
-  svg.addEventListener("pointerdown", (event) => { start = inside(event); svg.setPointerCapture(event.pointerId); });
+  svg.addEventListener("pointerdown", (event) => {
+    start = inside(event);
+    svg.setPointerCapture(event.pointerId);
+  });
   svg.addEventListener("pointermove", (event) => {
     if (start !== null) panel.select(start, inside(event));
     point(frame.x.back(inside(event)), [event.clientX, event.clientY]);
   });
   svg.addEventListener("pointerup", (event) => {
-    const from = start, to = inside(event);
+    const from = start,
+      to = inside(event);
     start = null;
     panel.unselect();
-    if (from !== null && Math.abs(to - from) > 4) look(frame.x.back(Math.min(from, to)), frame.x.back(Math.max(from, to)));
+    const ends = [from, to].map((pixel) => frame.x.back(pixel)).sort((a, b) => a - b);
+    if (from !== null && Math.abs(to - from) > 4) look(...ends);
   });
-  for (const name of ["pointerleave", "pointercancel", "blur"]) svg.addEventListener(name, () => { start = null; panel.unselect(); point(null); });
+  const leave = () => {
+    start = null;
+    panel.unselect();
+    point(null);
+  };
+  for (const name of ["pointerleave", "pointercancel", "blur"]) svg.addEventListener(name, leave);
   svg.addEventListener("dblclick", lookAtAll);
   svg.addEventListener("keydown", (event) => press(event, panel));
 }
 
 function press(event, panel) {
-  const [first, last] = board.range, span = last - first, { frame } = panel;
+  const [first, last] = board.range,
+    span = last - first,
+    { frame } = panel;
   const along = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const other = { "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), Escape: lookAtAll, 0: lookAtAll }[event.key];
+  const other = {
+    "+": () => zoom(0.5),
+    "=": () => zoom(0.5),
+    "-": () => zoom(2),
+    Escape: lookAtAll,
+    0: lookAtAll,
+  }[event.key];
   if ((!along && !other) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   if (other) other();
@@ -178,45 +245,70 @@ function press(event, panel) {
   const moved = along && !event.shiftKey ? along * Math.max(1, Math.round(span / 100)) : 0;
   const step = (board.pointer ?? Math.round((board.range[0] + board.range[1]) / 2)) + moved;
   const box = frame.svg.getBoundingClientRect();
-  point(step, [box.left + (frame.x.at(step) * box.width) / frame.width, box.top + frame.margin.top]);
+  point(step, [
+    box.left + (frame.x.at(step) * box.width) / frame.width,
+    box.top + frame.margin.top,
+  ]);
 }
 
 // -- the tooltip ----------------------------------------------------------------------------------
 
 /** What there is to say of one update: a row for each run and each group of it, and the events. */
 function report(step) {
-  const head = ["", "loss", "validation", "learning rate", "planned"].map((name) => make("th", {}, name));
+  const head = ["", "loss", "validation", "learning rate", "planned"].map((name) =>
+    make("th", {}, name),
+  );
   const table = make("table", {}, make("tr", {}, ...head));
-  runs.forEach((run, number) => { if (board.shown[number]) table.append(...rowsOf(run, number, step)); });
+  runs.forEach((run, number) => {
+    if (board.shown[number]) table.append(...rowsOf(run, number, step));
+  });
   const near = NEAR * ((board.range[1] - board.range[0]) / board.panels[0].frame.width);
   const events = visibleEvents(null).filter(({ event }) => Math.abs(event.step - step) <= near);
-  const lines = events.map(({ event, number }) => make("div", { class: `event ${runClass(number)}` }, badge(number), ` ${marks[event.kind]} ${event.step.toLocaleString("en-US")}: ${event.text}`));
-  return [make("strong", {}, `update ${step.toLocaleString("en-US")}`), table, ...lines];
+  const lines = events.map(({ event, number }) => {
+    const line = ` ${marks[event.kind]} ${count(event.step)}: ${event.text}`;
+    return make("div", { class: `event ${runClass(number)}` }, badge(number), line);
+  });
+  return [make("strong", {}, `update ${count(step)}`), table, ...lines];
 }
 
 function rowsOf(run, number, step) {
   const groups = run.rates.length ? run.rates : run.plans;
   const measured = firstAtLeast(run.validation.x, step + 1) - 1;
-  const validation = measured < 0 ? "" : `${text(run.validation.y[measured])} after ${run.validation.x[measured].toLocaleString("en-US")}`;
+  const { x, y } = run.validation;
+  const validation = measured < 0 ? "" : `${text(y[measured])} after ${count(x[measured])}`;
   return groups.map((rates, k) => {
     const label = make("td", {}, badge(number), groups.length > 1 ? ` ${rates.group}` : "");
-    const values = [k ? "" : valueAt(run.loss, step), k ? "" : validation, run.rates.length ? valueAt(rates, step) : "", valueAt(run.plans[k], step)];
-    return make("tr", { class: runClass(number) }, label, ...values.map((value) => make("td", {}, value)));
+    const losses = k ? ["", ""] : [valueAt(run.loss, step), validation];
+    const values = [
+      ...losses,
+      run.rates.length ? valueAt(rates, step) : "",
+      valueAt(run.plans[k], step),
+    ];
+    return make(
+      "tr",
+      { class: runClass(number) },
+      label,
+      ...values.map((value) => make("td", {}, value)),
+    );
   });
 }
 
-function badge(number) { return make("span", { class: `number ${runClass(number)}` }, String(number + 1)); }
+function badge(number) {
+  return make("span", { class: `number ${runClass(number)}` }, String(number + 1));
+}
 
 /** The value at a step, or the nearest one there is and where that is. */
 function valueAt(curve, step) {
   if (!curve.x.length || step < curve.x[0] || step > curve.x.at(-1)) return "";
-  const k = nearest(curve.x, step), at = curve.x[k];
-  return at === step ? text(curve.y[k]) : `${text(curve.y[k])} at ${at.toLocaleString("en-US")}`;
+  const k = nearest(curve.x, step),
+    at = curve.x[k];
+  return at === step ? text(curve.y[k]) : `${text(curve.y[k])} at ${count(at)}`;
 }
 
 /** Whether the highest learning rate of one run would press that of another to the ground. */
 function areFarApart() {
-  const highest = (run) => run.rates.flatMap((rates) => rates.y).reduce((top, lr) => Math.max(top, lr), 0);
+  const highest = (run) =>
+    run.rates.flatMap((rates) => rates.y).reduce((top, lr) => Math.max(top, lr), 0);
   const peaks = runs.map(highest).filter((peak) => peak > 0);
   return Math.max(...peaks) > 20 * Math.min(...peaks);
 }
@@ -225,24 +317,40 @@ function areFarApart() {
 
 board.panels = [
   new Panel("loss", "Loss over the updates", 340, {
-    kinds: { raw: (run) => [run.loss], smooth: (run) => [run.smooth], validation: (run) => [run.validation] },
-    main: (run) => (run.smooth.x.length ? run.smooth : run.validation), events: "loss", ground: false, logarithmic: false,
+    kinds: {
+      raw: (run) => [run.loss],
+      smooth: (run) => [run.smooth],
+      validation: (run) => [run.validation],
+    },
+    main: (run) => (run.smooth.x.length ? run.smooth : run.validation),
+    events: "loss",
+    ground: false,
+    logarithmic: false,
   }),
   new Panel("rate", "Learning rate over the updates", 240, {
-    kinds: { rate: (run) => run.rates, plan: (run) => run.plans }, main: (run) => run.rates[0] ?? run.plans[0], events: "lr", ground: true, logarithmic: areFarApart(),
+    kinds: { rate: (run) => run.rates, plan: (run) => run.plans },
+    main: (run) => run.rates[0] ?? run.plans[0],
+    events: "lr",
+    ground: true,
+    logarithmic: areFarApart(),
   }),
 ];
 
-document.querySelectorAll("button.run").forEach((button, number) => button.addEventListener("click", () => {
-  board.shown[number] = !board.shown[number];
-  button.setAttribute("aria-pressed", board.shown[number]);
-  drawAll();
-}));
+document.querySelectorAll("button.run").forEach((button, number) =>
+  button.addEventListener("click", () => {
+    board.shown[number] = !board.shown[number];
+    button.setAttribute("aria-pressed", board.shown[number]);
+    drawAll();
+  }),
+);
 byId("reset").addEventListener("click", lookAtAll);
-byId("only-different").addEventListener("change", (event) => byId("settings").classList.toggle("only-different", event.target.checked));
+byId("only-different").addEventListener("change", ({ target }) => {
+  byId("settings").classList.toggle("only-different", target.checked);
+});
 byId("events").addEventListener("click", ({ target }) => {
   if (!target.dataset.step) return;
-  const step = Number(target.dataset.step), reach = (wholeRange()[1] - wholeRange()[0]) / 20;
+  const step = Number(target.dataset.step),
+    reach = (wholeRange()[1] - wholeRange()[0]) / 20;
   look(step - reach, step + reach);
   byId("loss").scrollIntoView({ block: "center" });
 });

@@ -53,8 +53,8 @@ class Browser:
 
     def texts(self, selector: str) -> list[str]:
         """What the elements say, seen or not."""
-        elements = self.find_all(selector)
-        return [str(element.get_property("textContent")) for element in elements]
+        script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+        return list(self.run(script, selector))
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a piece of JavaScript returns."""

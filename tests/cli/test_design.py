@@ -402,6 +402,15 @@ def test_a_handle_moves_by_keys(page: Browser) -> None:
     assert last.steps == 1950
 
 
+def test_what_cannot_be_moved_has_no_handle(browser: Browser) -> None:
+    with serving("(warmup(5) >> cosine(9)) * 0.5 >> hold(3)") as server:
+        browser.open(server.address)
+        names = browser.run(
+            "return [...document.querySelectorAll('.handle')].map(e => e.dataset.handle)"
+        )
+    assert names == ["1-start", "1-end"]
+
+
 def test_lengths_keep_their_unit(browser: Browser) -> None:
     spec = 'warmup("5%") >> hold("75%") >> linear("20%")'
     with serving(spec, total_steps=1000) as server:

@@ -193,6 +193,19 @@ def test_the_page_is_one_file_that_fetches_nothing(glideslope: Call) -> None:
     assert not re.search(r"<link|@import|url\((?!#)|\ssrc=", page)
 
 
+def test_a_run_of_the_program_itself_is_read_without_a_note(glideslope: Call) -> None:
+    words = ("--schedule", "warmup(1) >> linear(1)", "--steps", 2, "--batch-size", 1)
+    assert glideslope("train", *words, "--out", "run")[0] == 0
+    run = read_run(Path("run"))
+    data = chart_data(run, events(run))
+    assert run.notes == []
+    assert (run.state, run.steps, run.planned_steps) == ("finished", 2, 2)
+    assert data["rates"][0]["y"] == pytest.approx(data["plans"][0]["y"], rel=1e-7)
+    best = data["events"][0]
+    assert [event["kind"] for event in data["events"]] == ["best"]
+    assert best["text"].endswith(f"kept in checkpoints/step-{best['step']:08d}.pt")
+
+
 def test_what_is_no_run_is_refused(glideslope: Call) -> None:
     rule = "be a folder with config.json or history.jsonl"
     assert glideslope("report", "elsewhere") == (
@@ -245,11 +258,8 @@ def reader(browser: Browser, page: Path) -> Browser:
 
 def rows(reader: Browser) -> list[list[str]]:
     """The cells of the tooltip."""
-    found = reader.find_all("#tooltip tr")[1:]
-    return [
-        [str(cell.get_property("textContent")) for cell in row.find_elements("tag name", "td")]
-        for row in found
-    ]
+    count = len(reader.find_all("#tooltip tr")) - 1
+    return [reader.texts(f"#tooltip tr:nth-child({row + 2}) td") for row in range(count)]
 
 
 def pointed_at(reader: Browser) -> int:
