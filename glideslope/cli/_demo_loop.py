@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glideslope.errors import InvalidValue
 from glideslope.optim.lr_scheduler import Scheduler
 from glideslope.schedules import Schedule
 from glideslope.training import History, TrainingState
@@ -117,6 +118,9 @@ class Training:
 
     def extend(self, steps: int) -> None:
         """Make the run longer: what remains of its schedule is stretched."""
+        if self.run.step >= self.schedule.steps:
+            problem = f"`{self.schedule}` has come to its end and cannot be stretched"
+            raise InvalidValue(f"{problem}: give a `--schedule` as well")
         self.run.scheduler.extend(steps)
         self.schedule = self.run.scheduler.schedules["lr"]
         total = self.settings.steps + steps

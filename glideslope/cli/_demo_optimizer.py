@@ -32,7 +32,7 @@ LEARNING_RATES = {
     "lion": 2e-3,
     "mars": 1.2e-2,
     "muon": 0.02,
-    "muonwithauxadam": 1.2e-2,
+    "muonwithauxadam": 2e-2,
     "nadam": 6e-3,
     "prodigy": 1.0,
     "radam": 0.01,

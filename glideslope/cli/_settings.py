@@ -68,6 +68,7 @@ class Settings:
         for name, value in given.items():
             here = getattr(self, name)
             same = str(value).lower() == here.lower() if name == "optimizer" else value == here
-            rule = f"stay {here}, as the run began"
+            hint = " (--extend makes it longer)" if name == "steps" else ""
+            rule = f"stay {here} in this run{hint}"
             require(same or name in MAY_CHANGE, name, rule, value)
         return replace(self, **{name: given[name] for name in MAY_CHANGE if name in given})

@@ -20,6 +20,7 @@ Program = Callable[..., Any]
 
 STEPS = 20
 RUN = ("train", "--batch-size", 2, "--steps", STEPS, "--save-every", 3, "--out", "run")
+USUAL = "warmup(2, start=0.1) >> hold(13) >> linear(5)"
 RESUME = ("train", "--resume", "--out", "run")
 
 
@@ -133,14 +134,21 @@ def test_the_best_checkpoint_is_kept(glideslope: Program) -> None:
             ("--out", "run"),
             "the run in run has made all of its 20 updates: `--extend` adds some",
         ),
-        (("--out", "run", "--lr", 0.1), "`lr` must stay 0.005, as the run began, got 0.1"),
-        (("--out", "run", "--batch-size", 4), "`batch_size` must stay 2, as the run began, got 4"),
+        (("--out", "run", "--lr", 0.1), "`lr` must stay 0.005 in this run, got 0.1"),
+        (
+            ("--out", "run", "--steps", 30),
+            "`steps` must stay 20 in this run (--extend makes it longer), got 30",
+        ),
+        (("--out", "run", "--batch-size", 4), "`batch_size` must stay 2 in this run, got 4"),
         (
             ("--out", "run", "--optimizer", "Lion"),
-            "`optimizer` must stay AdamW, as the run began, got 'Lion'",
+            "`optimizer` must stay AdamW in this run, got 'Lion'",
         ),
         (("--out", "run", "--extend", 0), "`extend` must be at least 1, got 0"),
-        (("--out", "run", "--extend", 5), "`extend` must come before the end of `warmup"),
+        (
+            ("--out", "run", "--extend", 5),
+            f"`{USUAL}` has come to its end and cannot be stretched: ",
+        ),
     ],
 )
 def test_what_cannot_go_on_is_one_sentence_and_changes_nothing(
@@ -160,6 +168,13 @@ def test_settings_that_the_run_has_anyway_may_be_said_again(
 ) -> None:
     stopped(3, ctrl_c, *RUN)
     assert glideslope(*RUN, "--resume", "--optimizer", "adamw").code == 0
+
+
+def test_other_threads_are_taken_and_told(glideslope: Program, stopped: Program) -> None:
+    stopped(3, ctrl_c, *RUN)
+    ended = glideslope(*RESUME, "--threads", 2)
+    assert (ended.code, ended.err) == (0, "")
+    assert "note: saved with threads 1, goes on with 2: the last bits may differ" in ended.out
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(glideslope: Program) -> None:
