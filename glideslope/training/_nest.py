@@ -75,8 +75,21 @@ class Buffers:
         buffer = self._spare.get(keys)
         if buffer is None or (buffer.shape, buffer.dtype) != (tensor.shape, tensor.dtype):
             buffer = torch.empty_like(tensor, device="cpu")
-        self._filled[keys] = buffer.copy_(tensor)
+        self._filled[keys] = buffer
+        _copy(tensor, buffer)
         return buffer
+
+
+def _copy(source: Tensor, target: Tensor) -> None:
+    """Copy the numbers; where they lie in a row, as bytes, which is several times faster."""
+    if source.device.type == "cpu" and source.is_contiguous() and target.is_contiguous():
+        np.copyto(_as_bytes(target), _as_bytes(source))
+    else:
+        target.copy_(source)
+
+
+def _as_bytes(tensor: Tensor) -> Any:
+    return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
 def plain(state: object, take: Callable[[Keys, Tensor], Tensor]) -> Any:
