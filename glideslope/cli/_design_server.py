@@ -16,7 +16,7 @@ from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from glideslope.errors import InvalidValue
+from glideslope.errors import InvalidValue, require
 
 from ._design_answer import answer
 from ._design_page import design_page
@@ -40,15 +40,14 @@ class DesignServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int, question: dict[str, Any]) -> None:
+        require(0 <= port < 1 << 16, "port", "be from 0 to 65535", port)
         self.question = question
         self.token = token_urlsafe(32)
         try:
             super().__init__((HOST, port), Handler)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InvalidValue(
-                f"`port` must be free on this machine, got {port}: {reason}"
-            ) from None
+        except OSError as error:
+            told = f"`port` must be free on this machine, got {port}: {error.strerror}"
+            raise InvalidValue(told) from None
 
     def server_bind(self) -> None:
         """Bind, without looking up a name for the address."""

@@ -236,6 +236,7 @@ def test_it_listens_to_this_machine_alone(server: DesignServer) -> None:
     [
         (("warmpu(3)",), "unknown name `warmpu`, did you mean `warmup`?\n  warmpu(3)\n  ^"),
         (("linear(5ep)",), "the length '5ep' needs the updates in an epoch"),
+        (("--port", "65536"), "`port` must be from 0 to 65535, got 65536"),
         (("--steps", "0"), "`the updates in the run` must be a whole number of at least 1, got 0"),
     ],
 )
