@@ -29,7 +29,7 @@ LEARNING_RATES = {
     "came": 1e-3,
     "lamb": 2e-2,
     "lars": 5.0,
-    "lion": 2e-3,
+    "lion": 4e-3,
     "mars": 1.2e-2,
     "muon": 0.02,
     "muonwithauxadam": 2e-2,

@@ -28,7 +28,7 @@ from glideslope.training import Checkpointer
 sys.path.insert(0, str(Path(__file__).parent))
 from run_digest import digest
 
-STEPS = 40
+STEPS = 24
 RUN = f"train --batch-size 1 --steps {STEPS} --save-every 1".split()
 
 

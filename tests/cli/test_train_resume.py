@@ -171,7 +171,7 @@ def test_settings_that_the_run_has_anyway_may_be_said_again(
 
 
 def test_other_threads_are_taken_and_told(glideslope: Program, stopped: Program) -> None:
-    stopped(3, ctrl_c, *RUN)
+    stopped(STEPS - 1, ctrl_c, *RUN)
     ended = glideslope(*RESUME, "--threads", 2)
     assert (ended.code, ended.err) == (0, "")
     assert "note: saved with threads 1, goes on with 2: the last bits may differ" in ended.out
