@@ -334,6 +334,18 @@ def test_changing_a_phase_changes_the_curve_and_all_the_forms(page: Browser) -> 
     assert page.complaints() == []
 
 
+def test_changes_made_while_an_answer_is_awaited_add_up(page: Browser) -> None:
+    page.run(
+        "const usual = window.fetch; window.fetch = async (...what) => {"
+        "await new Promise((go) => setTimeout(go, 400)); return usual(...what); }"
+    )
+    retype(page, field(page, 1, "start"), "0.1")
+    retype(page, field(page, 2, "value"), "0.9")
+    page.wait(lambda: "start=0.1" in text_of(page))  # the second answer is still to come
+    retype(page, field(page, 3, "end"), "0.2")
+    wait_for(page, "warmup(500, start=0.1) >> hold(7500, 0.9) >> linear(2000, end=0.2)")
+
+
 def test_another_shape_keeps_the_length_and_the_ends(page: Browser) -> None:
     page.run(
         "const e = document.querySelectorAll('#phases select')[2]; e.value = 'cosine';"
