@@ -67,20 +67,19 @@ def steps(folder: Path) -> list[int]:
 def kill_run(folder: Path, longest: float, chance: random.Random) -> tuple[int, int]:
     """Start a run, kill it, resume it, until it gets to its end: kills, and those in a write."""
     kills = torn = reached = 0
-    while True:
+    while not (folder / "result.json").exists():
         if not steps(folder):
             shutil.rmtree(folder, ignore_errors=True)
         pid = fork(folder, ["train", "--resume"] if steps(folder) else RUN)
         time.sleep(chance.uniform(0, longest))
         os.kill(pid, signal.SIGKILL)
         code = wait(pid)
-        if code != -signal.SIGKILL:
-            assert code == 0, folder.with_suffix(".log").read_text()
-            return kills, torn
-        kills += 1
+        assert code in (0, -signal.SIGKILL), folder.with_suffix(".log").read_text()
+        kills += code != 0
         torn += any(folder.rglob("*.tmp"))
         assert not reached or newest(folder) >= reached, f"step {reached} was saved, and is lost"
         reached = newest(folder)
+    return kills, torn
 
 
 def newest(folder: Path) -> int:
