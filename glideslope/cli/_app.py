@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.callback()
 def glideslope() -> None:
-    """Learning-rate schedules: look at them, and train under them."""
+    """Learning rates: shape and check schedules, find a rate, train, and look at runs."""
 
 
 def main() -> None:
