@@ -19,7 +19,8 @@ class LRMonitor:
     """Records the learning rate, the momentum or betas, and the weight decay of every group.
 
     The names are ``lr``, ``momentum``, ``betas[0]``, ``betas[1]`` and ``weight_decay``; where the
-    optimizer has several groups, ``lr/NAME``, with the ``"name"`` of the group or its number.
+    optimizer has several groups, ``lr/NAME``, with the ``"name"`` of the group or its number. An
+    update that ``skip_nonfinite`` left out is marked by ``"skipped": True``.
 
     Args:
         optimizer: anything with ``param_groups``, or with a plain attribute ``lr``.
@@ -51,6 +52,8 @@ class LRMonitor:
             require_type(hasattr(writer, "append"), "writer", "have `append`", writer)
         self.writers = writers
         self._port = Port(optimizer)
+        self._optimizer = optimizer
+        self._skipped_steps = _skipped_steps(optimizer)
 
     def values(self) -> dict[str, float]:
         """The hyperparameters as they are now, by the names above."""
@@ -70,9 +73,20 @@ class LRMonitor:
             step: the number of the update.
             metrics: numbers by name, such as ``loss=loss``.
         """
-        record = {"step": step, **self.values(), **metrics}
+        skipped = {"skipped": True} if self._has_skipped() else {}
+        record = {"step": step, **self.values(), **skipped, **metrics}
         for writer in self.writers:
             writer.append(record)
+
+    def _has_skipped(self) -> bool:
+        """Whether the optimizer has left out an update since this was asked last."""
+        before, self._skipped_steps = self._skipped_steps, _skipped_steps(self._optimizer)
+        return self._skipped_steps > before
+
+
+def _skipped_steps(optimizer: Any) -> int:
+    """How many updates were left out so far; 0 where the optimizer does not count them."""
+    return getattr(optimizer, "skipped_steps", 0)
 
 
 def _numbers(group: Any) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_a_record_goes_to_every_writer(tmp_path: Path) -> None:
     assert next(iter(history)) == first
     assert [row["lr"] for row in rows(table)] == [str(lr) for lr in history.values("lr")]
     assert len(taken) == 4
+
+
+def test_an_update_that_was_left_out_is_marked(tmp_path: Path) -> None:
+    parameter = weight()
+    optimizer = gs.optim.AdamW([parameter], skip_nonfinite=True)
+    history, table = History(tmp_path / "a.jsonl"), CSVWriter(tmp_path / "a.csv")
+    board = TensorBoardWriter(tmp_path / "board")
+    monitor = LRMonitor(optimizer, history, table, board)
+    for step, gradient in enumerate((1.0, math.inf, 1.0)):
+        parameter.grad = torch.tensor([gradient])
+        optimizer.step()
+        monitor.record(step)
+    assert [record.get("skipped") for record in history] == [None, True, None]
+    assert [row["skipped"] for row in rows(table)] == ["", "True", ""]
 
 
 def test_what_takes_no_records_is_refused() -> None:
