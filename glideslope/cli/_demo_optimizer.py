@@ -39,7 +39,7 @@ LEARNING_RATES = {
     "rmsprop": 3e-3,
     "rprop": 1e-3,
     "sgd": 1.0,
-    "sgdschedulefree": 10.0,
+    "sgdschedulefree": 3.0,
     "signum": 2e-3,
     "soap": 1.2e-2,
     "stableadamw": 1.2e-2,

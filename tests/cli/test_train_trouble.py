@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import shutil
 import subprocess
@@ -52,11 +53,12 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(glideslope: Program, stopped
     limit.__exit__(None, None, None)
     assert ended.code == 2
     assert ended.err.startswith("error: could not save ")
-    assert ended.err.endswith("step-00000008.pt: File too large\n")
+    # The checkpoint of update 6 may still be on its way to the disk when there is no room any more.
+    assert re.search(r"step-0000000[68]\.pt: File too large\n$", ended.err)
     with no_file_over(1 << 20):
         assert glideslope(*RESUME).code == 2
     ended = glideslope(*RESUME)
-    assert "resumed   after 6 of 20 updates" in ended.out
+    assert re.search(r"resumed   after [46] of 20 updates", ended.out)
     assert digest(Path("run")) == digest(Path("straight"))
 
 
