@@ -174,7 +174,7 @@ def _signals() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 WORKLOADS = {
     "softmax": Workload(softmax, 1000, 1e-6, 5, is_stochastic=False),
-    "mlp": Workload(mlp, 400, 2.1, 20),
+    "mlp": Workload(mlp, 400, 2.2, 20),
     "conv": Workload(conv, 400, 0.5, 20),
     "transformer": Workload(transformer, 300, 2.0, 15),
 }
