@@ -41,10 +41,13 @@ def measure(workloads: Iterable[str], optimizers: Iterable[str]) -> Iterable[Res
             for workload in workloads
             for optimizer in optimizers
         ]
-        for job in as_completed(jobs):
-            if result := job.result():
-                print(f"{result.workload}: {line(result)}", flush=True)
-                yield result
+        try:
+            for job in as_completed(jobs):
+                if result := job.result():
+                    print(f"{result.workload}: {line(result)}", flush=True)
+                    yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def line(result: Result) -> str:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import torch
 
 import glideslope as gs
-from glideslope.optim import create, param_groups
+from glideslope.optim import available, create, param_groups
 from glideslope.optim.lr_scheduler import Scheduler
 
 from .workloads import WORKLOADS, Task, Workload
@@ -114,13 +115,15 @@ def climb(value: Callable[[int], Any], start: int) -> int:
 
 
 def make_optimizer(name: str, task: Task, lr: float | None) -> torch.optim.Optimizer:
-    options = {**OPTIONS.get(name, {}), **({} if lr is None else {"lr": lr})}
-    if name == "LBFGS":
-        return create(name, task.model.parameters(), **options)
-    if name == "MuonWithAuxAdam":
-        groups = param_groups(task.model, use_muon=True)
-        return create(name, groups, weight_decay=0.0, **options)
-    return create(name, task.model.parameters(), **{"weight_decay": 0.0, **options})
+    kind = next(row.optimizer for row in available() if row.name == name)
+    options = dict(OPTIONS.get(name, {}))
+    if "weight_decay" in signature(kind).parameters:
+        options["weight_decay"] = 0.0
+    if lr is not None:
+        options["lr"] = lr
+    hidden_apart = name == "MuonWithAuxAdam"
+    groups = param_groups(task.model, use_muon=True) if hidden_apart else task.model.parameters()
+    return create(name, groups, **options)
 
 
 def run(workload: Workload, name: str, lr: float, seed: int) -> Run:
