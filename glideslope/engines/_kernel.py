@@ -59,8 +59,9 @@ class Kernel:
     def update(self) -> str:
         """The module of the kernel that updates: the last stage of the rule."""
         results = [name for name in self.line.elements if name != "g"]
-        loop = [*self._loads(), *self._call(results), *self._after()]
-        return self._module(self.line.stages[-1], [_loop(loop)], "sweep({arguments})", "inline")
+        loop = _loop([*self._loads(), *self._call(results), *self._after()])
+        body = [*["use_short_vectors()"] * (not self.recipe.state), loop]
+        return self._module(self.line.stages[-1], body, "sweep({arguments})", "inline")
 
     def measuring_by(self, rule: Rule) -> Kernel:
         """What kernels of another rule are made from, on some of the same arrays."""
@@ -205,7 +206,7 @@ def _function(decorator: str, name: str, arguments: list[str], body: list[str]) 
 
 
 def _loop(body: list[str]) -> str:
-    return f"use_short_vectors()\nfor _i in range(_count):\n{_indented(body)}"
+    return f"for _i in range(_count):\n{_indented(body)}"
 
 
 def _indented(lines: list[str]) -> str:
