@@ -35,7 +35,7 @@ docs: $(STAMP) ## build the documentation into site/, warnings being errors
 bench: $(STAMP) ## measure the speed claims of the documentation
 	@$(BIN)/python -m benchmarks
 
-validate: $(STAMP) ## train four small models with every optimizer, about an hour
+validate: $(STAMP) ## train four small models with every optimizer, about half an hour
 	@$(PIP) -c constraints.txt -e '.[validate]' --no-build-isolation
 	@$(BIN)/python -m validation
 

@@ -1,6 +1,6 @@
 """How long an optimizer step takes: against torch's own, and against the floor of the memory.
 
-    python -m benchmarks optimizer_step               every optimizer: some twenty minutes
+    python -m benchmarks optimizer_step               every optimizer: some five minutes
     python -m benchmarks.bench_optimizer_step AdamW   only this one
 
 CPU time on one thread, then, for the optimizers that torch has fused, wall time on two. The floor
@@ -109,8 +109,14 @@ def contenders(name: str, params: list[Tensor]) -> Iterator[tuple[str, Step]]:
     if theirs := getattr(torch.optim, kind, None):
         yield "default", warm(theirs(params, **options))
         for switch in ("foreach", "fused"):
-            if switch in signature(theirs).parameters:
+            if torch_can(name, switch):
                 yield switch, warm(theirs(params, **{switch: True}, **options))
+
+
+def torch_can(name: str, switch: str) -> bool:
+    """Whether torch has this optimizer, and has it foreach or fused."""
+    theirs = getattr(torch.optim, name.partition(",")[0], None)
+    return theirs is not None and switch in signature(theirs).parameters
 
 
 def arrays_of_state(optimizer: torch.optim.Optimizer, parameter: Tensor) -> int:
@@ -188,8 +194,7 @@ def summary(rows: Table) -> None:
 
 
 def main(names: Sequence[str] = tuple(OPTIONS)) -> None:
-    fused = [name for name in names if hasattr(torch.optim, name.partition(",")[0])]
-    fused = [n for n in fused if n.startswith(("SGD", "Adam", "Adagrad")) and "max" not in n]
+    fused = [name for name in names if torch_can(name, "fused")]
     for size in SIZES:
         summary(table(size, 1, names))
         summary(table(size, 2, fused))

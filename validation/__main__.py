@@ -1,6 +1,6 @@
 """Every optimizer on four small problems: the steps and seconds that it takes to a common target.
 
-    make validate                                       everything: about an hour on two cores
+    make validate                                       everything: about half an hour on two cores
     python -m validation softmax mlp --only AdamW Lion  some of it
 
 The learning rate of each optimizer is tuned over one grid, from its default towards the better

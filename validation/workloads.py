@@ -26,7 +26,7 @@ from glideslope.cli._demo_data import Corpus, python_reference
 from glideslope.cli._demo_model import CharTransformer
 
 SOFTMAX_MINIMUM = 0.2373931785063
-"""Of the softmax problem, to 13 digits; L-BFGS and Newton's method agree on it."""
+"""Of the softmax problem, as L-BFGS finds it."""
 
 
 @dataclass(frozen=True)
