@@ -4,13 +4,17 @@
     python -m benchmarks.bench_optimizer_step AdamW   only this one
 
 CPU time on one thread, then, for the optimizers that torch has fused, wall time on two. The floor
-reads and writes the same arrays with trivial arithmetic, and is compiled the same way. All that is
-compared takes turns on the same tensors; a turn's time is its fastest step and the table shows the
-median over the turns, so that other work on the machine falls on all alike.
+reads and writes the same arrays with trivial arithmetic, and is compiled the same way.
+
+All that is compared updates the same parameters and the same arrays of state, since where in memory
+an array happens to lie can change a step's time by a third. They take turns in an order drawn anew
+for each; a turn's time is its fastest step, and the table shows the median over the turns, so that
+other work on the machine falls on all alike.
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import sys
 import time
@@ -41,7 +45,7 @@ class Size(NamedTuple):
         return f"{self.tensors} x {self.elements:,}"
 
 
-SIZES = (Size(400, 256, 9, 20), Size(100, 65_536, 9, 3), Size(4, 4096 * 4096, 5, 2))
+SIZES = (Size(400, 256, 9, 20), Size(100, 65_536, 9, 3), Size(4, 4096 * 4096, 9, 2))
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "SGD": {"lr": 1e-3},
@@ -75,24 +79,24 @@ def touch_none(p, g, /, lr):  # type: ignore[no-untyped-def]
 
 @rule
 def touch_one(p, g, a, /, lr):  # type: ignore[no-untyped-def]
-    return p + lr * g, a + g
+    return p + lr * g, a + lr * g
 
 
 @rule
 def touch_two(p, g, a, b, /, lr):  # type: ignore[no-untyped-def]
-    return p + lr * g, a + g, b + g
+    return p + lr * g, a + lr * g, b + lr * g
 
 
 @rule
 def touch_three(p, g, a, b, c, /, lr):  # type: ignore[no-untyped-def]
-    return p + lr * g, a + g, b + g, c + g
+    return p + lr * g, a + lr * g, b + lr * g, c + lr * g
 
 
 FLOORS: tuple[Rule, ...] = (touch_none, touch_one, touch_two, touch_three)
 
 
 class Floor(RuleOptimizer):
-    """Reads and writes what an optimizer with so many arrays of state does."""
+    """Reads and writes what an optimizer with so many arrays of state does, and changes nothing."""
 
     def __init__(self, params: Any, states: int) -> None:
         self.rule = FLOORS[states]  # type: ignore[misc]
@@ -100,33 +104,37 @@ class Floor(RuleOptimizer):
 
 
 def contenders(name: str, params: list[Tensor]) -> Iterator[tuple[str, Step]]:
-    """What is timed, by the heading of its column; each has made its first step."""
+    """What is timed, by the heading of its column; all share the arrays of ours."""
     kind, options = name.partition(",")[0], OPTIONS[name]
     ours = getattr(optim, kind)(params, **options)
-    ours.step()
-    yield "ours", ours.step
-    yield "floor", warm(Floor(params, arrays_of_state(ours, params[0])))
+    yield "ours", warm(ours, ours)
+    yield "floor", warm(Floor(params, len(arrays_of_state(ours, params[0]))), ours)
     if theirs := getattr(torch.optim, kind, None):
-        yield "default", warm(theirs(params, **options))
+        yield "default", warm(theirs(params, **options), ours)
         for switch in ("foreach", "fused"):
             if torch_can(name, switch):
-                yield switch, warm(theirs(params, **{switch: True}, **options))
+                yield switch, warm(theirs(params, **{switch: True}, **options), ours)
+
+
+def warm(optimizer: torch.optim.Optimizer, first: torch.optim.Optimizer) -> Step:
+    """The step of an optimizer that has made its first one, on the state of ``first``."""
+    optimizer.step()
+    for p in first.state if optimizer is not first else ():
+        shared = [array.detach() for array in arrays_of_state(first, p).values()]
+        optimizer.state[p].update(zip(arrays_of_state(optimizer, p), shared, strict=True))
+    optimizer.step()
+    return optimizer.step
+
+
+def arrays_of_state(optimizer: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
+    """The state with a number for each element of a parameter."""
+    return {name: value for name, value in optimizer.state[p].items() if value.shape == p.shape}
 
 
 def torch_can(name: str, switch: str) -> bool:
     """Whether torch has this optimizer, and has it foreach or fused."""
     theirs = getattr(torch.optim, name.partition(",")[0], None)
     return theirs is not None and switch in signature(theirs).parameters
-
-
-def arrays_of_state(optimizer: torch.optim.Optimizer, parameter: Tensor) -> int:
-    state = optimizer.state[parameter].values()
-    return sum(value.shape == parameter.shape for value in state)
-
-
-def warm(optimizer: torch.optim.Optimizer) -> Step:
-    optimizer.step()
-    return optimizer.step
 
 
 def fastest(step: Step, clock: Clock, steps: int) -> float:
@@ -146,10 +154,14 @@ def measured(name: str, size: Size, clock: Clock) -> dict[str, float]:
         p.grad = torch.randn(size.elements)
     steps = dict(contenders(name, params))
     turns = [
-        {column: fastest(step, clock, size.steps) for column, step in steps.items()}
+        {column: fastest(steps[column], clock, size.steps) for column in shuffled(steps)}
         for _ in range(size.turns)
     ]
     return {column: statistics.median(turn[column] for turn in turns) for column in steps}
+
+
+def shuffled(steps: dict[str, Step]) -> list[str]:
+    return random.sample(list(steps), len(steps))
 
 
 COLUMNS = ("ours", "floor", "default", "foreach", "fused")

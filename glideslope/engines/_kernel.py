@@ -59,9 +59,14 @@ class Kernel:
     def update(self) -> str:
         """The module of the kernel that updates: the last stage of the rule."""
         results = [name for name in self.line.elements if name != "g"]
+        stage = self.line.stages[-1]
         loop = _loop([*self._loads(), *self._call(results), *self._after()])
-        body = [*["use_short_vectors()"] * (not self.recipe.state), loop]
-        return self._module(self.line.stages[-1], body, "sweep({arguments})", "inline")
+        body = [*["use_short_vectors()"] * self._is_light(stage), loop]
+        return self._module(stage, body, "sweep({arguments})", "inline")
+
+    def _is_light(self, stage: Stage) -> bool:
+        """Whether it is all sums and products, on three arrays at most."""
+        return len(self.recipe.state) <= 1 and stage.is_sums_and_products
 
     def measuring_by(self, rule: Rule) -> Kernel:
         """What kernels of another rule are made from, on some of the same arrays."""

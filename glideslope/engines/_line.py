@@ -23,6 +23,7 @@ _VOCABULARY: dict[object, str] = {
     **{getattr(rules, word): word for word in WORDS},
 }
 _SUMS = (rules.total, rules.mean, rules.norm)
+_SLOW = (ast.Call, ast.Compare, ast.Div)
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr)
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -45,6 +46,12 @@ class Stage:
     outputs: tuple[str, ...]
     known: tuple[int, ...]
     prologue: Callable[..., tuple[Any, ...]]
+
+    @property
+    def is_sums_and_products(self) -> bool:
+        """Whether no element is divided, compared or given to a function."""
+        text = "\n".join((*self.body, *self.outputs))
+        return not any(isinstance(node, _SLOW) for node in ast.walk(ast.parse(text)))
 
 
 class Line:
