@@ -32,10 +32,12 @@ Terms:
   a pass that adds it up before the one that uses it, on the same table, with a row of scalars for
   each tensor.
 
-The **tensor** engine calls the formula with tensors. It is the reference: any device and dtype,
-differentiable, traceable. The **fused** engine is the above. Both compute in float32, or in float64
-if any tensor is, and round a 16-bit number once, when it is stored. An `Engine` says why it cannot
-run a slot, or prepares a `Batch` of them; `choose` takes the first that has no reason.
+The **fused** engine is the above. The **tensor** engine turns the same straight line into torch's
+operations on lists of tensors, on any device and dtype: each is a pass over memory, so there are as
+few as can be. Where gradients must flow through the step, or torch traces it, the formula itself is
+called with tensors: the reference for both. All compute in float32, or in float64 if any tensor is,
+and round a 16-bit number once, when it is stored. An `Engine` says why it cannot run a slot, or
+prepares a `Batch` of them; `choose` takes the first that has no reason.
 
 Threads are torch's own, reached through the OpenMP library it is linked to: they are warm from the
 backward pass, `torch.set_num_threads` holds, and there is no second pool to fight with. Small work

@@ -47,6 +47,11 @@ entry: Decorator = cfunc(types.void(types.CPointer(types.int64)), cache=True, er
 
 
 @inline
+def wide(x):
+    return float64(x)
+
+
+@inline
 def absolute(x):
     return abs(x)
 
@@ -135,6 +140,7 @@ __all__ = [
     "uint16_at",
     "use_short_vectors",
     "where",
+    "wide",
     "widen_bfloat16",
     "widen_float16",
 ]

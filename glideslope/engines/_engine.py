@@ -59,6 +59,26 @@ class Recipe:
         """The names of all state, the rule's first."""
         return (*self.rule.kept_state(self.options), *self.companions)
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The scalars of a step that are used beside the rule's own."""
+        wanted = {FACTOR: self.scaled, EMA_WEIGHT: self.averaged}
+        return tuple(name for name, asked in wanted.items() if asked)
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The lines that make the numbers the rule takes of those that are stored."""
+        return (
+            *[f"p = p + {COMPENSATION}"] * (self.rounding == "compensated"),
+            *[f"g = g * {FACTOR}"] * self.scaled,
+            *["g = -g"] * self.maximize,
+        )
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The lines that follow the rule and the rounding of its result."""
+        return (f"{EMA} = {EMA} + {EMA_WEIGHT} * (p - {EMA})",) * self.averaged
+
 
 class Slot(NamedTuple):
     """One parameter as an engine sees it.

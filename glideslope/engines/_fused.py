@@ -11,7 +11,7 @@ from sys import getrefcount
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
@@ -19,13 +19,10 @@ from glideslope.rules import Rule
 from ._compile import compiled, numba_is_installed
 from ._engine import Batch, Engine, Recipe, Slot, Values, compute_dtype
 from ._kernel import Kernel, sum_of_squares
-from ._layout import DTYPES, is_dense, laid_out_as, real_count, walk_alike
+from ._layout import DTYPES, is_dense, is_plain, laid_out_as, real_count, walk_alike
 from ._specialise import specialise
 from ._table import Table
 from ._watch import Watch
-
-PLAIN_TYPES = {Tensor, nn.Parameter}
-"""Other classes (distributed, quantised, traced) may keep no elements at their address."""
 
 
 def _own_references() -> int:
@@ -160,7 +157,7 @@ class _Rows:
         for cohort, members in self._members.items():
             values = cohorts[cohort]
             scalars = [float(values[name]) for name in recipe.rule.scalars]
-            extras = [values[name] for name in self._kernel.extras]
+            extras = [values[name] for name in recipe.extras]
             sums = [total[members] for total in totals]
             with np.errstate(divide="ignore", invalid="ignore"):  # a tensor may have no elements
                 constants = stage.prologue(*scalars, table.counts[members], *sums)
@@ -197,7 +194,7 @@ def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:
 
 def _strangeness(tensor: Tensor) -> str | None:
     """Why a tensor's elements cannot be read at its address, or None if they can."""
-    if type(tensor) not in PLAIN_TYPES:
+    if not is_plain(tensor):
         return f"{type(tensor).__name__} is not a plain tensor"
     if tensor.device.type != "cpu":
         return f"a tensor is on {tensor.device}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from glideslope.rules import Rule
 
-from ._engine import COMPENSATION, EMA, EMA_WEIGHT, FACTOR, Recipe
+from ._engine import COMPENSATION, Recipe
 from ._line import Stage
 from ._specialise import StraightLine, specialise
 
@@ -46,15 +46,9 @@ class Kernel:
         return dict(zip(("p", "g", *self.recipe.state), self.dtypes, strict=True))
 
     @property
-    def extras(self) -> tuple[str, ...]:
-        """The scalars of the recipe, which follow those of the rule in a row."""
-        wanted = {FACTOR: self.recipe.scaled, EMA_WEIGHT: self.recipe.averaged}
-        return tuple(name for name, asked in wanted.items() if asked)
-
-    @property
     def row_width(self) -> int:
         """How many scalars a row holds."""
-        return len(self.line.constants) + len(self.extras)
+        return len(self.line.constants) + len(self.recipe.extras)
 
     def update(self) -> str:
         """The module of the kernel that updates: the last stage of the rule."""
@@ -87,7 +81,9 @@ class Kernel:
 
     def _module(self, stage: Stage, body: list[str], each_chunk: str, kind: str) -> str:
         constants = [f"_c{i}" for i in range(len(self.line.constants))]
-        scalars = [f"{name} = _row[{i}]" for i, name in enumerate([*constants, *self.extras])]
+        scalars = [
+            f"{name} = _row[{i}]" for i, name in enumerate([*constants, *self.recipe.extras])
+        ]
         arrays = [f"{name}_at" for name in self.arrays]
         meanings = [f"# _c{i} = {text}" for i, text in enumerate(self.line.constants)]
         formula = [*stage.body, f"return {', '.join(stage.outputs)},"]
@@ -112,13 +108,8 @@ class Kernel:
 
     def _loads(self) -> list[str]:
         """The numbers of one element, as the rule takes them."""
-        recipe = self.recipe
-        return [
-            *(_load(name, dtype) for name, dtype in self.arrays.items()),
-            *[f"p = p + {COMPENSATION}"] * (recipe.rounding == "compensated"),
-            *[f"g = g * {FACTOR}"] * recipe.scaled,
-            *["g = -g"] * recipe.maximize,
-        ]
+        loads = (_load(name, dtype) for name, dtype in self.arrays.items())
+        return [*loads, *self.recipe.before]
 
     def _call(self, results: list[str]) -> list[str]:
         constants = [f"_c{i}" for i in range(len(self.line.constants))]
@@ -130,7 +121,7 @@ class Kernel:
         written = [name for name in self.arrays if name != "g" or recipe.zeroing]
         return [
             *self._rounding(),
-            *[f"{EMA} = {EMA} + {EMA_WEIGHT} * (p - {EMA})"] * recipe.averaged,
+            *recipe.after,
             *["g = real(0.0)"] * recipe.zeroing,
             *(_store(name, self.arrays[name]) for name in written),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 DTYPES = {
     torch.bfloat16: "bfloat16",
@@ -14,6 +14,13 @@ DTYPES = {
     torch.complex128: "float64",
 }
 """What fused kernels read and write; a complex number is two real ones."""
+
+_PLAIN_TYPES = {Tensor, nn.Parameter}
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether they are torch's own: others (distributed, quantised, traced) have ways of theirs."""
+    return all(type(tensor) in _PLAIN_TYPES for tensor in tensors)
 
 
 def real_view(tensor: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from glideslope import rules
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
+from glideslope.rules._maths import wide
 
 from ._fold import refusal
 from ._inline import inlined, is_expression
@@ -20,6 +21,7 @@ WORDS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
 
 _VOCABULARY: dict[object, str] = {
     abs: "absolute",
+    wide: "wide",
     **{getattr(rules, word): word for word in WORDS},
 }
 _SUMS = (rules.total, rules.mean, rules.norm)
@@ -65,7 +67,7 @@ class Line:
         self.rule = rule
         self.constants: list[ast.expr] = []
         self.gives_totals = False
-        self._names = {**outer_names(rule.formula), "_sqrt": rules.sqrt}
+        self._names = {**outer_names(rule.formula), "_sqrt": rules.sqrt, "_wide": wide}
         self._elements = {"p", "g", *rule.state}
         self._scalar_lines: list[tuple[int, ast.stmt]] = []
         self._element_lines: list[tuple[int, ast.stmt]] = []
@@ -167,7 +169,8 @@ class Line:
             return self._total(call.args[0])
         if meaning is rules.mean:
             return ast.BinOp(self._total(call.args[0]), ast.Div(), _read("_count"))
-        square = ast.BinOp(call.args[0], ast.Mult(), call.args[0])
+        root = _placed(ast.Call(_read("_wide"), [call.args[0]], []))
+        square = ast.BinOp(root, ast.Mult(), root)
         return ast.Call(_read("_sqrt"), [self._total(square)], [])
 
     def _total(self, node: ast.expr) -> ast.Name:
@@ -223,7 +226,8 @@ class Line:
 
     def _prologue(self, stage: int) -> Callable[..., tuple[Any, ...]]:
         """The scalar lines of a stage, as a function."""
-        totals = [f"_t{i}" for i, given in enumerate(self._totals) if given < stage]
+        in_order = sorted((given, i) for i, given in enumerate(self._totals) if given < stage)
+        totals = [f"_t{i}" for _, i in in_order]
         arguments = [ast.arg(name) for name in (*self.rule.scalars, "_count", *totals)]
         signature = ast.arguments([], arguments, None, [], [], None, [])
         known: list[ast.expr] = [_read(f"_c{i}") for i in self._known_at(stage)]

@@ -1,18 +1,21 @@
-"""The tensor engine: the formula itself, called with tensors. The reference for all others.
+"""The tensor engine: torch's own operations, on any device and dtype.
 
-It runs wherever torch does: any device and dtype, complex numbers as pairs of real ones, inside
-`torch.compile`, and differentiably.
+Many tensors are updated at a time, see `ListProgram`. Where gradients must flow through the step,
+and inside `torch.compile`, the formula itself is called with one tensor after the other: that is
+the reference for all else. Complex numbers are pairs of real ones.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
 from ._engine import (
@@ -27,16 +30,16 @@ from ._engine import (
     Values,
     compute_dtype,
 )
-from ._layout import real_view
+from ._layout import is_plain, real_view
+from ._lists import ListProgram
 from ._rounding import stochastic
-from ._tensors import Tensors
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""
 
 
 class TensorEngine(Engine):
-    """Calls the rule with tensors, with many at a time where that is faster."""
+    """Has torch do what the rule says."""
 
     name = "tensor"
 
@@ -45,7 +48,7 @@ class TensorEngine(Engine):
 
     def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Hashable:
         tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
-        return gradient.device, *(tensor.dtype for tensor in tensors)
+        return gradient.device, is_plain(*tensors), *(tensor.dtype for tensor in tensors)
 
     def prepare(
         self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
@@ -58,7 +61,7 @@ class TensorBatch(Batch):
 
     def __init__(self, recipe: Recipe, slots: Sequence[Slot]) -> None:
         self._recipe, self._slots = recipe, slots
-        self._lists = list(_lists(recipe, slots))
+        self._groups = _groups(slots)
         self._gradients: Sequence[Tensor] = ()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
@@ -76,31 +79,39 @@ class TensorBatch(Batch):
         return [float(sum(column)) for column in zip(*by_slot, strict=True)]
 
     def run(self, cohorts: Sequence[Values]) -> None:
-        for places in self._lists:
-            slots = [self._slots[i] for i in places]
-            gradients = [self._gradients[i] for i in places]
-            update(self._recipe, slots, gradients, cohorts[slots[0].cohort])
+        program = _chosen_program(self._recipe, self._slots[0], self._gradients[0])
+        if program:
+            self._run_lists(program, cohorts)
+        else:
+            for slot, gradient in zip(self._slots, self._gradients, strict=True):
+                update(self._recipe, slot, gradient, cohorts[slot.cohort])
+
+    def _run_lists(self, program: ListProgram, cohorts: Sequence[Values]) -> None:
+        lists = [*_lists(self._recipe, self._slots, self._gradients)]
+        real = compute_dtype(*(tensors[0] for tensors in lists))
+        rounded = partial(_rounded, self._recipe, self._slots[0].parameter.dtype)
+        for cohort, groups in self._groups.items():
+            run = program.bound(cohorts[cohort], real, rounded)
+            for places in groups:
+                run([[tensors[i] for i in places] for tensors in lists])
+        if self._recipe.zeroing:
+            torch._foreach_zero_([*self._gradients])
 
     def release(self) -> None:
         self._gradients = ()
 
 
-def _lists(recipe: Recipe, slots: Sequence[Slot]) -> Iterator[list[int]]:
-    """Places of slots that are updated together: of one cohort, and few enough to stay in cache."""
-    by_cohort: dict[int, list[int]] = defaultdict(list)
+def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:
+    """The places of slots that are updated together, by cohort: few enough to stay in cache."""
+    by_cohort: dict[int, list[list[int]]] = defaultdict(list)
+    elements: dict[int, int] = {}
     for place, slot in enumerate(slots):
-        by_cohort[slot.cohort].append(place)
-    for places in by_cohort.values():
-        together: list[int] = []
-        elements = 0
-        for place in places:
-            parameter = slots[place].parameter
-            elements += parameter.numel()
-            if together and (recipe.differentiable or _is_too_much(elements, parameter)):
-                yield together
-                together, elements = [], parameter.numel()
-            together.append(place)
-        yield together
+        elements[slot.cohort] = elements.get(slot.cohort, 0) + slot.parameter.numel()
+        if _is_too_much(elements[slot.cohort], slot.parameter) or not by_cohort[slot.cohort]:
+            by_cohort[slot.cohort].append([])
+            elements[slot.cohort] = slot.parameter.numel()
+        by_cohort[slot.cohort][-1].append(place)
+    return by_cohort
 
 
 def _is_too_much(elements: int, parameter: Tensor) -> bool:
@@ -108,58 +119,88 @@ def _is_too_much(elements: int, parameter: Tensor) -> bool:
     return parameter.device.type == "cpu" and elements > CACHED
 
 
-def update(
-    recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor], values: Values
-) -> None:
-    """Parameters of one cohort, their state and perhaps their gradients, in place."""
-    state = {name: _joined([slot.state[name] for slot in slots]) for name in recipe.state}
-    parameter = _joined([slot.parameter for slot in slots])
-    g = _joined([_dense(gradient).resolve_conj() for gradient in gradients])
-    real = compute_dtype(parameter, g, *state.values())
-    wide = {name: tensor.to(real) for name, tensor in state.items()}
-    p = parameter.to(real)
+def _chosen_program(recipe: Recipe, slot: Slot, gradient: Tensor) -> ListProgram | None:
+    """What updates lists of such tensors, or None where the formula itself must be called."""
+    tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
+    if recipe.differentiable or not is_plain(*tensors):
+        return None
+    real = compute_dtype(*tensors)
+    names = zip(("p", "g", *recipe.state), tensors, strict=True)
+    wide = (name for name, tensor in names if tensor.dtype.to_real() != real)
+    return _program(recipe, frozenset(wide))
+
+
+@cache
+def _program(recipe: Recipe, wide: frozenset[str]) -> ListProgram | None:
+    """The program of a recipe, unless its rule is not made of the words that have one."""
+    try:
+        return ListProgram(recipe, wide)
+    except InvalidValue:
+        return None
+
+
+def _tensors(recipe: Recipe, slot: Slot, gradient: Tensor) -> dict[str, Tensor]:
+    """The arrays of a recipe as torch's operations take them."""
+    state = {name: slot.state[name] for name in recipe.state}
+    arrays = {"p": slot.parameter, "g": _dense(gradient), **state}
+    return {name: real_view(tensor) for name, tensor in arrays.items()}
+
+
+def _lists(
+    recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
+) -> Iterator[list[Tensor]]:
+    """Parameters, gradients and each state, as torch's operations take them."""
+    yield _real_views([slot.parameter for slot in slots])
+    yield _real_views([_dense(gradient) for gradient in gradients])
+    for name in recipe.state:  # past the entry's own lookup, which is noted
+        yield _real_views([dict.__getitem__(slot.state, name) for slot in slots])
+
+
+def _real_views(tensors: list[Tensor]) -> list[Tensor]:
+    return [real_view(tensor) for tensor in tensors] if tensors[0].is_complex() else tensors
+
+
+def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None:
+    """One parameter and its state by the formula itself, in place."""
+    arrays = _tensors(recipe, slot, gradient)
+    real = compute_dtype(*arrays.values())
+    p, g, *state = (tensor.to(real) for tensor in arrays.values())
+    wide = dict(zip(recipe.state, state, strict=True))
     if COMPENSATION in wide:
         p = p + wide[COMPENSATION]
-    new_p, new_state = _formula(recipe, p, _gradient(recipe, g.to(real), values), wide, values)
-    rounded = _rounded(recipe, new_p, parameter.dtype)
+    new_p, new_state = _formula(recipe, p, _gradient(recipe, g, values), wide, values)
+    rounded = _rounded(recipe, slot.parameter.dtype, new_p)
     if COMPENSATION in wide:
-        new_state[COMPENSATION] = new_p - rounded.to(real)
+        new_state[COMPENSATION] = new_p - rounded
     if EMA in wide:
-        ema = wide[EMA]
-        new_state[EMA] = ema + values[EMA_WEIGHT] * (rounded.to(real) - ema)
-    parameter.copy_(rounded)
+        new_state[EMA] = wide[EMA] + values[EMA_WEIGHT] * (rounded - wide[EMA])
+    arrays["p"].copy_(rounded)
     if recipe.differentiable:
-        _replace(slots[0], new_state)
+        _replace(slot, new_state)
     else:
         for name, value in new_state.items():
-            state[name].copy_(value)
+            arrays[name].copy_(value)
     if recipe.zeroing:
-        for gradient in gradients:
-            gradient.zero_()
-
-
-def _joined(tensors: Sequence[Tensor]) -> Any:
-    """One tensor as it is, several as one; complex ones as pairs of real numbers."""
-    views = [real_view(tensor) for tensor in tensors]
-    return views[0] if len(views) == 1 else Tensors(views)
+        gradient.zero_()
 
 
 def _totals(
     recipe: Recipe, measure: Rule, slot: Slot, gradient: Tensor, values: Values
 ) -> tuple[Tensor, ...]:
     """What a rule of totals gives for one parameter."""
-    state = [real_view(slot.state[name]) for name in measure.state]
-    parameter, g = real_view(slot.parameter), real_view(_dense(gradient).resolve_conj())
-    real = compute_dtype(parameter, g, *state)
-    p, g, *wide = (tensor.to(real) for tensor in (parameter, g, *state))
+    arrays = _tensors(recipe, slot, gradient)
+    names = ("p", "g", *measure.state)
+    real = compute_dtype(*(arrays[name] for name in names))
+    p, g, *wide = (arrays[name].to(real) for name in names)
     scalars = {name: values[name] for name in measure.scalars}
     given: tuple[Tensor, ...] = measure.formula(p, _gradient(recipe, g, values), *wide, **scalars)
     return given
 
 
 def _dense(gradient: Tensor) -> Tensor:
-    """A sparse gradient with the zeros that it leaves out."""
-    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+    """A gradient with nothing left out and nothing put off: zeros, conjugation."""
+    plain = gradient if gradient.layout is torch.strided else gradient.to_dense()
+    return plain.resolve_conj()
 
 
 def _gradient(recipe: Recipe, g: Any, values: Values) -> Any:
@@ -181,12 +222,10 @@ def _formula(
     return new_p, {name: value for name, value in kept if name in state}
 
 
-def _rounded(recipe: Recipe, p: Any, dtype: torch.dtype) -> Any:
-    if recipe.rounding != "stochastic":
-        return p.to(dtype)
-    if isinstance(p, Tensors):
-        return Tensors([stochastic(each, dtype) for each in p.members])
-    return stochastic(p, dtype)
+def _rounded(recipe: Recipe, dtype: torch.dtype, p: Tensor) -> Tensor:
+    """A parameter as it will be stored, in the dtype of the arithmetic."""
+    real = p.dtype
+    return (stochastic(p, dtype) if recipe.rounding == "stochastic" else p.to(dtype)).to(real)
 
 
 def _replace(slot: Slot, state: dict[str, Tensor]) -> None:

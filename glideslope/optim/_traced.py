@@ -27,7 +27,7 @@ def traced_step(shape: Shape, groups: Sequence[Group], states: States) -> None:
                 fresh = complete(recipe, group, parameter, state, dtype)
                 counts = _counted(shape, state, fresh)
                 values = {**counts, **shape.rule.values(group, counts), **extras}
-                update(recipe, [Slot(parameter, state, 0)], [parameter.grad], values)
+                update(recipe, Slot(parameter, state, 0), parameter.grad, values)
                 for name in shape.rule.counters:
                     state[name].copy_(values[name])
 

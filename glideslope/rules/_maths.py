@@ -61,7 +61,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def total(x: Any) -> Any:
     """The sum over a whole tensor, taken in double precision: a scalar from here on."""
-    return x.double().sum() if _is_torchs(x) else _library(x).sum(x)
+    return _library(x).sum(wide(x))
 
 
 def mean(x: Any) -> Any:
@@ -70,8 +70,13 @@ def mean(x: Any) -> Any:
 
 
 def norm(x: Any) -> Any:
-    """The Euclidean norm of a whole tensor."""
-    return sqrt(total(x * x))
+    """The Euclidean norm of a whole tensor; no square is too large or too small for it."""
+    return sqrt(total(wide(x) * wide(x)))
+
+
+def wide(x: Any) -> Any:
+    """The value in double precision."""
+    return x.double() if _is_torchs(x) else x
 
 
 def agreeing(update: Any, g: Any) -> Any:
