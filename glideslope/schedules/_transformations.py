@@ -182,12 +182,15 @@ class Stretch(Resized):
         self._must_end()
 
     def _at(self, t: Any, xp: Any) -> Any:
+        if self.steps == self.inner.steps:  # a scaled boundary may be rounded to its other side
+            return self.inner._at(t, xp)
         return self.inner._over(self.steps, xp.clip(t, 0, self.steps), xp)
 
     def _phases(self) -> Iterator[Phase]:
-        scale = bound(self.steps) / self.inner.steps
+        whole, steps = self.inner.steps, bound(self.steps)
         for start, stop, curve in self.inner._phases():
-            yield Phase(start * scale, stop * scale, curve.stretch(curve.steps * scale))
+            end = steps if stop == whole else stop * steps / whole
+            yield Phase(start * steps / whole, end, curve.stretch(curve.steps * steps / whole))
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,12 +239,11 @@ class Take(Resized):
         return self.inner._at(xp.clip(t, -math.inf, self.steps), xp)
 
     def _phases(self) -> Iterator[Phase]:
-        whole, steps = self.inner.steps, bound(self.steps)
-        for start, stop, curve in self.inner._phases():
-            if stop >= steps > start:
-                yield Phase(start, steps, curve if stop == steps else curve.take(steps - start))
-            elif stop < steps:
-                yield Phase(start, steps if stop == whole else stop, curve)
+        steps = bound(self.steps)
+        begun = [phase for phase in self.inner._phases() if phase.start < steps]
+        yield from begun[:-1]
+        start, stop, curve = begun[-1]
+        yield Phase(start, steps, curve if stop <= steps else curve.take(steps - start))
 
 
 @dataclass(frozen=True, repr=False)

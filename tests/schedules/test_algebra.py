@@ -176,6 +176,13 @@ def test_a_stretched_curve_has_the_same_values(curve: Schedule, steps: int, shar
     assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-9)
 
 
+def test_stretching_to_its_own_length_moves_no_boundary() -> None:
+    rise, fall = gs.cosine(6.199999999999999, start=0.04), gs.cosine(16.8, end=4e-6)
+    schedule = rise >> fall >> gs.warmup(9.2) >> gs.linear(23.8)
+    same = schedule.stretch(schedule.steps)
+    assert all(same(t) == schedule(t) for t in range(60))
+
+
 @given(finite())
 def test_stretching_to_its_own_length_changes_nothing(schedule: Schedule) -> None:
     assume(schedule.steps == int(schedule.steps))

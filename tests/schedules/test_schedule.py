@@ -124,6 +124,7 @@ PHASES: list[tuple[str, list[tuple[float, float, str]]]] = [
     ("(warmup(5) >> linear(9)) * 2", [(0, 5, "warmup(5) * 2"), (5, 14, "linear(9) * 2")]),
     ("exponential(0.5)", [(0, math.inf, "exponential(0.5)")]),
     ("hold(5) >> constant(2)", [(0, 5, "hold(5)"), (5, math.inf, "constant(2)")]),
+    ("linear(10000).stretch(3).take(4)", [(0, 4, "linear(10000).stretch(3)")]),
     ("cosine(9).repeat(2)", [(0, 9, "cosine(9)"), (9, 18, "cosine(9)")]),
     (
         "cosine(10).repeat(3, decay=0.5, stretch=2)",
