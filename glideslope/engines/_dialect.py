@@ -27,7 +27,7 @@ from ._instructions import (
     take,
     uint16_at,
     unit,
-    use_short_vectors,
+    use_short_loops,
     widen_bfloat16,
     widen_float16,
 )
@@ -138,7 +138,7 @@ __all__ = [
     "store_sums",
     "take",
     "uint16_at",
-    "use_short_vectors",
+    "use_short_loops",
     "where",
     "wide",
     "widen_bfloat16",

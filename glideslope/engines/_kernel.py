@@ -55,7 +55,7 @@ class Kernel:
         results = [name for name in self.line.elements if name != "g"]
         stage = self.line.stages[-1]
         loop = _loop([*self._loads(), *self._call(results), *self._after()])
-        body = [*["use_short_vectors()"] * self._is_light(stage), loop]
+        body = [loop, *["use_short_loops()"] * self._is_light(stage)]
         return self._module(stage, body, "sweep({arguments})", "inline")
 
     def _is_light(self, stage: Stage) -> bool:
