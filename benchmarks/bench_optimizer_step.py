@@ -1,6 +1,6 @@
 """How long an optimizer step takes: against torch's own, and against the floor of the memory.
 
-    python -m benchmarks optimizer_step               every optimizer: some five minutes
+    python -m benchmarks optimizer_step               every optimizer: some ten minutes
     python -m benchmarks.bench_optimizer_step AdamW   only this one
 
 CPU time on one thread, then, for the optimizers that torch has fused, wall time on two. The floor

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from glideslope import optim
 from glideslope.engines import Recipe, _tensor
-from glideslope.engines._lists import ListProgram
+from glideslope.engines._graph import Graph
+from glideslope.engines._lists import ListProgram, Writer
 from glideslope.optim import AdamW, RuleOptimizer, available
 from glideslope.rules import Rule, clip, maximum, mean, minimum, norm, rule, sign, sqrt, where
 
@@ -268,6 +271,90 @@ def test_a_rule_with_other_words_is_called_with_one_tensor_after_the_other() -> 
     Squashed(params).step()
     for p in params:
         torch.testing.assert_close(p.detach(), -0.5 * torch.ones(2).tanh())
+
+
+# Any lines --------------------------------------------------------------------------------------
+
+NAMES = ("p", "g", "a", "b")
+
+
+def expressions(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Words on names and on the scalars c and d."""
+    leaves = st.sampled_from(names)
+    operands = leaves | st.sampled_from(("c", "d"))
+    forms = {
+        "({0} + {1})": 2,
+        "({0} - {1})": 2,
+        "({1} - {0})": 2,
+        "({0} * {1})": 2,
+        "({0} / (absolute({2}) + more))": 3,
+        "({0} + c * {1} * {2})": 3,
+        "({0} + d * ({2} - {0}))": 3,
+        "({0} - {1} / (absolute({2}) + more))": 3,
+        "sqrt(absolute({0}) + high)": 1,
+        "(-sign({0}))": 1,
+        "maximum({0}, {1})": 2,
+        "clip({0}, low, high)": 1,
+        "where({0} > some, {1}, {2})": 3,
+    }
+
+    def extended(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        first = inner.filter(lambda text: any(name in text for name in names))
+        return st.builds(
+            lambda form, x, y, z: form.format(x, y, z),
+            st.sampled_from(sorted(forms)),
+            first,
+            inner | operands,
+            inner,
+        )
+
+    return st.recursive(leaves, extended, max_leaves=4)
+
+
+@st.composite
+def several_lines(draw: st.DrawFn) -> list[str]:
+    """Assignments to arrays, the gradient's name and another name."""
+    names, lines = NAMES, []
+    for _ in range(draw(st.integers(1, 5))):
+        target = draw(st.sampled_from((*NAMES, "between")))
+        lines.append(f"{target} = {draw(expressions(names))}")
+        names = (*NAMES, "between") if "between" in (target, *names) else NAMES
+    return lines
+
+
+WORDS = {
+    "absolute": abs,
+    "sqrt": torch.sqrt,
+    "sign": torch.sign,
+    "where": torch.where,
+    "clip": torch.clip,
+    "maximum": lambda x, y: torch.maximum(*map(torch.as_tensor, (x, y))),
+}
+
+
+@given(several_lines())
+def test_any_lines_leave_what_they_say_in_the_arrays(lines: list[str]) -> None:
+    """The reference runs the lines; the calls overwrite whatever they may."""
+    scalars = {"c": 0.75, "d": -1.25, "low": -0.5, "high": 0.5, "more": 1.5, "some": 0.3}
+    lists = {name: [torch.randn(5, dtype=torch.float64) for _ in range(2)] for name in NAMES}
+    expected: list[dict[str, Any]] = []
+    for row in zip(*lists.values(), strict=True):
+        space = {**WORDS, **scalars, **{n: x.clone() for n, x in zip(NAMES, row, strict=True)}}
+        exec("\n".join(lines), {}, space)
+        expected.append(space)
+    gradient = [each.clone() for each in lists["g"]]
+
+    graph = Graph(NAMES, scalars)
+    for line in lines:
+        graph.add(line)
+    text = "\n".join(Writer(graph, ["p", "a", "b"], ()).lines())
+    exec(text, {"torch": torch, "_real": torch.float64, **lists, **scalars})
+
+    for i, space in enumerate(expected):
+        for name in ("p", "a", "b"):
+            wanted = torch.as_tensor(space[name], dtype=torch.float64).expand(5)
+            torch.testing.assert_close(lists[name][i], wanted, rtol=1e-9, atol=1e-9, msg=text)
+        assert torch.equal(lists["g"][i], gradient[i])
 
 
 # Operations -------------------------------------------------------------------------------------
