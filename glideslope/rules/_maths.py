@@ -70,7 +70,7 @@ def mean(x: Any) -> Any:
 
 
 def norm(x: Any) -> Any:
-    """The Euclidean norm of a whole tensor; no square is too large or too small for it."""
+    """The Euclidean norm of a whole tensor, its squares taken in double precision."""
     return sqrt(total(wide(x) * wide(x)))
 
 
