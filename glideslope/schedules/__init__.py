@@ -15,6 +15,8 @@ from ._curves import Exponential as Exponential
 from ._curves import PowerLaw as PowerLaw
 from ._curves import Rectifier as Rectifier
 from ._curves import Saturation as Saturation
+from ._far import Area as Area
+from ._far import Peak as Peak
 from ._length import Length as Length
 from ._lint import Finding as Finding
 from ._parse import parse as parse
@@ -40,6 +42,7 @@ from ._recipes import inverse_time as inverse_time
 from ._recipes import multistep as multistep
 from ._recipes import natural_exponential as natural_exponential
 from ._recipes import noam as noam
+from ._recipes import noam_clamped as noam_clamped
 from ._recipes import one_cycle as one_cycle
 from ._recipes import range_test as range_test
 from ._recipes import slanted_triangular as slanted_triangular
@@ -49,7 +52,6 @@ from ._recipes import warmup as warmup
 from ._recipes import warmup_cosine as warmup_cosine
 from ._recipes import wsd as wsd
 from ._recipes import wsd_s as wsd_s
-from ._schedule import Peak as Peak
 from ._schedule import Phase as Phase
 from ._schedule import Schedule as Schedule
 from ._tables import Function as Function
@@ -85,6 +87,7 @@ saturation = Saturation
 tanh = Tanh
 
 __all__ = [
+    "Area",
     "Branch",
     "Clip",
     "Constant",
@@ -141,6 +144,7 @@ __all__ = [
     "multistep",
     "natural_exponential",
     "noam",
+    "noam_clamped",
     "one_cycle",
     "parse",
     "piecewise",

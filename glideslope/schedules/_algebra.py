@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, reduce
 from itertools import accumulate, pairwise
 from operator import add, mul
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from glideslope.errors import InvalidValue, require, require_type
 
 from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
+from ._far import knots_of_parts, sampled_pieces, sum_of_parts
 from ._length import Length, Plan
-from ._schedule import Phase, Schedule
+from ._schedule import Phase, Schedule, has_rest
+from ._series import Grid, Number, Total, added
 
 DEPTH = 64
 """Schedules within schedules; a few calls of Python's stack each."""
@@ -30,8 +33,10 @@ class Sequence(Schedule):
     Args:
         parts: the schedules in order; all but the last have an end.
 
+    A part of no steps vanishes; of nothing else, the last one remains.
+
     Raises:
-        InvalidValue: a schedule follows an endless one.
+        InvalidValue: a schedule follows an endless one, or two take the rest of the run.
 
     Example:
         >>> import glideslope as gs
@@ -46,11 +51,15 @@ class Sequence(Schedule):
 
     @classmethod
     def join(cls, parts: tuple[Schedule, ...]) -> Schedule:
-        """The parts in a row."""
-        return cls(parts)
+        """The parts in a row; a single one stays what it is."""
+        parts = with_steps(flatten(cls, parts))
+        return parts[0] if len(parts) == 1 else cls(parts)
 
     def __post_init__(self) -> None:
-        set_parts(self, flatten(self, self.parts))
+        set_parts(self, with_steps(flatten(type(self), self.parts)))
+        rests = [part for part in self.parts if has_rest(part)]
+        if len(rests) > 1:
+            raise InvalidValue(f"`{rests[0]}` and `{rests[1]}` cannot both take the rest of a run")
         for part, following in pairwise(self.parts):
             if part._endless:
                 raise InvalidValue(f"`{following}` can never begin: `{part}` before it is endless")
@@ -67,8 +76,28 @@ class Sequence(Schedule):
     def _at(self, t: Any, xp: Any) -> Any:
         return xp.select(t, self._starts, self.parts)
 
-    def _bind(self, plan: Plan) -> Sequence:
-        return Sequence(tuple(part._bind(plan) for part in self.parts))
+    def _total(self, grid: Grid) -> Total:
+        return sum_of_parts(grid, self._starts, self.parts)
+
+    def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
+        return knots_of_parts(self._starts, self.parts, start, stop, every)
+
+    def _bind(self, plan: Plan) -> Schedule:
+        return Sequence.join(self._bound_parts(plan))
+
+    def _bound_parts(self, plan: Plan) -> tuple[Schedule, ...]:
+        """Every part in steps, also those of none."""
+        middle = next((k for k, part in enumerate(self.parts) if has_rest(part)), None)
+        if middle is None:
+            return tuple(part._bind(plan) for part in self.parts)
+        before = [part._bind(plan) for part in self.parts[:middle]]
+        # Boundaries after the rest are measured from the end of the run, as those before from 0.
+        clock = plan.own_clock()
+        after = [part._bind(clock) for part in reversed(self.parts[middle + 1 :])][::-1]
+        plan.carry = Fraction(0)
+        taken = sum(part.steps for part in (*before, *after))
+        rest = self.parts[middle]._bind(plan.leaving(taken, self))
+        return (*before, rest, *after)
 
     def _phases(self) -> Iterator[Phase]:
         for start, part in zip(self._starts, self.parts, strict=True):
@@ -95,7 +124,7 @@ class Arithmetic(Schedule):
         return cls(parts)
 
     def __post_init__(self) -> None:
-        parts = flatten(self, self.parts)
+        parts = flatten(type(self), self.parts)
         curves = [part for part in parts if not is_number(part)]
         require(len(curves) > 0, "parts", "have a schedule that is not a number", self.parts)
         numbers = [part.value for part in parts if is_number(part)]  # type: ignore[attr-defined]
@@ -111,10 +140,19 @@ class Arithmetic(Schedule):
         return self._fold(part._at(t, xp) for part in self.parts)
 
     @property
+    def _number(self) -> float | None:
+        """The number that a single curve is combined with; None when there are more curves."""
+        last = self.parts[-1]
+        return last.value if len(self.parts) == 2 and is_number(last) else None  # type: ignore[attr-defined]
+
+    def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
+        return None if self._number is None else self.parts[0]._knots(start, stop, every)
+
+    @property
     def _length(self) -> float | Length:
         return longest([part._length for part in self.parts if not is_number(part)])
 
-    def _bind(self, plan: Plan) -> Self:
+    def _bind(self, plan: Plan) -> Schedule:
         plans = [replace(plan) for _ in self.parts]
         parts = [part._bind(own) for part, own in zip(self.parts, plans, strict=True)]
         lengths = [0 if is_number(part) else part._length for part in parts]
@@ -157,6 +195,11 @@ class Product(Arithmetic):
     _sign = "*"
     _operator = mul
 
+    def _total(self, grid: Grid) -> Total:
+        if self._number is None:
+            return sampled_pieces(self, grid)
+        return self.parts[0]._total(grid).times(self._number)
+
 
 @dataclass(frozen=True, repr=False)
 class Sum(Arithmetic):
@@ -175,6 +218,9 @@ class Sum(Arithmetic):
     _sign = "+"
     _operator = add
 
+    def _total(self, grid: Grid) -> Total:
+        return added(part._total(grid) for part in self.parts)
+
     def _number_text(self, number: float) -> str:
         return f" - {value_text(-number)}" if number < 0 else super()._number_text(number)
 
@@ -182,12 +228,17 @@ class Sum(Arithmetic):
 # -- what several of them need -------------------------------------------------------------------
 
 
-def flatten(node: Sequence | Arithmetic, parts: Any) -> tuple[Schedule, ...]:
+def flatten(kind: type[Sequence | Arithmetic], parts: Any) -> tuple[Schedule, ...]:
     """The parts with those of the same kind opened, so that grouping leaves no trace."""
     for part in parts:
         require_type(isinstance(part, Schedule), "parts", "be schedules", part)
-    opened = [part.parts if type(part) is type(node) else (part,) for part in parts]
+    opened = [part.parts if type(part) is kind else (part,) for part in parts]
     return tuple(part for group in opened for part in group)
+
+
+def with_steps(parts: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+    """The parts that take steps; the last one if none does."""
+    return tuple(part for part in parts if part._length != 0) or parts[-1:]
 
 
 def set_parts(node: Sequence | Arithmetic, parts: tuple[Schedule, ...]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from glideslope.errors import InvalidType, InvalidValue
+from glideslope.errors import InvalidType, InvalidValue, shortened
 
 from ._length import Length, number_text
 
@@ -95,14 +95,15 @@ def decode(data: Any, registry: Mapping[str, type]) -> Any:
         return data
     kind = data.get("kind")
     if not isinstance(kind, str) or kind not in registry or kind == "function":
-        raise InvalidValue(f"`kind` must be the name of a schedule, got {kind!r}")
+        raise InvalidValue(f"`kind` must be the name of a schedule, got {shortened(kind)}")
     names = {argument_name(f): f.name for f in fields(registry[kind])}
     unknown = data.keys() - names.keys() - {"kind"}
     if unknown:
         raise InvalidValue(f"`{kind}` has no argument `{min(unknown, key=str)}`")
     arguments = {names[k]: decode(v, registry) for k, v in data.items() if k != "kind"}
+    make = getattr(registry[kind], "join", registry[kind])  # where parts of no steps vanish
     try:
-        return registry[kind](**arguments)
+        return make(**arguments)
     except TypeError as error:
         if isinstance(error, InvalidType):
             raise

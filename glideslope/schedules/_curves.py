@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from glideslope.errors import require
 
 from ._codec import value_text
-from ._length import Length, Steps
+from ._far import held
+from ._length import Length, Steps, bound
 from ._maths import SCALARS
-from ._ramps import set_length, set_period, set_positive, set_values
+from ._ramps import set_period, set_phase, set_positive, set_values
 from ._schedule import Schedule
+from ._series import Grid, Total, added, sum_of_exponentials
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,7 +28,7 @@ class Constant(Schedule):
         steps: length, in steps or with a unit; endless unless given (`hold` gives it first).
 
     Raises:
-        InvalidValue: ``steps`` below 1, or a value that is not finite.
+        InvalidValue: ``steps`` below 1 and not 0, or a value that is not finite.
 
     Example:
         >>> import glideslope as gs
@@ -36,13 +39,14 @@ class Constant(Schedule):
     """
 
     notation = "constant"
+    _is_monotone = True
     value: float = 1.0
     steps: Steps = math.inf  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         set_values(self, "value")
         if self.steps != math.inf:
-            set_length(self, "steps")
+            set_phase(self, "steps")
 
     @property
     def end(self) -> float:
@@ -51,6 +55,9 @@ class Constant(Schedule):
 
     def _at(self, t: Any, xp: Any) -> Any:
         return xp.full(t, self.value)
+
+    def _total(self, grid: Grid) -> Total:
+        return Total(self.value * grid.count)
 
     def __repr__(self) -> str:
         if self.steps == math.inf:
@@ -61,7 +68,9 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Endless(Schedule):
-    """What the endless curves share: no length."""
+    """What the endless curves share: no length, and one direction."""
+
+    _is_monotone = True
 
     @property
     def _length(self) -> float | Length:
@@ -73,11 +82,11 @@ class Exponential(Endless):
     """A constant factor per step, or per ``every`` steps: ``gamma^(t / every)``.
 
     Args:
-        gamma: the factor, above 0.
+        gamma: the factor, at least 0; with 0 the curve is 1 at step 0 and 0 after it.
         every: the number of steps it takes to apply once, in steps or with a unit.
 
     Raises:
-        InvalidValue: ``gamma`` not above 0, ``every`` not above 0.
+        InvalidValue: ``gamma`` below 0, ``every`` not above 0.
 
     Example:
         >>> import glideslope as gs
@@ -92,15 +101,24 @@ class Exponential(Endless):
     every: Steps = 1
 
     def __post_init__(self) -> None:
-        set_positive(self, "gamma")
+        set_values(self, "gamma")
+        require(self.gamma >= 0, "gamma", "be at least 0", self.gamma)
         set_period(self, "every")
 
     def _at(self, t: Any, xp: Any) -> Any:
         t = xp.clip(t, 0, math.inf)
         # Whole powers and the rest apart: the error of a power grows with a rounded exponent.
+        every = xp.number(self.every)
         whole = xp.quotient(t, self.every)
-        rest = xp.clip(t - whole * self.every, 0, self.every)
-        return self.gamma**whole * self.gamma ** (rest / self.every)
+        rest = xp.clip(t - whole * every, 0, every)
+        return xp.power(self.gamma, whole) * xp.power(self.gamma, rest / every)
+
+    def _total(self, grid: Grid) -> Total:
+        early, late = grid.split((0,))
+        if not self.gamma:  # 0^0 is 1
+            return Total(float(early.count + (late.count > 0 and late.first == 0)))
+        turns = late.scaled(1 / Fraction(bound(self.every)))
+        return Total(early.count + sum_of_exponentials(turns, math.log(self.gamma)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,8 +153,8 @@ class PowerLaw(Endless):
         set_positive(self, "power")
 
     def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, math.inf)
-        return (self.timescale / (self.timescale + t)) ** self.power
+        t, timescale = xp.clip(t, 0, math.inf), xp.number(self.timescale)
+        return (timescale / (timescale + t)) ** self.power
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,7 +185,12 @@ class Saturation(Endless):
         set_period(self, "timescale")
 
     def _at(self, t: Any, xp: Any) -> Any:
-        return -xp.expm1(-(xp.clip(t, 0, math.inf) + 1) / self.timescale)
+        return -xp.expm1(-(xp.clip(t, 0, math.inf) + 1) / xp.number(self.timescale))
+
+    def _total(self, grid: Grid) -> Total:
+        early, late = grid.split((0,))
+        missing = sum_of_exponentials(late.moved(-1), -1 / bound(self.timescale))
+        return added((held(self, 0, early.count), Total(late.count - missing)))
 
 
 @dataclass(frozen=True, repr=False)

@@ -216,7 +216,7 @@ def high_end(run: Run) -> Iterator[Finding]:
 def long_run(run: Run) -> Iterator[Finding]:
     over, last = min(run.length, faded(run)), float(run.values[-1])
     holds_zero = over == run.length and abs(last) <= GONE * run.scale
-    if over >= (0.99 if holds_zero else 0.5) * run.steps or last > 0.5 * run.scale:
+    if not over or over >= (0.99 if holds_zero else 0.5) * run.steps or last > 0.5 * run.scale:
         return
     what = "over" if over == run.length else "as good as 0"
     where = f"{what} at step {over:.15g} of {run.steps}"

@@ -25,13 +25,29 @@ class Scalars:
     log = staticmethod(math.log)
     log1p = staticmethod(math.log1p)
     sqrt = staticmethod(math.sqrt)
+    tiny = 1e-300
+    """Keeps logarithms finite where another branch gives the value."""
+
+    @staticmethod
+    def number(value: float) -> float:
+        """A constant of the formula, which may be an integer of any size."""
+        return value
+
+    @staticmethod
+    def power(base: float, exponent: float) -> Any:
+        return base**exponent
+
+    @staticmethod
+    def scaled(t: float, whole: float, steps: float) -> Any:
+        """``t * whole / steps``, rounded once."""
+        return scaled(t * 1.0, whole * 1.0, steps * 1.0)
 
     @staticmethod
     def quotient(t: float, n: float) -> float:
         """How many whole ``n`` are in ``t``, exactly for integers of any size."""
         if isinstance(t, int) and isinstance(n, int):
             return t // n
-        return t if math.isinf(t) else math.floor(t / n)
+        return math.floor(t / n) if math.isfinite(t) else t
 
     @staticmethod
     def where(condition: bool, a: float, b: float) -> float:
@@ -54,6 +70,11 @@ class Scalars:
     def take(table: Sequence[float], index: int) -> float:
         return table[index]
 
+    @staticmethod
+    def each(one: Any, whole: Any, t: float) -> Any:
+        """A function of a number: ``one`` takes a number, ``whole`` takes an array."""
+        return one(t)
+
     def select(self, t: float, starts: Sequence[float], parts: Sequence[Any]) -> Any:
         """The value of the part that answers for ``t``, on its own clock."""
         k = max(bisect_right(starts, t) - 1, 0)
@@ -72,20 +93,41 @@ class Arrays:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._library, name)
 
+    @property
+    def tiny(self) -> float:
+        return float(self._library.finfo(self._like.dtype).tiny)
+
+    @property
+    def _is_double(self) -> bool:
+        return str(self._like.dtype).endswith("float64")
+
+    def number(self, value: float) -> float:
+        return float(value)  # an int must fit 32 bits in JAX and 64 in torch
+
+    def power(self, base: float, exponent: Any) -> Any:
+        if self._is_double or not 0.5 < base < 2:
+            return base**exponent
+        # A base next to one, such as 0.99999999, would be rounded to it.
+        return self.exp(math.log(base) * exponent)
+
+    def scaled(self, t: Any, whole: float, steps: Any) -> Any:
+        if self._is_double:
+            return scaled(t, float(whole), steps * 1.0)
+        return t * float(whole) / (steps * 1.0)
+
     def full(self, t: Any, value: float) -> Any:
         return self._library.full_like(t, value)
 
     def clip(self, x: Any, lo: float, hi: float) -> Any:
-        # As floats: an int must fit 32 bits in JAX and 64 in torch.
         return self._library.clip(x, float(lo), float(hi))
 
     def quotient(self, t: Any, n: float) -> Any:
-        k = self.floor(t / float(n))
-        if self._library.__name__ != "jax.numpy":
-            return k
-        # XLA multiplies by a rounded 1/n instead, which leaves k off by one at some multiples of n.
-        rest = t - k * float(n)
-        return self.where(rest >= n, k + 1, self.where(rest < 0, k - 1, k))
+        divisor: Any = float(n)
+        if self._library.__name__ == "jax.numpy":
+            # XLA would multiply by a rounded 1/n, which leaves the quotient off by one at some
+            # multiples of n, if it saw that the divisor is a constant.
+            divisor = self.where(t == t, divisor, t)
+        return self.floor(t / divisor)
 
     def count(self, edges: Sequence[float], t: Any) -> Any:
         values = t.contiguous() if self._library.__name__ == "torch" else t
@@ -93,6 +135,11 @@ class Arrays:
 
     def take(self, table: Sequence[float], index: Any) -> Any:
         return self._table(table)[index]
+
+    def each(self, one: Any, whole: Any, t: Any) -> Any:
+        if self._library.__name__ != "numpy":
+            return whole(t)
+        return self.asarray([one(step) for step in t.flat]).reshape(t.shape)
 
     def select(self, t: Any, starts: Sequence[float], parts: Sequence[Any]) -> Any:
         low, high = self._reach(t, starts)
@@ -130,6 +177,31 @@ def as_floats(t: Any, library: Any) -> Any:
     if library.__name__ == "torch" and not t.is_floating_point():
         return t.to(library.float32 if t.device.type == "mps" else library.float64)
     return t * 1.0
+
+
+def scaled(t: Any, whole: Any, steps: Any) -> Any:
+    """``t * whole / steps`` of doubles as if rounded once: a boundary must be met from its side.
+
+    The rounding error of the product, and then the remainder of the division, to full precision.
+    """
+    product = t * whole
+    quotient = product / steps
+    back = quotient * steps
+    error = product_error(t, whole, product) - product_error(quotient, steps, back)
+    return quotient + ((product - back) + error) / steps
+
+
+def product_error(a: Any, b: Any, product: Any) -> Any:
+    """``a * b - product`` exactly, by Dekker's product of halves (doi:10.1007/BF01397083)."""
+    (a1, a2), (b1, b2) = halves(a), halves(b)
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def halves(a: Any) -> tuple[Any, Any]:
+    """The upper and the lower 26 bits of a double."""
+    shifted = 134217729.0 * a
+    upper = shifted - (shifted - a)
+    return upper, a - upper
 
 
 def power(base: float, k: int) -> float:

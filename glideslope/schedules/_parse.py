@@ -4,12 +4,15 @@
 
     schedule  =  sum { ">>" sum }
     sum       =  product { ("+" | "-") product }
-    product   =  unary { "*" unary }
-    unary     =  "-" unary | atom { "." name arguments }
-    atom      =  number | name arguments | "(" schedule ")"
+    product   =  unary { ("*" | "/") unary }
+    unary     =  ("-" | "+") unary | atom { "." name arguments }
+    atom      =  number | [ ("gs" | "glideslope") "." ] name arguments | "(" schedule ")"
     arguments =  "(" [ argument { "," argument } ] ")"
-    argument  =  [ name "=" ] ( schedule | string | list | tuple | "True" | "False" | "None" )
-    number    =  digits [ unit ]          units: ep, tok, %
+    argument  =  [ name "=" ] ( schedule | string | list | tuple | word )
+    word      =  "True" | "False" | "None" | "rest"
+    number    =  digits [ unit ]          units: ep, tok, %; digits may be grouped, 10_000
+
+A comment runs from ``#`` to the end of its line.
 """
 
 from __future__ import annotations
@@ -18,27 +21,32 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, reduce
-from inspect import isfunction
-from operator import add, mul, neg, sub
+from functools import cache
+from inspect import Signature, isfunction, ismethod, signature
+from operator import add, mul, neg, pos, sub
 from typing import Any, NamedTuple, NoReturn
 
-from glideslope.errors import GlideslopeError, ParseError, require_type
+from glideslope.errors import GlideslopeError, ParseError, require, require_type
 
 from . import _recipes
 from ._curves import Constant
-from ._length import NUMBER, Length, as_steps
+from ._foreign import FOREIGN, general_form, translated
+from ._length import LENGTH, NUMBER, REST, UNITS, Length
 from ._schedule import Schedule, combine
 
+SPACE = re.compile(r"(?:\s+|#[^\n]*)*")
 TOKEN = re.compile(
-    rf"\s*(?:(?P<length>{NUMBER}(?:ep|tok|%)(?!\w))"
+    rf"(?:(?P<length>{NUMBER}(?:ep|tok|%)(?!\w))"
     rf"|(?P<number>{NUMBER}(?!\w))"
+    rf"|{NUMBER}(?P<unit>\w+)"
     r"|(?P<name>[a-z_]\w*)"
     r"""|(?P<string>"[^"\\]*"|'[^'\\]*')"""
-    r"|(?P<sign>>>|[-+*().,=\[\]]))",
+    r"|(?P<sign>>>|[-+*/().,=\[\]]))",
     re.IGNORECASE,
 )
-WORDS = {"True": True, "False": False, "None": None}
+WORDS = {"True": True, "False": False, "None": None, "rest": REST}
+PREFIXES = ("gs", "glideslope")
+"""What a name may have before it, as in Python."""
 Operator = Callable[[Any, Any], Any]
 DEPTH = 40
 """Parentheses within parentheses; far below what Python's own stack allows."""
@@ -82,16 +90,28 @@ def parse(text: str) -> Schedule:
 
 def tokenize(text: str) -> list[Token]:
     """The tokens of ``text``, closed by one of kind "end"."""
-    tokens, position, stop = [], 0, len(text.rstrip())
-    while position < stop:
+    tokens, stop, position = [], 0, after_space(text, 0)
+    while position < len(text):
         match = TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            start = position + len(text[position:]) - len(text[position:].lstrip())
-            raise ParseError(f"unexpected character {text[start]!r}", text, start)
+            raise ParseError(f"unexpected character {text[position]!r}", text, position)
         kind = match.lastgroup
-        tokens.append(Token(kind, match[kind], match.start(kind)))
-        position = match.end()
+        if kind == "unit":
+            known = ", ".join(UNITS)
+            raise ParseError(
+                f"unknown unit `{match[kind]:.40}`, the units are {known}", text, position
+            )
+        tokens.append(Token(kind, match[kind], position))
+        stop = match.end()
+        position = after_space(text, stop)
     return [*tokens, Token("end", "the end", stop)]
+
+
+def after_space(text: str, position: int) -> int:
+    """Where the spaces and comments that begin at ``position`` end."""
+    space = SPACE.match(text, position)
+    assert space is not None  # it matches nothing, too
+    return space.end()
 
 
 @dataclass
@@ -122,7 +142,7 @@ class Parser:
         return self.chain("sum", {"+": add, "-": sub}, self.product)
 
     def product(self) -> Any:
-        return self.chain("product", {"*": mul}, self.unary)
+        return self.chain("product", {"*": mul, "/": divide}, self.unary)
 
     def chain(self, operation: str, operators: Mapping[str, Operator], part: Any) -> Any:
         """Parts with ``operators`` between them, joined all at once: there may be thousands."""
@@ -131,22 +151,20 @@ class Parser:
             operator = self.take()
             left = self.refuse_plain(values[-1], operator)
             right = self.refuse_plain(part(), operator)
-            self.attempt(operator, operators[operator.text], left, right)  # two that do not go
-            values.append(self.negative(operator, right) if operator.text == "-" else right)
-        if len(values) == 1:
-            return values[0]
-        if not any(isinstance(value, Schedule) for value in values):
-            return reduce(operators["*" if operation == "product" else "+"], values)
-        return self.attempt(operator, combine, operation, values)
+            both = self.attempt(operator, operators[operator.text], left, right)
+            if len(values) == 1 and not isinstance(both, Schedule):
+                values = [both]  # numbers alone, as Python joins them
+            else:
+                values.append(self.attempt(operator, INVERSES.get(operator.text, pos), right))
+        return values[0] if len(values) == 1 else self.attempt(operator, combine, operation, values)
 
     def unary(self) -> Any:
-        if not self.skip("-"):
-            return self.atom()
-        minus = self.tokens[self.place - 1]
-        return self.negative(minus, self.nested(self.unary))
-
-    def negative(self, minus: Token, value: Any) -> Any:
-        return self.attempt(minus, neg, self.refuse_plain(value, minus))
+        sign = self.next
+        if self.skip("-"):
+            return self.attempt(sign, neg, self.refuse_plain(self.nested(self.unary), sign))
+        if self.skip("+"):
+            return self.refuse_plain(self.nested(self.unary), sign)
+        return self.atom()
 
     def atom(self) -> Any:
         value = self.primary()
@@ -156,8 +174,7 @@ class Parser:
                 self.unknown(method, METHODS)
             if not isinstance(value, Schedule):
                 self.fail(f"`.{method.text}` needs a schedule before it", method)
-            positional, named = self.nested(self.arguments)
-            value = self.attempt(method, getattr(value, method.text), *positional, **named)
+            value = self.called(method, getattr(value, method.text))
         return value
 
     def primary(self) -> Any:
@@ -165,7 +182,7 @@ class Parser:
         if token.kind == "number":
             return float(token.text)
         if token.kind == "length":
-            return self.attempt(token, as_length, token.text)
+            return self.attempt(token, length_of, token.text)
         if token.kind == "string":
             return token.text[1:-1]
         if token.kind == "name":
@@ -175,13 +192,29 @@ class Parser:
         missing = token.kind == "end"
         return self.fail("something is missing" if missing else f"unexpected `{token.text}`", token)
 
-    def call(self, name: Token) -> Schedule:
+    def call(self, name: Token) -> Any:
+        """A curve or a recipe by its name, which may have the package's before it."""
+        if name.text in PREFIXES and self.skip("."):
+            name = self.take("name")
         table = vocabulary()
         if name.text not in table:
             self.unknown(name, table)
+        return self.called(name, table[name.text])
+
+    def called(self, name: Token, build: Callable[..., Schedule]) -> Any:
+        """What ``build`` makes of the arguments that follow."""
+        known = signature(build) if ismethod(build) else known_signature(build)
+        own = f"its arguments are {', '.join(known.parameters)}"
         positional, named = self.nested(self.arguments)
-        schedule: Schedule = self.attempt(name, table[name.text], *positional, **named)
-        return schedule
+        for keyword, (token, _) in named.items():
+            if keyword not in known.parameters:
+                self.fail(f"`{name.text}` has no argument `{keyword}`: {own}", token)
+        values = {keyword: value for keyword, (_, value) in named.items()}
+        try:
+            known.bind(*positional, **values)
+        except TypeError as error:
+            self.fail(f"`{name.text}`: {error}; {own}", name)
+        return self.attempt(name, build, *positional, **values)
 
     def group(self, opening: Token) -> Any:
         """A schedule in parentheses, a tuple, or a list."""
@@ -194,10 +227,10 @@ class Parser:
             return values
         return values[0] if len(values) == 1 and not comma else tuple(values)
 
-    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of a call, by position and by name."""
+    def arguments(self) -> tuple[list[Any], dict[str, tuple[Token, Any]]]:
+        """The arguments of a call, by position and by name; these with their place."""
         positional: list[Any] = []
-        named: dict[str, Any] = {}
+        named: dict[str, tuple[Token, Any]] = {}
         self.take("sign", "(")
         while not self.skip(")"):
             first = self.next
@@ -205,7 +238,7 @@ class Parser:
                 self.place += 2
                 if first.text in named:
                     self.fail(f"`{first.text}` is given twice", first)
-                named[first.text] = self.sequence()
+                named[first.text] = first, self.sequence()
             elif named:
                 self.fail("an argument without a name follows a named one", first)
             else:
@@ -268,9 +301,21 @@ class Parser:
         return value
 
     def unknown(self, name: Token, known: Iterable[str]) -> NoReturn:
+        if name.text in FOREIGN:
+            self.fail(f"unknown name `{name.text}`, here: {self.translation(name)}", name)
         close = get_close_matches(name.text, list(known), n=1)
         hint = f", did you mean `{close[0]}`?" if close else ""
         self.fail(f"unknown name `{name.text}`{hint}", name)
+
+    def translation(self, name: Token) -> str:
+        """A call of another library as it is written here, with its arguments if they are plain."""
+        try:
+            positional, named = self.nested(self.arguments)
+            values = {keyword: value for keyword, (_, value) in named.items()}
+            text = translated(name.text, *positional, **values)
+            return min(text, repr(parse(text)), key=len)  # without defaults, but recipes as such
+        except (GlideslopeError, TypeError):
+            return general_form(name.text)
 
     def fail(self, problem: str, token: Token) -> NoReturn:
         raise ParseError(problem, self.text, token.position) from None
@@ -285,11 +330,33 @@ def follow(first: Any, second: Any) -> Schedule:
     return joined
 
 
-def as_length(text: str) -> Length:
+def divide(number: Any, divisor: Any) -> Any:
+    """``number / divisor``, either of which may be a schedule until it is refused."""
+    plain = not isinstance(number, Schedule) and not isinstance(divisor, Schedule)
+    require(not plain or divisor != 0, "/", "divide by a number other than 0", divisor)
+    return number / divisor
+
+
+def reciprocal(number: float) -> float:
+    """What a schedule is multiplied by to be divided by ``number``."""
+    return 1 / number
+
+
+INVERSES: Mapping[str, Callable[[Any], Any]] = {"-": neg, "/": reciprocal}
+"""The operators that `combine` does not know, as what they do to their right side."""
+
+
+def length_of(text: str) -> Length:
     """A token such as ``10ep`` as a length."""
-    value = as_steps("length", text)
-    assert isinstance(value, Length)
-    return value
+    match = LENGTH.fullmatch(text)
+    assert match is not None
+    return Length(float(match["number"]), match["unit"].lower())
+
+
+@cache
+def known_signature(build: Callable[..., Schedule]) -> Signature:
+    """The arguments of a curve or recipe; worked out once, for a text may have thousands."""
+    return signature(build)
 
 
 @cache

@@ -9,8 +9,8 @@ from typing import Any, Self
 from glideslope.errors import require
 
 from ._curves import Endless
-from ._length import Length, Plan, Steps, as_length, bound
-from ._ramps import set_length, set_positive, set_values
+from ._length import REST, Length, Plan, Steps, as_phase, bound
+from ._ramps import set_length, set_phase, set_positive, set_values
 from ._schedule import Schedule
 
 
@@ -21,7 +21,7 @@ class Finite(Schedule):
     steps: Steps = field()  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        set_length(self, "steps")
+        set_phase(self, "steps")
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +32,9 @@ class Bounded(Finite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        set_length(self, "upper_bound")
+        set_phase(self, "upper_bound")
+        same = self.upper_bound == self.steps
+        require(same or self.upper_bound != REST, "upper_bound", "be a number of steps", "rest")
         if not isinstance(self.steps, Length) and not isinstance(self.upper_bound, Length):
             steps, limit = bound(self.steps), bound(self.upper_bound)
             require(limit >= steps, "upper_bound", f"be at least the {steps} steps", limit)
@@ -40,8 +42,8 @@ class Bounded(Finite):
     def _bind(self, plan: Plan) -> Self:
         # The same length stays the same, though one is rounded in its place and one on its own.
         same = self.upper_bound == self.steps
-        steps = plan.resolve(as_length("steps", self.steps))
-        limit = plan.position(as_length("upper_bound", self.upper_bound))
+        steps = plan.resolve(as_phase("steps", self.steps))
+        limit = plan.position(as_phase("upper_bound", self.upper_bound))
         return replace(self, steps=steps, upper_bound=steps if same else limit)
 
 
@@ -57,7 +59,7 @@ class Tanh(Finite):
         upper: argument at the end.
 
     Raises:
-        InvalidValue: ``steps`` below 1.
+        InvalidValue: ``steps`` below 1 and not 0.
 
     Example:
         >>> import glideslope as gs
@@ -68,6 +70,7 @@ class Tanh(Finite):
     """
 
     notation = "tanh"
+    _is_monotone = True
     lower: float = -7.0
     upper: float = 3.0
 
@@ -78,8 +81,10 @@ class Tanh(Finite):
             require(abs(getattr(self, name)) <= 300, name, "be at most 300", getattr(self, name))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, self.steps)
-        argument = (self.lower * (self.steps - t) + self.upper * t) / self.steps
+        if not self.steps:
+            return xp.full(t, 1 / (1 + math.exp(2 * self.upper)))
+        t, steps = xp.clip(t, 0, self.steps), xp.number(self.steps)
+        argument = (self.lower * (steps - t) + self.upper * t) / steps
         # (1 - tanh a) / 2 = 1 / (1 + e^(2a)), which does not cancel.
         return 1 / (1 + xp.exp(2 * argument))
 
@@ -95,7 +100,7 @@ class Hyperbolic(Bounded):
         upper_bound: the bound U, at least N; with ``U = N`` the curve reaches 0.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``upper_bound`` below ``steps``.
+        InvalidValue: ``steps`` below 1 and not 0, ``upper_bound`` below ``steps``.
 
     Example:
         >>> import glideslope as gs
@@ -108,7 +113,9 @@ class Hyperbolic(Bounded):
     notation = "hyperbolic"
 
     def _at(self, t: Any, xp: Any) -> Any:
-        n, u = bound(self.steps), bound(self.upper_bound)
+        n, u = (xp.number(bound(steps)) for steps in (self.steps, self.upper_bound))
+        if not u:
+            return xp.full(t, 0.0)
         f0, f = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
         # 1 - f(0), which would cancel when U is close to N.
         return ((u - n) / u) ** 2 / (1 + f0) + f
@@ -124,7 +131,8 @@ class ExpHyperbolic(Bounded):
         floor: the infimum, between 0 and 1.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``upper_bound`` below ``steps``, ``floor`` not in (0, 1).
+        InvalidValue: ``steps`` below 1 and not 0, ``upper_bound`` below ``steps``, or ``floor`` not
+            in (0, 1).
 
     Example:
         >>> import glideslope as gs
@@ -143,14 +151,16 @@ class ExpHyperbolic(Bounded):
         require(self.floor < 1, "floor", "be less than 1", self.floor)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        start = hyperbola(0, self.steps, self.upper_bound, math)
-        now = hyperbola(xp.clip(t, 0, self.steps), self.steps, self.upper_bound, xp)
+        n, u = (xp.number(bound(steps)) for steps in (self.steps, self.upper_bound))
+        if not u:
+            return xp.full(t, self.floor)
+        start, now = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
         return self.floor ** (start - now)
 
 
 def hyperbola(t: Any, n: Any, u: Any, xp: Any) -> Any:
-    """``√((n - t)/u · (2 - (n + t)/u))``."""
-    return xp.sqrt((n - t) * (2 * u - n - t)) / u
+    """``√((n - t)/u · (2 - (n + t)/u))``, its second factor from what remains to u, exactly."""
+    return xp.sqrt((n - t) * ((u - n) + (u - t))) / u
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,6 +187,7 @@ class GrowingPolynomial(Endless):
     """
 
     notation = "growing_polynomial"
+    _is_monotone = False
     period: Steps
     power: float = 1.0
 
@@ -185,8 +196,8 @@ class GrowingPolynomial(Endless):
         set_positive(self, "power")
 
     def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, 1e15)
+        t, period = xp.clip(t, 0, 1e15), xp.number(self.period)
         done = xp.quotient(t, self.period)
-        begun = xp.where(t > done * self.period, done + 1, done)
-        whole = self.period * xp.clip(begun, 1, 1e15)
+        begun = xp.where(t > done * period, done + 1, done)
+        whole = period * xp.clip(begun, 1, 1e15)
         return ((whole - t) / whole) ** self.power

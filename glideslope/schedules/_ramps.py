@@ -10,45 +10,54 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from glideslope.errors import require, require_type
 
 from ._codec import call_text, value_text
-from ._length import Length, Steps, as_length, as_steps, as_value, bound
+from ._far import held, sampled
+from ._length import Length, Steps, as_length, as_phase, as_steps, as_value, bound
 from ._schedule import Schedule
+from ._series import Grid, Total, added, sum_of_cosines, sum_of_exponentials, sum_of_powers
 
+POWER = 8
+"""Up to this whole power a sum of powers is worked out."""
 TINY = 1e-300
-"""Keeps logarithms finite where another branch gives the value."""
+"""The ends of a geometric ramp are no further apart than this."""
 
 
 @dataclass(frozen=True, repr=False)
 class Ramp(Schedule):
     """What the shapes share: a length, two ends, and how far along ``t`` is."""
 
+    _is_monotone = True
     steps: Steps = field()  # type: ignore[assignment]
     start: float = 1.0
     end: float = 0.0
     include_end: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        set_length(self, "steps")
+        set_phase(self, "steps")
         set_values(self, "start", "end")
         set_flag(self, "include_end")
-        if self.include_end and not isinstance(self.steps, Length):
-            require(bound(self.steps) > 1, "steps", "be more than 1 with include_end", self.steps)
 
     @cached_property
     def _span(self) -> float:
-        return float(bound(self.steps) - self.include_end)
+        """The steps from ``start`` to ``end``; none if the end is all there is."""
+        return max(float(bound(self.steps) - self.include_end), 0.0)
 
     def _at(self, t: Any, xp: Any) -> Any:
         span = self._span
+        if not span:
+            return xp.full(t, self.end)
         t = xp.clip(t, 0, span)
         return self._between(t / span, (span - t) / span, xp)
 
     def _over(self, steps: Any, t: Any, xp: Any) -> Any:
+        if not self._span:
+            return xp.full(t, self.end)
         # The shares of the longer way, for what remains would cancel on the shorter one.
         span = steps * self._span / float(bound(self.steps))
         t = xp.where(t < span, t, span)
@@ -61,10 +70,32 @@ class Ramp(Schedule):
     def _blend(self, down: Any, up: Any) -> Any:
         return self.start * down + self.end * up
 
+    def _total(self, grid: Grid) -> Total:
+        if not self._span:
+            return held(self, 0, grid.count)
+        early, inside, late = grid.split((0, self._span))
+        total = self._sum(inside.scaled(1 / Fraction(self._span)))
+        within = sampled(self, inside) if total is None else Total(total)
+        return added((held(self, 0, early.count), within, held(self, self._span, late.count)))
+
+    def _sum(self, shares: Grid) -> float | None:
+        """The sum of the values at these shares of the way done, where it has a closed form."""
+        return None
+
+    def _blended(self, down: float | Fraction, count: int) -> float:
+        """The sum of so many values when the weights of ``start`` add up to ``down``."""
+        down = Fraction(down)
+        return float(Fraction(self.start) * down + Fraction(self.end) * (count - down))
+
 
 def set_length(schedule: Schedule, name: str, least: float = 1) -> None:
     """Read the field ``name`` as a length of at least ``least`` steps, in place."""
     object.__setattr__(schedule, name, as_length(name, getattr(schedule, name), least))
+
+
+def set_phase(schedule: Schedule, name: str) -> None:
+    """Read the field ``name`` as the length of a phase, in place."""
+    object.__setattr__(schedule, name, as_phase(name, getattr(schedule, name)))
 
 
 def set_period(schedule: Schedule, name: str) -> None:
@@ -98,7 +129,7 @@ def power_weights(down: Any, up: Any, power: float, xp: Any) -> tuple[Any, Any]:
     if power == 1:
         return down, up
     near = xp.log1p(-xp.clip(up, 0, 0.5))
-    far = xp.log(xp.clip(down, TINY, 1))
+    far = xp.log(xp.clip(down, xp.tiny, 1))
     return down**power, -xp.expm1(power * xp.where(up < 0.5, near, far))
 
 
@@ -107,13 +138,14 @@ class Linear(Ramp):
     """A straight line: ``start · r + end · x`` with ``x = t / steps``, ``r = 1 - x``.
 
     Args:
-        steps: length, in steps or with a unit (``"10ep"``, ``"2e9tok"``, ``"5%"``).
+        steps: length, in steps or with a unit (``"10ep"``, ``"2e9tok"``, ``"5%"``) or ``"rest"``;
+            of no steps it is its end.
         start: value at step 0.
         end: value at ``t = steps``, held afterwards.
         include_end: reach ``end`` on the last step, ``t = steps - 1``, instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, or a value that is not finite.
+        InvalidValue: ``steps`` below 1 and not 0, or a value that is not finite.
 
     Example:
         >>> import glideslope as gs
@@ -129,6 +161,9 @@ class Linear(Ramp):
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         return self._blend(r, x)
+
+    def _sum(self, shares: Grid) -> float:
+        return self._blended(shares.count - sum_of_powers(shares, 1), shares.count)
 
     def __repr__(self) -> str:
         if self.end != 1.0 or self.start == 1.0 or self.include_end:
@@ -152,7 +187,7 @@ class Cosine(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``power`` or ``k_decay`` not above 0.
+        InvalidValue: ``steps`` below 1 and not 0, ``power`` or ``k_decay`` not above 0.
 
     Example:
         >>> import glideslope as gs
@@ -178,6 +213,11 @@ class Cosine(Ramp):
         up = 1 - down if falls else xp.sin(0.5 * math.pi * x) ** 2
         return self._blend(*power_weights(down, up, self.power, xp))
 
+    def _sum(self, shares: Grid) -> float | None:
+        if self.power != 1 or self.k_decay != 1:
+            return None
+        return self._blended((shares.count + sum_of_cosines(shares)) / 2, shares.count)
+
 
 @dataclass(frozen=True, repr=False)
 class Polynomial(Ramp):
@@ -196,7 +236,7 @@ class Polynomial(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``power`` or ``k_decay`` not above 0.
+        InvalidValue: ``steps`` below 1 and not 0, ``power`` or ``k_decay`` not above 0.
 
     Example:
         >>> import glideslope as gs
@@ -224,6 +264,15 @@ class Polynomial(Ramp):
             down, up = power_weights(r, x, self.power, xp)
         return self._blend(down, up)
 
+    def _sum(self, shares: Grid) -> float | None:
+        if not self.power.is_integer() or self.power > POWER or self.k_decay != 1:
+            return None
+        if self.mirrored:
+            down = shares.count - sum_of_powers(shares, int(self.power))
+        else:
+            down = sum_of_powers(shares.reversed(1), int(self.power))
+        return self._blended(down, shares.count)
+
 
 @dataclass(frozen=True, repr=False)
 class Geometric(Ramp):
@@ -236,7 +285,8 @@ class Geometric(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not above 0 or 300 decades apart.
+        InvalidValue: ``steps`` below 1 and not 0, ``start`` or ``end`` not above 0, or 300 decades
+            apart.
 
     Example:
         >>> import glideslope as gs
@@ -261,6 +311,9 @@ class Geometric(Ramp):
         from_end = self.end * (self.start / self.end) ** xp.clip(r, 0, 0.5)
         return xp.where(x < 0.5, from_start, from_end)
 
+    def _sum(self, shares: Grid) -> float:
+        return self.start * sum_of_exponentials(shares, math.log(self.end / self.start))
+
 
 @dataclass(frozen=True, repr=False)
 class HalfLife(Ramp):
@@ -276,7 +329,7 @@ class HalfLife(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``start`` or ``end`` not between 0 and 1.
+        InvalidValue: ``steps`` below 1 and not 0, ``start`` or ``end`` not between 0 and 1.
 
     Example:
         >>> import glideslope as gs
@@ -315,7 +368,7 @@ class Relaxation(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1, ``ratio`` not between 0 and 1.
+        InvalidValue: ``steps`` below 1 and not 0, ``ratio`` not between 0 and 1.
 
     Example:
         >>> import glideslope as gs
@@ -340,6 +393,10 @@ class Relaxation(Ramp):
         down = xp.where(up < 0.5, 1 - up, self.ratio * xp.expm1(-rate * r) / whole)
         return self._blend(down, up)
 
+    def _sum(self, shares: Grid) -> float:
+        powers = sum_of_exponentials(shares, math.log(self.ratio))
+        return self._blended((powers - shares.count * self.ratio) / (1 - self.ratio), shares.count)
+
 
 @dataclass(frozen=True, repr=False)
 class Logarithmic(Ramp):
@@ -354,7 +411,7 @@ class Logarithmic(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1.
+        InvalidValue: ``steps`` below 1 and not 0.
 
     Example:
         >>> import glideslope as gs
@@ -383,7 +440,7 @@ class Rex(Ramp):
         include_end: reach ``end`` on the last step instead.
 
     Raises:
-        InvalidValue: ``steps`` below 1.
+        InvalidValue: ``steps`` below 1 and not 0.
 
     Example:
         >>> import glideslope as gs

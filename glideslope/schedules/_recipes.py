@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from glideslope.errors import InvalidType, require, require_type
 
 from ._curves import Constant, Exponential, PowerLaw
-from ._length import Length, Steps, as_length, as_steps, as_value, whole
+from ._length import Length, Steps, as_length, as_phase, as_steps, as_value, whole
 from ._maths import power
 from ._ramps import Cosine, Geometric, Linear, Logarithmic, Polynomial, Relaxation, Rex
 from ._schedule import Schedule
-from ._tables import Piecewise, ascending
+from ._tables import Piecewise
 
 
 class Shape(Protocol):
@@ -57,9 +57,16 @@ def _number(name: str, steps: Steps) -> float:
     return value
 
 
+def _run(name: str, steps: Steps, least: int) -> int | float | Length:
+    """The length of what is a run by itself, so that no steps would be a mistake."""
+    length = as_phase(name, steps)
+    require(isinstance(length, Length) or length >= least, name, f"be at least {least}", length)
+    return length
+
+
 def _lengths(**steps: Steps) -> list[int | float | Length]:
-    """The lengths among a recipe's arguments, refused by the names they have there."""
-    return [as_length(name, value) for name, value in steps.items()]
+    """The lengths of a recipe's phases, refused by the names they have there."""
+    return [as_phase(name, value) for name, value in steps.items()]
 
 
 def warmup(steps: Steps, shape: str = "linear", start: float = 0.0) -> Schedule:
@@ -120,7 +127,9 @@ def step(every: Steps, gamma: float = 0.1) -> Schedule:
 
 
 def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
-    """A factor ``gamma`` at each of the ``milestones`` (steps, ascending, with or without units).
+    """A factor ``gamma`` at each of the ``milestones``, steps in any order, with or without units.
+
+    A milestone given twice counts twice; those of different units are taken in the order given.
 
     Example:
         >>> import glideslope as gs
@@ -131,10 +140,21 @@ def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
     """
     gamma, rule = as_value("gamma", gamma), "be a list of steps"
     require_type(isinstance(milestones, Iterable), "milestones", rule, milestones)
-    steps = [as_steps("milestones", at) for at in milestones]
-    ascend = len(steps) > 0 and ascending([0, *steps])
-    require(ascend, "milestones", "ascend from above 0", milestones)
-    return Piecewise([(0, 1.0), *((at, power(gamma, k + 1)) for k, at in enumerate(steps))])
+    steps = _in_order([as_steps("milestones", at) for at in milestones])
+    first = min((at for at in steps if not isinstance(at, Length)), default=0)
+    require(first >= 0, "milestones", "be at least 0", first)
+    points = {0: 1.0} | {at: power(gamma, k + 1) for k, at in enumerate(steps)}
+    return Piecewise(points) if len(points) > 1 else Constant(points[0])
+
+
+def _in_order(steps: list[int | float | Length]) -> list[int | float | Length]:
+    """The steps ascending, if all have the same unit."""
+    units = {at.unit if isinstance(at, Length) else "" for at in steps}
+    return sorted(steps, key=_amount) if len(units) < 2 else steps
+
+
+def _amount(steps: int | float | Length) -> float:
+    return steps.value if isinstance(steps, Length) else steps
 
 
 def natural_exponential(rate: float) -> Schedule:
@@ -182,8 +202,11 @@ def inverse_sqrt(warmup_steps: Steps) -> Schedule:
     return warmup(steps) >> PowerLaw(steps)
 
 
-def noam(model_size: int, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
+def noam(model_size: float, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
     """The transformer schedule: ``factor · d^-½ · min(t^-½, t · w^-1.5)``, an absolute rate.
+
+    t counts from 0, where the value is 0: the first update changes nothing. `noam_clamped` begins
+    with the value of step 1 instead.
 
     Example:
         >>> import glideslope as gs
@@ -195,6 +218,27 @@ def noam(model_size: int, warmup_steps: Steps, factor: float = 1.0) -> Schedule:
     size, steps = as_value("model_size", model_size), _number("warmup_steps", warmup_steps)
     require(size > 0, "model_size", "be more than 0", model_size)
     return inverse_sqrt(steps) * (as_value("factor", factor) / math.sqrt(size * steps))
+
+
+def noam_clamped(model_size: float, warmup_steps: float, factor: float = 1.0) -> Schedule:
+    """`noam` that is never 0: ``factor · d^-½ · min(u^-½, u · w^-1.5)`` with ``u = max(1, t)``.
+
+    An absolute rate; ``warmup_steps`` is any number above 0, and up to 1 there is no warm-up.
+
+    Example:
+        >>> import glideslope as gs
+        >>> s = gs.noam_clamped(512, 4000)
+        >>> s(0) == s(1) == gs.noam(512, 4000)(1)
+        True
+
+    Source: AllenNLP's ``NoamLR``, OpenNMT's ``noam_decay``.
+    """
+    size, steps = as_value("model_size", model_size), as_value("warmup_steps", warmup_steps)
+    require(size > 0, "model_size", "be more than 0", model_size)
+    require(steps > 0, "warmup_steps", "be more than 0", warmup_steps)
+    width = max(steps, 1.0)
+    up = warmup(width).clip(1 / width) if steps > 1 else hold(1)
+    return (up >> PowerLaw(width)) * (as_value("factor", factor) / math.sqrt(size * width))
 
 
 def warmup_cosine(
@@ -358,7 +402,7 @@ def range_test(
     """
     require(shape in ("linear", "geometric"), "shape", "be linear or geometric", shape)
     ramp = Linear if shape == "linear" else Geometric
-    return ramp(steps, start=start, end=end, include_end=True)
+    return ramp(_run("steps", steps, 2), start=start, end=end, include_end=True)
 
 
 def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
@@ -388,7 +432,7 @@ def chebyshev(steps: Steps) -> Schedule:
 
     Source: pytorch-scheduler's ``ChebyshevScheduler``; not the fractal schedule, see below.
     """
-    return Cosine(steps).shift(-0.5)
+    return Cosine(_run("steps", steps, 1)).shift(-0.5)
 
 
 def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedule:

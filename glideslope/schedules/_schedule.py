@@ -10,15 +10,18 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
 
-from glideslope.errors import InvalidType, InvalidValue, UnboundError, require
+from glideslope.errors import InvalidType, InvalidValue, UnboundError, require, require_type
 
 from ._codec import ATOM, VERSION, call_text, decode, encode, unwrap
-from ._length import UNITS, Length, Plan, Steps, real, whole
+from ._far import ADDED, Area, Peak, far_area, far_first, far_peak, looks, runs, sampled
+from ._length import REST, Length, Plan, Run, Steps, bind_call, real, whole
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
+from ._series import Grid, Number, Total
 from ._svg import svg
+from ._trace import Evaluator, evaluator
 from ._view import inner_schedules
 
 if TYPE_CHECKING:
@@ -31,11 +34,7 @@ CHUNK = 1 << 14
 than the memory traffic of their intermediate results."""
 
 
-class Peak(NamedTuple):
-    """The highest value of a schedule and the first step that has it."""
-
-    step: int
-    value: float
+Array = TypeVar("Array")
 
 
 class Phase(NamedTuple):
@@ -76,6 +75,7 @@ class Schedule(ABC):
     registry: ClassVar[dict[str, type[Schedule]]] = {}
     __array_ufunc__: ClassVar[None] = None  # an array times a schedule is not an array of schedules
     _rank: ClassVar[int] = ATOM
+    _is_monotone: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         if cls.notation:
@@ -89,7 +89,7 @@ class Schedule(ABC):
 
     def _over(self, steps: Any, t: Any, xp: Any) -> Any:
         """The value at ``t`` when the whole is stretched over ``steps`` and ``t`` lies inside."""
-        return self._at(t * self.steps / steps, xp)
+        return self._at(xp.scaled(t, self.steps, steps), xp)
 
     @property
     def _length(self) -> float | Length:
@@ -99,8 +99,25 @@ class Schedule(ABC):
     def _phases(self) -> Iterator[Phase]:
         yield Phase(0, self.steps, self)
 
+    def _total(self, grid: Grid) -> Total:
+        """The sum over the points of a grid: by a closed form where there is one."""
+        return sampled(self, grid)
+
+    def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
+        """Times from ``start`` to ``stop`` between which the curve is monotone, where known.
+
+        Unless ``every`` one is asked for, those with the highest value between them suffice.
+        """
+        return [] if self._is_monotone else None
+
     # -- evaluation ------------------------------------------------------------------------------
 
+    @overload
+    def __call__(self, t: float | np.number[Any]) -> float: ...
+    @overload
+    def __call__(self, t: NDArray[np.integer[Any]]) -> NDArray[np.float64]: ...
+    @overload
+    def __call__(self, t: Array) -> Array: ...
     def __call__(self, t: Any) -> Any:
         """The value at step ``t``.
 
@@ -134,9 +151,27 @@ class Schedule(ABC):
             raise InvalidValue(f"`{self}` is not finite at step {t}: {value}")
         return value
 
+    def evaluator(self) -> Evaluator:
+        """A function of one step, int or float, that gives what ``schedule(t)`` gives, sooner.
+
+        For a loop that asks at every step: compiled when it is asked for, so keep it. It does not
+        pickle; the schedule does.
+
+        Raises:
+            UnboundError: some length is still in epochs, tokens or percent.
+
+        >>> import glideslope as gs
+        >>> value = (gs.warmup(4) >> gs.cosine(6)).evaluator()
+        >>> [round(value(t), 3) for t in range(11)]
+        [0.0, 0.25, 0.5, 0.75, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067, 0.0]
+        """
+        self._check_bound()
+        return evaluator(self)
+
     def _check_bound(self) -> None:
         if self._unbound is not None:
-            told = f"has the unbound length {str(self._unbound)!r}: call .bind(...) first"
+            call = bind_call(self._unbound)
+            told = f"has the unbound length {str(self._unbound)!r}: call {call} first"
             raise UnboundError(f"`{self}` {told}")
 
     @cached_property
@@ -191,6 +226,20 @@ class Schedule(ABC):
     def __radd__(self, other: Schedule | float) -> Schedule:
         combined: Schedule = self._combine("sum", self, other)
         return combined
+
+    def __truediv__(self, other: float) -> Schedule:
+        require_type(not isinstance(other, Schedule), "/", "divide by a number", other)
+        if not isinstance(other, Real) or isinstance(other, bool):
+            return NotImplemented
+        divisor = real("/", other)
+        require(divisor != 0, "/", "divide by a number other than 0", other)
+        return self * (1 / divisor)
+
+    def __rtruediv__(self, other: float) -> Schedule:
+        raise InvalidType(f"`/` must divide by a number, got {self!r}")
+
+    def __pos__(self) -> Schedule:
+        return self
 
     def __neg__(self) -> Schedule:
         return self * -1.0
@@ -300,27 +349,31 @@ class Schedule(ABC):
         steps_per_epoch: float | None = None,
         tokens_per_step: float | None = None,
         total_steps: float | None = None,
-    ) -> Self:
+    ) -> Schedule:
         """The same schedule with every length in whole steps.
 
         In a sequence the boundaries are rounded, not the parts, so ``"33%"`` three times and
-        ``"1%"`` come to the whole.
+        ``"1%"`` come to the whole; a part that comes to no steps vanishes. ``"rest"`` is what the
+        other parts leave of the run.
 
         Raises:
             UnboundError: a unit is used whose number is not given.
+            InvalidValue: a number not above 0, or nothing is left for the rest.
 
         >>> import glideslope as gs
         >>> (gs.warmup("5%") >> gs.cosine("95%")).bind(total_steps=1000)
         warmup(50) >> cosine(950)
+        >>> (gs.warmup(2000) >> gs.cosine("rest")).bind(total_steps=10_000)
+        warmup(2000) >> cosine(8000)
         """
-        plan = Plan(steps_per_epoch, tokens_per_step, total_steps)
-        for name in UNITS.values():
-            value = getattr(plan, name)
-            if value is not None:
-                require(real(name, value) > 0, name, "be more than 0", value)
-        return self._bind(plan)
+        run = Run.of(
+            steps_per_epoch=steps_per_epoch,
+            tokens_per_step=tokens_per_step,
+            total_steps=total_steps,
+        )
+        return self._bind(Plan(run))
 
-    def _bind(self, plan: Plan) -> Self:
+    def _bind(self, plan: Plan) -> Schedule:
         bound = {f.name: _bound(f.name, getattr(self, f.name), plan) for f in fields(self)}
         return replace(self, **bound)
 
@@ -340,26 +393,37 @@ class Schedule(ABC):
             values[start : start + len(chunk)] = chunk
         return values
 
-    def area(self, a: int = 0, b: int | None = None) -> float:
+    def area(self, a: int = 0, b: int | None = None) -> Area:
         """The sum of the curve, ``Σ s(t)`` over ``a <= t < b`` (to the end unless given).
+
+        Of more than 1,048,576 steps by a closed form, or of samples where there is none; see
+        `Area`.
 
         >>> import glideslope as gs
         >>> gs.linear(100).area()
         50.5
         """
         a, stop = whole("a", a, 0), self._horizon(b, "b", 0)
-        return math.fsum(float(chunk.sum()) for _, chunk in self._chunks(a, stop))
+        if stop - a > ADDED:
+            return far_area(self, a, stop)
+        return Area(math.fsum(float(chunk.sum()) for _, chunk in self._chunks(a, stop)))
 
     def peak(self, steps: int | None = None) -> Peak:
         """The highest value among the whole steps, and the first step that has it.
+
+        Of more than 1,048,576 steps by where the curve can turn, or of samples where that is not
+        known: see `Peak`.
 
         >>> import glideslope as gs
         >>> (gs.warmup(10) >> gs.cosine(90)).peak()
         Peak(step=10, value=1.0)
         """
+        stop = self._horizon(steps) or 1
+        if stop > ADDED:
+            return far_peak(self, stop)
         tops = (
             (float(chunk.max()), -(start + int(chunk.argmax())))
-            for start, chunk in self._chunks(0, self._horizon(steps))
+            for start, chunk in self._chunks(0, stop)
         )
         value, step = max(tops)
         return Peak(-step, value)
@@ -367,17 +431,22 @@ class Schedule(ABC):
     def first(self, value: float, steps: int | None = None) -> int | None:
         """The first step at which the curve reaches or has crossed ``value``; None if never.
 
+        After 1,048,576 steps, a curve that may turn anywhere is looked at evenly.
+
         >>> import glideslope as gs
         >>> (gs.warmup(10) >> gs.cosine(90)).first(0.5)
         5
         """
-        value = float(real("value", value))
-        side = self(0) - value
-        for start, chunk in self._chunks(0, self._horizon(steps)):
-            reached = (chunk - value) * (1.0 if side >= 0 else -1.0) <= 0
+        value, stop = float(real("value", value)), self._horizon(steps)
+        side = 1.0 if self(0) >= value else -1.0
+        knots = self._knots(0, stop, every=True) if stop > ADDED else None
+        if knots is not None:
+            return far_first(self, value, side, runs(knots, stop))
+        for start, chunk in self._chunks(0, min(stop, ADDED)):
+            reached = (chunk - value) * side <= 0
             if reached.any():
                 return start + int(reached.argmax())
-        return None
+        return far_first(self, value, side, looks(self, stop)) if stop > ADDED else None
 
     def phases(self) -> tuple[Phase, ...]:
         """The stretches a reader would name, each with the curve that answers for it.
@@ -510,6 +579,12 @@ def _bound(name: str, value: Any, plan: Plan) -> Any:
     if isinstance(value, Length):
         return plan.resolve(value) if name == "steps" else plan.position(value)
     return value
+
+
+def has_rest(schedule: Schedule) -> bool:
+    """True if a phase inside ``schedule`` takes what is left of the run."""
+    unbound = schedule._unbound is not None
+    return unbound and any(length == REST for length in _unbound_lengths(schedule))
 
 
 def _unbound_lengths(value: Any) -> Iterator[Length]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from glideslope.errors import InvalidType, require, require_type
+from glideslope.errors import InvalidType, require, require_type, shortened
 
-from ._length import Length, Plan, Steps, as_steps, as_value
-from ._maths import SCALARS
+from ._length import Length, Plan, Steps, as_phase, as_steps, as_value
 from ._schedule import Schedule
+from ._series import Grid, Number, Total, added, sum_of_cosines, sum_of_powers
 
 SHAPES = ("hold", "linear", "cosine")
 
@@ -68,9 +69,9 @@ class Piecewise(Schedule):
 
     @cached_property
     def _columns(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The steps and the values; the last point twice, so that every interval has an end."""
+        """The steps and the values; the last value twice, so that every interval has an end."""
         steps, values = zip(*self.points, strict=True)
-        return (*steps, steps[-1] + 1), (*values, values[-1])
+        return (*steps, 2 * steps[-1]), (*values, values[-1])
 
     def _at(self, t: Any, xp: Any) -> Any:
         steps, values = self._columns
@@ -83,6 +84,27 @@ class Piecewise(Schedule):
         if self.shape == "cosine":
             x, r = xp.sin(0.5 * math.pi * x) ** 2, xp.sin(0.5 * math.pi * r) ** 2
         return xp.take(values, k) * r + xp.take(values, k + 1) * x
+
+    def _total(self, grid: Grid) -> Total:
+        steps, values = self._columns
+        early, *grids = grid.split(steps[:-1])
+        pieces = zip(grids[:-1], pairwise(steps), pairwise(values), strict=False)
+        sums = (Total(self._sum(*piece)) for piece in pieces if piece[0].count)
+        ends = Total(values[0] * early.count), Total(values[-1] * grids[-1].count)
+        return added((*ends, *sums))
+
+    def _sum(self, grid: Grid, steps: tuple[Any, Any], values: tuple[Any, Any]) -> float:
+        """The sum over the points of one interval."""
+        if self.shape == "hold":
+            return float(values[0] * grid.count)
+        shares = grid.moved(steps[0]).scaled(1 / (Fraction(steps[1]) - Fraction(steps[0])))
+        up = sum_of_powers(shares, 1)
+        if self.shape == "cosine":
+            up = Fraction((shares.count - sum_of_cosines(shares)) / 2)
+        return float(Fraction(values[0]) * (shares.count - up) + Fraction(values[1]) * up)
+
+    def _knots(self, start: Number, stop: Number, every: bool) -> list[Number]:
+        return [step for step, _ in self.points if start <= step <= stop]
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,17 +135,10 @@ class Function(Schedule):
     def __post_init__(self) -> None:
         require_type(callable(self.function), "function", "be callable", self.function)
         if self.steps != math.inf:
-            object.__setattr__(self, "steps", as_steps("steps", self.steps))
-            at_least_one = isinstance(self.steps, Length) or self.steps >= 1  # type: ignore[operator]
-            require(at_least_one, "steps", "be at least 1", self.steps)
+            object.__setattr__(self, "steps", as_phase("steps", self.steps))
 
     def _at(self, t: Any, xp: Any) -> Any:
-        t = xp.clip(t, 0, self.steps)
-        if xp is SCALARS:
-            return self._one(t)
-        if not type(t).__module__.startswith("numpy"):
-            return self.function(t)
-        return xp.asarray([self._one(step) for step in t.flat]).reshape(t.shape)
+        return xp.each(self._one, self.function, xp.clip(t, 0, self.steps))
 
     def _one(self, t: float) -> float:
         t = int(t) if t == int(t) else float(t)  # not a NumPy scalar: a table can be indexed
@@ -149,6 +164,6 @@ def _pairs(points: Any) -> tuple[tuple[Any, float], ...]:
     try:
         pairs = [(step, value) for step, value in items]
     except (TypeError, ValueError):
-        raise InvalidType(f"`points` must {rule}, got {points!r}") from None
+        raise InvalidType(f"`points` must {rule}, got {shortened(points)}") from None
     require(len(pairs) > 1, "points", "be at least two: one value is a constant", points)
     return tuple((as_steps("step", step), as_value("value", value)) for step, value in pairs)

@@ -21,13 +21,13 @@ SAMPLES = 16
 
 
 def view_steps(schedule: Any) -> int:
-    """All the steps of a schedule, or as many of an endless one as show its shape.
+    """All the steps of a schedule, at least one, or as many of an endless one as show its shape.
 
     Four cycles of a repetition; of a decay, as many as it takes to come nearly to rest.
     """
     schedule._check_bound()
     if math.isfinite(schedule.steps):
-        return math.ceil(float(schedule.steps))
+        return max(math.ceil(float(schedule.steps)), 1)
     parts = list(inner_schedules(schedule))
     if schedule.notation == "repeat":
         return math.ceil(float(parts[0].steps * sum(schedule.growth**k for k in range(4))))

@@ -262,6 +262,17 @@ def noam(t: mpf) -> mpf:
     return mpf(512) ** -0.5 * min(mpf(t) ** -0.5, t * mpf(4000) ** -1.5) if t > 0 else mpf(0)
 
 
+def noam_clamped(size: float, warmup: float, factor: float) -> Row:
+    """The largest of 1 and t in the formula, as AllenNLP's ``NoamLR`` has it."""
+
+    def exact(t: mpf) -> mpf:
+        u = max(mpf(1), t)
+        return mpf(factor) * mpf(size) ** -0.5 * min(u**-0.5, u * mpf(warmup) ** -1.5)
+
+    schedule = gs.noam_clamped(size, warmup, factor)  # type: ignore[arg-type]
+    return Row(schedule, exact, max(warmup, 1), boundaries=(1, 1.5))
+
+
 def one_cycle(t: mpf) -> mpf:
     """torch's OneCycleLR over a largest rate of 1: ``cos``, two phases, the same defaults."""
     t, low, lowest = clamp(t, 0, 999), 0.04, 4e-6
@@ -317,6 +328,9 @@ def compositions() -> Iterator[Row]:
         gs.wsd_s(10, 80, 20, n=3, end=0.1), wsd_s, 310, boundaries=(10, 90, 110, 190, 210, 290)
     )
     yield Row(gs.noam(512, 4000), noam, 4000)
+    for warmup in (4000, 4000.7, 2, 1.5, 1, 0.3):
+        yield noam_clamped(512, warmup, 1)
+        yield noam_clamped(48.5, warmup, 2.2)
     yield Row(gs.one_cycle(1000), one_cycle, 1000, boundaries=(299, 999))
     yield Row(
         gs.one_cycle(1000, shape="linear", three_phase=True),
@@ -341,6 +355,7 @@ def compositions() -> Iterator[Row]:
     yield Row(
         gs.multistep([30, 80]), lambda t: mpf(0.1) ** ((t >= 30) + (t >= 80)), 80, boundaries=(30,)
     )
+    yield Row(gs.step(30, gamma=0.0), lambda t: mpf(t < 30), 30)
     yield Row(
         gs.natural_exponential(0.01),
         lambda t: mp.exp(-mpf(0.01) * max(t, mpf(0))),
@@ -359,7 +374,7 @@ def compositions() -> Iterator[Row]:
 
 
 def endless() -> Iterator[Row]:
-    for gamma, every in product((0.1, 0.5, 0.95, 0.999, 1.001, 2.0), (1, 7, 1000, 30.5)):
+    for gamma, every in product((0.0, 0.1, 0.5, 0.95, 0.999, 1.001, 2.0), (1, 7, 1000, 30.5)):
         yield exponential(gamma, every)
     for timescale, power in product((1, 100, 10**6, 0.7), (0.5, 1, 0.51, 3)):
         yield power_law(timescale, power)

@@ -54,7 +54,7 @@ def climbs(least: int = 0) -> SearchStrategy[list[int]]:
 @cache
 def ramps(values: Values, lengths: Lengths) -> Schedules:
     """The curves from one value to another."""
-    longer = lengths.filter(lambda steps: isinstance(steps, str) or steps > 1)
+    lengths = lengths | st.just(0)
     kinds: dict[Any, dict[str, Any]] = {
         gs.linear: {},
         gs.cosine: {"power": POWERS, "k_decay": POWERS},
@@ -68,8 +68,7 @@ def ramps(values: Values, lengths: Lengths) -> Schedules:
     drawn = []
     for kind, more in kinds.items():
         options = {"start": values, "end": values} | more
-        drawn += [calls(kind, lengths, **options)]
-        drawn += [calls(kind, longer, include_end=st.just(True), **options)]
+        drawn += [calls(kind, lengths, include_end=st.booleans(), **options)]
     return st.one_of(drawn)
 
 
@@ -82,7 +81,7 @@ def shapes(values: Values, lengths: Lengths) -> Schedules:
     number, bounds, arguments = st.integers(1, 400), st.integers(400, 1000), st.floats(-7, 7)
     return st.one_of(
         calls(gs.piecewise, points, shape=st.sampled_from(["hold", "linear", "cosine"])),
-        calls(gs.tanh, lengths, lower=arguments, upper=arguments),
+        calls(gs.tanh, lengths | st.just(0), lower=arguments, upper=arguments),
         calls(gs.hyperbolic, number, bounds),
         calls(gs.exp_hyperbolic, number, bounds, floor=RATIOS),
     )
@@ -91,6 +90,7 @@ def shapes(values: Values, lengths: Lengths) -> Schedules:
 @cache
 def recipes(lengths: Lengths) -> Schedules:
     """The recipes with an end."""
+    own, lengths = lengths, lengths | st.just(0)
     low, number = st.sampled_from([0.0, 0.01, 0.5]), st.integers(20, 400)
     rise = st.sampled_from(["linear", "cosine", "square", "sqrt"])
     fall = st.sampled_from(["linear", "cosine", "sqrt", "square", "exponential", "rex"])
@@ -105,7 +105,7 @@ def recipes(lengths: Lengths) -> Schedules:
         calls(gs.triangular, lengths, down_steps=lengths),
         calls(gs.slanted_triangular, number, ratio=st.floats(1, 64)),
         calls(gs.cosine_waves, number, cycles=st.sampled_from([0.5, 1, 2.5, 3])),
-        calls(gs.chebyshev, lengths.filter(lambda steps: isinstance(steps, str) or steps >= 1)),
+        calls(gs.chebyshev, own),
         calls(gs.range_test, number, shape=st.sampled_from(["linear", "geometric"])),
         calls(gs.fractal_chebyshev, st.sampled_from([2, 4, 8, 64])),
         calls(gs.multistep, climbs(1), gamma=RATIOS),
@@ -118,7 +118,7 @@ def endless(lengths: Lengths) -> Schedules:
     number = st.integers(1, 400)
     return st.one_of(
         calls(gs.constant, FACTORS),
-        calls(gs.exponential, st.floats(0.5, 1) | st.just(1.0001), every=lengths),
+        calls(gs.exponential, st.floats(0.5, 1) | st.sampled_from([0.0, 1.0001]), every=lengths),
         calls(gs.power_law, lengths, power=POWERS),
         calls(gs.saturation, lengths),
         calls(gs.rectifier, beta2=st.floats(0.9, 0.9999)),
@@ -128,6 +128,7 @@ def endless(lengths: Lengths) -> Schedules:
         calls(gs.inverse_time, st.floats(1e-3, 0.1), every=number),
         calls(gs.inverse_sqrt, lengths),
         calls(gs.noam, number, number),
+        calls(gs.noam_clamped, number, st.floats(0.1, 400), factor=RATIOS),
     )
 
 

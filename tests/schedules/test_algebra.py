@@ -74,6 +74,7 @@ def test_numbers_are_gathered(a: Schedule, x: int, y: int) -> None:
 
 @given(SIMPLE, schedules())
 def test_a_sequence_changes_hands_at_the_boundary(a: Schedule, b: Schedule) -> None:
+    assume(a.steps and b.steps)
     both, boundary = a >> b, a.steps
     assert both.steps == boundary + b.steps
     for t in (0, boundary / 2, math.nextafter(boundary, 0)):
@@ -171,6 +172,7 @@ def test_stretch(schedule: Schedule, steps: int) -> None:
 @given(ramps(FACTORS, WHOLE), st.integers(1, 2000), st.floats(0, 1))
 def test_a_stretched_curve_has_the_same_values(curve: Schedule, steps: int, share: float) -> None:
     n = curve.steps
+    assume(n)
     assert curve.stretch(n)(n // 2) == curve(n // 2)
     values = curve.stretch(steps)(share * steps), curve(share * n)
     assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-9)
@@ -278,8 +280,12 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: gs.constant(1).stretch(5), "`inner` must have an end to stretch, got constant(1)"),
     (lambda: gs.constant(1).end + gs.exponential(0.5).end, "is endless: it has no end value"),
     (lambda: CURVE.clip(), "`clip` must be given lo or hi"),
+    (lambda: CURVE / 0, "`/` must divide by a number other than 0, got 0"),
+    (lambda: CURVE / 5e-324, "`value` must be finite, got inf"),
+    (lambda: gs.linear(0).repeat(), "`inner` must have steps to repeat without an end"),
+    (lambda: gs.linear("rest").repeat(3), "`rest` cannot be repeated"),
     (lambda: CURVE.clip(2, 1), "`lo` must be at most hi = 1.0, got 2.0"),
-    (lambda: CURVE.shift(-10), "`k` must be more than -10, got -10"),
+    (lambda: CURVE.shift(-11), "`k` must be at least -10, got -11"),
     (lambda: CURVE.take(0), "`steps` must be more than 0, got 0"),
     (lambda: CURVE.stretch(-1), "`steps` must be more than 0, got -1"),
     (lambda: CURVE.staircase(0), "`every` must be more than 0, got 0"),
@@ -309,6 +315,8 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: CURVE.repeat("3"), "`n` must be a number, got '3'"),
     (lambda: CURVE.clip("1"), "`lo` must be a number, got '1'"),
     (lambda: gs.Reverse(5), "`inner` must be a schedule, got 5"),
+    (lambda: CURVE / CURVE, "`/` must divide by a number, got cosine(10)"),
+    (lambda: 1 / CURVE, "`/` must divide by a number, got cosine(10)"),
     (lambda: gs.Sequence((CURVE, 5)), "`parts` must be schedules, got 5"),
 ]
 
@@ -328,11 +336,18 @@ def test_operators_leave_what_they_do_not_know_to_python(other: Any) -> None:
         lambda: CURVE + other,
         lambda: other + CURVE,
         lambda: CURVE >> other,
+        lambda: CURVE / other,
     ):
         with pytest.raises(TypeError, match=r"operand|sequence|concatenate"):
             operation()
     with pytest.raises(TypeError, match="unsupported operand"):
         CURVE >> 5  # type: ignore[operator]
+
+
+def test_a_schedule_is_divided_by_a_number() -> None:
+    assert CURVE / 2 == CURVE * 0.5
+    assert (CURVE / np.float64(3))(0) == 1 / 3
+    assert +CURVE is CURVE
 
 
 def test_depth_is_limited_where_the_stack_would_be() -> None:

@@ -34,6 +34,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "logarithmic": RAMP,
     "multistep": {"milestones": [3, 6], "gamma": 0.5},
     "natural_exponential": {"rate": 0.5},
+    "noam_clamped": {"model_size": 64, "warmup_steps": 9.5, "factor": 2},
     "noam": {"model_size": 64, "warmup_steps": 9, "factor": 2},
     "one_cycle": {
         "steps": 20,
@@ -71,32 +72,43 @@ CALLS: dict[str, dict[str, Any]] = {
 NO_NUMBER = [None, True, [], 1j, b"1", object()]
 NOT_FINITE = [math.nan, math.inf, -math.inf, 10**400]
 NUMBER = [*NO_NUMBER, "1", *NOT_FINITE]
-LENGTH = [*NO_NUMBER, "ten", "", "-5%", "0%", *NOT_FINITE, 0, -1, -0.5]
+PHASE = [*NO_NUMBER, "ten", "", "-5%", "1_", "5 %", "Rest", *NOT_FINITE, -1, -0.5, 0.5]
+LENGTH = [*PHASE, "0%", "rest", 0]
+PERIOD = [value for value in LENGTH if value != 0.5]
 POSITIVE = [*NUMBER, 0, -1]
 SHARE = [*POSITIVE, 1, 2]
 FLAG = [None, 0, 1, "yes", []]
 SHAPE = [None, 5, "x", [], "Linear"]
 
 BAD: dict[str, list[Any]] = {
-    **dict.fromkeys(["steps", "warmup_steps", "stable_steps", "decay_steps"], LENGTH),
-    **dict.fromkeys(["up_steps", "every", "timescale", "period", "upper_bound"], LENGTH),
+    **dict.fromkeys(["steps", "warmup_steps", "stable_steps", "decay_steps", "up_steps"], PHASE),
+    **dict.fromkeys(["every", "timescale"], PERIOD),
+    **dict.fromkeys(["period", "upper_bound"], LENGTH),
     **dict.fromkeys(["value", "start", "end", "lower", "upper", "factor"], NUMBER),
-    **dict.fromkeys(["power", "k_decay", "gamma", "rate", "model_size", "cycles"], POSITIVE),
+    **dict.fromkeys(["power", "k_decay", "rate", "model_size", "cycles"], POSITIVE),
     **dict.fromkeys(["ratio", "floor", "cut_fraction", "beta2", "warmup_fraction"], SHARE),
     **dict.fromkeys(["include_end", "mirrored", "three_phase"], FLAG),
+    "gamma": [*NUMBER, -1],
     "shape": SHAPE,
-    "down_steps": LENGTH[1:],  # None is as many as `up_steps`
+    "down_steps": PHASE[1:],  # None is as many as `up_steps`
     "n": [*NUMBER[:7], math.nan, 0, -1, 2.5],  # endless is a number of cycles
     "low": POSITIVE,
     "high": [*POSITIVE, 0.1],
-    "milestones": [None, 5, [], ["x"], [None], [3, 3], [6, 3], [0, 3], [-1]],
+    "milestones": [None, 5, ["x"], [None], ["rest"], [-1], [3, -1]],
     "points": [None, 5, [], {}, [(0, 1)], [0, 1], [(0, 1), (0, 2)], [(1, 1), (2, 2)], "0123"],
     "function": [None, 5, "abs"],
 }
 ALSO: dict[tuple[str, str], list[Any]] = {
-    ("constant", "steps"): [v for v in LENGTH if v != math.inf],  # endless is a length
-    ("function", "steps"): [v for v in LENGTH if v != math.inf],
-    ("hold", "steps"): [v for v in LENGTH if v != math.inf],
+    ("constant", "steps"): [v for v in PHASE if v != math.inf],  # endless is a length
+    ("function", "steps"): [v for v in PHASE if v != math.inf],
+    ("hold", "steps"): [v for v in PHASE if v != math.inf],
+    ("chebyshev", "steps"): [*PHASE, 0, "0%"],
+    ("range_test", "steps"): [*PHASE, 0, "0%", 1],
+    ("slanted_triangular", "steps"): LENGTH,
+    ("inverse_sqrt", "warmup_steps"): LENGTH,
+    ("inverse_time", "every"): LENGTH,
+    ("noam", "warmup_steps"): LENGTH,
+    ("noam_clamped", "warmup_steps"): POSITIVE,
     ("multistep", "gamma"): NUMBER,
     ("slanted_triangular", "ratio"): [*POSITIVE, 0.5],
     ("geometric", "end"): [*POSITIVE, 1e308],
@@ -140,19 +152,21 @@ def test_a_bad_value_is_refused_by_the_name_of_its_argument(
 
 
 SENTENCES: list[tuple[Any, str]] = [
-    (lambda: gs.linear(0), "`steps` must be at least 1, got 0"),
+    (lambda: gs.linear(-1), "`steps` must be 0 or at least 1, got -1"),
+    (lambda: gs.linear(0.5), "`steps` must be 0 or at least 1, got 0.5"),
     (lambda: gs.linear(None), "`steps` must be a number, got None"),
     (lambda: gs.linear(10, end="0.1"), "`end` must be a number, got '0.1'"),
     (lambda: gs.linear(10, start=math.nan), "`start` must be finite, got nan"),
-    (lambda: gs.linear(1, include_end=True), "`steps` must be more than 1 with include_end, got 1"),
     (lambda: gs.cosine(10, power=0), "`power` must be more than 0, got 0.0"),
     (lambda: gs.cosine(10, include_end=1), "`include_end` must be True or False, got 1"),
-    (lambda: gs.exponential(-0.1), "`gamma` must be more than 0, got -0.1"),
+    (lambda: gs.exponential(-0.1), "`gamma` must be at least 0, got -0.1"),
     (lambda: gs.exponential(0.5, every=0), "`every` must be more than 0, got 0"),
     (lambda: gs.relaxation(10, ratio=1), "`ratio` must be less than 1, got 1.0"),
     (lambda: gs.rectifier(0.5), "`beta2` must be between 0.6 and 1, got 0.5"),
     (lambda: gs.hyperbolic(10, 9), "`upper_bound` must be at least the 10 steps, got 9"),
-    (lambda: gs.wsd(5, 0, 5), "`stable_steps` must be at least 1, got 0"),
+    (lambda: gs.wsd(5, 0.5, 5), "`stable_steps` must be 0 or at least 1, got 0.5"),
+    (lambda: gs.step("rest"), "`every` must be counted in steps, ep, tok or %: only the length of"),
+    (lambda: gs.hyperbolic(9, "rest"), "`upper_bound` must be a number of steps, got 'rest'"),
     (lambda: gs.wsd(5, 5, 5, "sine"), "`shape` must be one of linear, cosine, square, sqrt,"),
     (lambda: gs.geometric(10, end=0), "`end` must be more than 0, got 0.0"),
     (lambda: gs.warmup(10, "geometric"), "`start` must be more than 0, got 0.0"),
@@ -165,7 +179,7 @@ SENTENCES: list[tuple[Any, str]] = [
         lambda: gs.piecewise({0: 1.0, 9: 2.0, 5: 3.0}),
         "`points` must have ascending steps, got [0, 9, 5]",
     ),
-    (lambda: gs.multistep([80, 30]), "`milestones` must ascend from above 0, got [80, 30]"),
+    (lambda: gs.multistep([80, -30]), "`milestones` must be at least 0, got -30"),
     (
         lambda: gs.fractal_chebyshev(12),
         "`steps` must be a power of two up to 2^20, got 12",

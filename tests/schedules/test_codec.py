@@ -83,6 +83,12 @@ TEXTS = {
     'piecewise([(0, 1), ("30ep", 0.1)])': gs.piecewise({0: 1.0, "30ep": 0.1}),
     'exponential(0.5, every="2000000000tok")': gs.exponential(0.5, every="2e9tok"),
     "cosine(100).repeat()": gs.cosine(100).repeat(),
+    'cosine("rest")': gs.cosine("rest"),
+    '(warmup(5) >> cosine("rest")) * 0.0003': (gs.warmup(5) >> gs.cosine("rest")) * 3e-4,
+    'constant(1).branch("80%", linear("rest"))': gs.constant(1).branch("80%", gs.linear("rest")),
+    'exponential(0.5).take("rest")': gs.exponential(0.5).take("rest"),
+    "linear(0)": gs.linear(0.0),
+    "exponential(0)": gs.exponential(0),
     "linear(1000000000000000)": gs.linear(10**15),
     "linear(1000000, start=1e-300, end=1e+300)": gs.linear(10**6, start=1e-300, end=1e300),
 }
@@ -104,6 +110,12 @@ def test_the_format_of_the_saved_form() -> None:
     saved = {"glideslope": 1, "schedule": {"kind": "sequence", "parts": [linear, product]}}
     assert schedule.to_dict() == saved
     assert Schedule.from_dict(saved) == schedule
+
+
+def test_a_part_of_no_steps_vanishes_from_a_form_written_by_hand() -> None:
+    parts = [{"kind": "linear", "steps": 0}, {"kind": "cosine", "steps": 9}]
+    saved = {"glideslope": 1, "schedule": {"kind": "sequence", "parts": parts}}
+    assert Schedule.from_dict(saved) == gs.cosine(9)
 
 
 def test_what_is_equal_is_one_key() -> None:
@@ -141,7 +153,7 @@ DAMAGED: list[tuple[Any, str]] = [
     ({"glideslope": 1, "schedule": {"kind": "function"}}, "`kind` must be the name of a schedule"),
     ({"glideslope": 1, "schedule": {"kind": "cosine"}}, "`cosine` lacks an argument"),
     ({"glideslope": 1, "schedule": {**COSINE, "stop": 1}}, "`cosine` has no argument `stop`"),
-    ({"glideslope": 1, "schedule": {**COSINE, "steps": 0}}, "`steps` must be at least 1, got 0"),
+    ({"glideslope": 1, "schedule": {**COSINE, "steps": 0.5}}, "`steps` must be 0 or at least 1"),
     ({"glideslope": 1, "schedule": {**COSINE, "steps": [9]}}, "`steps` must be a number"),
     ({"glideslope": 1, "schedule": {"kind": "reverse", "inner": 9}}, "`inner` must be a schedule"),
     ({"glideslope": 1, "schedule": {"kind": "sequence", "parts": []}}, "at least two schedules"),

@@ -131,6 +131,7 @@ TRACED = [
     gs.piecewise([(0, 1), (30, 0.3), (77, 0.0)], shape="cosine"),
     gs.step(10, gamma=0.5).clip(0.1),
     gs.growing_polynomial(10) + gs.noam(64, 9),
+    gs.exponential(0.0, every=3) + gs.noam_clamped(64, 9.5),
 ]
 
 

@@ -13,6 +13,8 @@ import torch
 from torch.optim import lr_scheduler, swa_utils
 
 import glideslope as gs
+from glideslope.errors import ParseError
+from glideslope.schedules._foreign import FOREIGN, general_form
 
 from . import peers_more, peers_others, peers_torch
 
@@ -111,6 +113,43 @@ def test_the_page_has_all_its_rows() -> None:
     lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     assert len(ROWS) == len(lines) > 150
     assert {row.section for row in ROWS} >= set(NAMES) | {"transformers", "timm", "Keras", "optax"}
+
+
+def noam_lr(size: int, warmup: int) -> Factor:
+    """AllenNLP's: a step before the first is taken for it."""
+    return lambda t: float(size**-0.5 * min(max(t, 1) ** -0.5, max(t, 1) * warmup**-1.5))
+
+
+NAMES["AllenNLP"] = {"NoamLR": noam_lr}
+
+
+OPERATORS = {"SequentialLR", "ChainedScheduler", "join_schedules"}
+"""What joins schedules, and is an operator here."""
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_an_unknown_name_is_translated_as_on_the_page(name: str) -> None:
+    """One row of the page at least, and none against it where the arguments are plain."""
+    form = general_form(name)
+    with pytest.raises(ParseError, match=re.escape(f"here: {form}")):
+        gs.parse(f"{name}(optimizer)")
+    if name in OPERATORS:
+        assert f"`{name}(" in PAGE.read_text()
+        return
+    same = [row for row in ROWS if row.theirs.startswith(f"{name}(")]
+    assert any(agrees(row) for row in same)
+
+
+def agrees(row: Row) -> bool:
+    """True if the answer to the unknown name in a row is the schedule of the row."""
+    with pytest.raises(ParseError) as caught:
+        gs.parse(row.theirs)
+    try:
+        told = gs.parse(caught.value.problem.partition("here: ")[2])
+    except ParseError:
+        return False
+    ours = gs.parse(row.ours)
+    return all(math.isclose(told(t), ours(t), rel_tol=1e-12, abs_tol=1e-12) for t in range(200))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section}: {row.theirs[:50]}")

@@ -39,7 +39,19 @@ READ = {
     "linear(10EP) >> linear(.5tok)": gs.linear("10ep") >> gs.linear("0.5tok"),
     "wsd(5%, 75%, 20%) * 3e-4": gs.wsd("5%", "75%", "20%") * 3e-4,
     "linear('5%', end=0.1)": gs.linear("5%", end=0.1),
-    "linear(1_0)".replace("_", ""): gs.linear(10),
+    "linear(1_0)": gs.linear(10),
+    "linear(10_000, end=.0_1) >> linear(1_0.5_0tok)": gs.linear(10_000, end=0.01)
+    >> gs.linear("10.5tok"),
+    "linear(10) / 2": gs.linear(10) * 0.5,
+    "linear(10, end=1 / 3) / 4 / 2": gs.linear(10, end=1 / 3) * 0.25 * 0.5,
+    "7 / 2": gs.constant(3.5),
+    "+linear(10) + +5": gs.linear(10) + 5,
+    "+-+5": gs.constant(-5),
+    "# first\nwarmup(5)  # up, 'then'\n  >> # down\n cosine(5)\n#": gs.warmup(5) >> gs.cosine(5),
+    "hold(5, # of\n value=2)": gs.hold(5, 2),
+    "gs.warmup(5) >> glideslope.cosine(5) * gs . Linear(5)": gs.warmup(5)
+    >> gs.cosine(5) * gs.linear(5),
+    "warmup(5) >> cosine(rest)": gs.warmup(5) >> gs.cosine("rest"),
     "linear(1e3)": gs.linear(1000),
     "linear(.5e1)": gs.linear(5),
     "linear(5.)": gs.linear(5),
@@ -68,6 +80,9 @@ def test_numbers_are_joined_as_python_joins_them() -> None:
         "cosine(9) + 0.1 + 0.2 + 0.3",
         "0.1 * 0.2 * cosine(9) * 0.3",
         "1 - cosine(9) - 0.1",
+        "0.3 / 3 * cosine(9)",
+        "cosine(9) * 0.1 / 3 / 7",
+        "1 - 0.1 / 3 - cosine(9)",
     ):
         assert gs.parse(text) == eval(text, {"cosine": gs.cosine})
 
@@ -88,10 +103,17 @@ MISTAKES = [
     ("constant(1) >> linear(5)", 12, "`linear(5)` can never begin: `constant(1)` before it"),
     ("linear(9) >> constant(1) >> linear(5)", 25, "can never begin"),
     ("linear(9) >> constant(1) >> linear(5) >> linear(6)", 25, "can never begin"),
-    ("linear(0)", 0, "`steps` must be at least 1, got 0"),
-    ("linear()", 0, "`linear`: missing 1 required positional argument: 'steps'"),
-    ("linear(5, stop=1)", 0, "`linear`: got an unexpected keyword argument 'stop'"),
-    ("linear(5, steps=1)", 0, "`linear`: got multiple values for argument 'steps'"),
+    ("linear(0.5)", 0, "`steps` must be 0 or at least 1, got 0.5"),
+    ("linear()", 0, "`linear`: missing a required argument: 'steps'; its arguments are steps, "),
+    ("linear(5, 1, 1, 1)", 0, "`linear`: too many positional arguments; its arguments are steps, "),
+    (
+        "cosine(10, eta_min=0.1)",
+        11,
+        "`cosine` has no argument `eta_min`: its arguments are "
+        "steps, start, end, include_end, power, k_decay",
+    ),
+    ("linear(5).clip(1, top=2)", 18, "`clip` has no argument `top`: its arguments are lo, hi"),
+    ("linear(5, steps=1)", 0, "`linear`: multiple values for argument 'steps'"),
     ("linear(5, end=1, end=2)", 17, "`end` is given twice"),
     ("linear(end=1, 5)", 14, "an argument without a name follows a named one"),
     ("linear(5, end=)", 14, "unexpected `)`"),
@@ -111,7 +133,13 @@ MISTAKES = [
     ("__import__('os')", 0, "unknown name `__import__`"),
     ("linear(5) if 1 else 2", 10, "unexpected `if`"),
     ("lambda: 5", 6, "unexpected character ':'"),
-    ("linear(5) / 2", 10, "unexpected character '/'"),
+    ("linear(5) / 0", 10, "`/` must divide by a number other than 0, got 0.0"),
+    ("5 / 0", 2, "`/` must divide by a number other than 0, got 0.0"),
+    ("5 / linear(5)", 2, "`/` must divide by a number, got linear(5)"),
+    ("linear(5) / linear(6)", 10, "`/` must divide by a number, got linear(6)"),
+    ("linear(5) // 2", 11, "unexpected `/`"),
+    ("linear(5) / 1e-320", 10, "`value` must be finite, got inf"),
+    ("+'2'", 0, "`+` needs a schedule or a number on both sides"),
     ("linear(5) ** 2", 11, "unexpected `*`"),
     ("'5%'", 0, "a schedule is needed here"),
     ("10ep", 0, "a schedule is needed here"),
@@ -122,10 +150,31 @@ MISTAKES = [
     ("-'2'", 0, "`-` needs a schedule or a number on both sides"),
     ("linear('5", 7, 'unexpected character "\'"'),
     ("linear(5, end='\\x41')", 14, 'unexpected character "\'"'),
-    ("linear(5) # comment", 10, "unexpected character '#'"),
-    ("linear(5x)", 7, "unexpected character '5'"),
+    ("linear(5) >> # comment", 12, "something is missing"),
+    ("# comment", 0, "something is missing"),
+    ("linear(5x)", 7, "unknown unit `x`, the units are ep, tok, %, rest"),
+    ("linear(5epochs)", 7, "unknown unit `epochs`, the units are ep, tok, %, rest"),
+    ("cosine(10k)", 7, "unknown unit `k`, the units are ep, tok, %, rest"),
+    ("linear(5__0)", 7, "unknown unit `__0`"),
+    ("rest", 0, "a schedule is needed here"),
+    ("rest * linear(5)", 5, "`*` needs a schedule or a number on both sides"),
+    ("linear(rest) >> linear(rest)", 13, "cannot both take the rest of a run"),
+    ("gs.cosin(5)", 3, "unknown name `cosin`, did you mean `cosine`?"),
+    ("gs", 0, "unknown name `gs`"),
+    ("gs.", 3, "expected a name"),
+    ("torch.cosine(5)", 0, "unknown name `torch`"),
+    ("CosineAnnealingLR(10)", 0, "unknown name `CosineAnnealingLR`, here: cosine(10)"),
+    ("StepLR(30, gamma=0.5)", 0, "unknown name `StepLR`, here: step(30, 0.5)"),
+    ("warmup(5) >> ExponentialLR(0.9)", 13, "unknown name `ExponentialLR`, here: exponential(0.9)"),
+    ("MultiStepLR([30, 80ep])", 0, 'here: multistep([30, "80ep"], 0.1)'),
+    ("CosineAnnealingLR(optimizer, 10)", 0, "here: cosine(T_max, end=eta_min)"),
+    ("CosineAnnealingLR", 0, "here: cosine(T_max, end=eta_min)"),
+    ("CosineAnnealingLR(linear(5))", 0, "here: cosine(T_max, end=eta_min)"),
+    ("StepLR(StepLR(5))", 0, "here: step(step_size, gamma)"),
+    ("ChainedScheduler([linear(5)])", 0, "here: a * b"),
     ("linear(1e400)", 0, "`steps` must be finite, got inf"),
-    ("linear(0%)", 7, "`length` must be more than 0"),
+    ("step(0%)", 0, "`every` must be more than 0, got 0"),
+    ("0%", 0, "a schedule is needed here"),
     ("linear(5) * 1e308 * 1e308", 18, "`value` must be finite, got inf"),
     ("piecewise(5)", 0, "`points` must be (step, value) pairs"),
     ("warmup(5, 'lin')", 0, "`shape` must be one of"),
@@ -148,6 +197,12 @@ def test_a_mistake_is_pointed_at(text: str, position: int, problem: str) -> None
 def test_what_is_not_text(text: Any) -> None:
     with pytest.raises(InvalidType, match="`text` must be a string"):
         gs.parse(text)
+
+
+def test_a_mistake_is_pointed_at_in_its_own_line() -> None:
+    with pytest.raises(ParseError) as caught:
+        gs.parse("# up\nwarmup(5)\n  >> cosin(5)\n")
+    assert str(caught.value).splitlines()[1:] == ["    >> cosin(5)", "       ^"]
 
 
 # -- whatever is written ---------------------------------------------------------------------------
@@ -180,6 +235,17 @@ PIECES += [
     "λ",
     "'",
     "slanted_triangular",
+    "/",
+    "rest",
+    "# comment\n",
+    "10_000",
+    "5epochs",
+    "0%",
+    "gs.",
+    "StepLR",
+    "CosineDecayRestarts",
+    "get_wsd_schedule",
+    "noam_clamped",
 ]
 
 
@@ -245,6 +311,11 @@ LONG = {
     "a name": "a" * MILLION,
     "a string": "'" + "a" * MILLION,
     "spaces": " " * MILLION,
+    "grouped digits": "1_" * MILLION,
+    "comments": "# \n" * MILLION,
+    "a long unit": "1" + "a" * MILLION,
+    "plus signs": "+" * MANY,
+    "foreign names": "StepLR(" * MANY,
     "open parentheses": "(" * MANY,
     "open brackets": "[" * MANY,
     "open calls": "linear(" * MANY,
