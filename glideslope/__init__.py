@@ -14,7 +14,17 @@ from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands 
 
 __version__ = "0.1.0"
 
-_ROOMS = ("engines", "errors", "integrations", "optim", "plot", "rules", "schedules", "training")
+_ROOMS = (
+    "engines",
+    "errors",
+    "groups",
+    "integrations",
+    "optim",
+    "plot",
+    "rules",
+    "schedules",
+    "training",
+)
 _HOMES = {"load_checkpoint": "training", "save_checkpoint": "training"}
 
 __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
@@ -22,6 +32,7 @@ __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 if TYPE_CHECKING:
     from glideslope import engines as engines
     from glideslope import errors as errors
+    from glideslope import groups as groups
     from glideslope import integrations as integrations
     from glideslope import optim as optim
     from glideslope import plot as plot

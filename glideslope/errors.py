@@ -27,7 +27,11 @@ __all__ = [
     "UnboundError",
     "require",
     "require_type",
+    "shortened",
 ]
+
+READABLE = 200
+"""The longest text of a value, in characters, that a message holds whole."""
 
 
 class GlideslopeError(Exception):
@@ -47,14 +51,16 @@ class ParseError(GlideslopeError, ValueError):
 
     def __init__(self, problem: str, text: str, position: int) -> None:
         self.problem, self.text, self.position = problem, text, position
-        super().__init__(f"{problem}\n  {text}\n  {' ' * position}^")
+        start = text.rfind("\n", 0, position) + 1
+        line = text[start:].partition("\n")[0]
+        super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
     def __reduce__(self) -> tuple[type[ParseError], tuple[str, str, int]]:
         return type(self), (self.problem, self.text, self.position)
 
 
 class UnboundError(GlideslopeError, ValueError):
-    """A length in epochs, tokens or percent met before it was bound to steps."""
+    """A length in epochs, tokens or percent, or the rest, met before it was bound to steps."""
 
 
 class StateMismatch(GlideslopeError, ValueError):
@@ -84,7 +90,7 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
     glideslope.errors.InvalidValue: `steps` must be at least 1, got 0
     """
     if not ok:
-        raise InvalidValue(f"`{name}` must {rule}, got {value!r}")
+        raise InvalidValue(f"`{name}` must {rule}, got {shortened(value)}")
 
 
 def require_type(ok: bool, name: str, rule: str, value: object) -> None:
@@ -95,4 +101,20 @@ def require_type(ok: bool, name: str, rule: str, value: object) -> None:
     glideslope.errors.InvalidType: `gamma` must be a number, got 'fast'
     """
     if not ok:
-        raise InvalidType(f"`{name}` must {rule}, got {value!r}")
+        raise InvalidType(f"`{name}` must {rule}, got {shortened(value)}")
+
+
+def shortened(value: object, length: int = READABLE) -> str:
+    """The ``repr`` of a value, of which only the beginning and the end are kept if it is long.
+
+    >>> shortened("fast"), shortened([1] * 1000, 20)
+    ("'fast'", '[1, 1, 1, … 1, 1, 1]')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # the message is about the value, and must not be lost to its `repr`
+        text = object.__repr__(value)
+    if len(text) <= length:
+        return text
+    end = (length - 1) // 2
+    return f"{text[: length - 1 - end]}…{text[-end:]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -61,7 +61,9 @@ class Record:
 class Training:
     """A run that is ready to start, or to go on from a state of `run`."""
 
-    def __init__(self, settings: Settings, history: History, on_mismatch: str = "error") -> None:
+    def __init__(
+        self, settings: Settings, history: History, on_mismatch: Literal["error", "keep"] = "error"
+    ) -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         self.corpus = Corpus.of(python_reference())

@@ -110,11 +110,11 @@ def note_changes(training: Training, folder: RunFolder, before: Settings, consol
 
 def print_difference(training: Training, old: Schedule, old_steps: int, console: Console) -> None:
     """The learning rates that were to come, beside those that now are."""
-    settings = training.settings
+    settings, lr = training.settings, training.settings.lr or 0.0  # never None in a run
     console.print(f"update  {'before':>8}  {'now':>8}")
     for step in evenly(training.run.step, max(old_steps, settings.steps) - 1):
         cells = (
-            f"{settings.lr * schedule(step):.2e}" if step < steps else "end"
+            f"{lr * schedule(step):.2e}" if step < steps else "end"
             for schedule, steps in ((old, old_steps), (training.schedule, settings.steps))
         )
         console.print(f"{step:6}  " + "  ".join(f"{cell:>8}" for cell in cells))

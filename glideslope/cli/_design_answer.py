@@ -16,7 +16,7 @@ import numpy as np
 from glideslope.errors import GlideslopeError, UnboundError, require, require_type
 from glideslope.schedules import Constant, Schedule, parse
 from glideslope.schedules._codec import VERSION, encode
-from glideslope.schedules._length import whole
+from glideslope.schedules._length import Plan, Run, whole
 from glideslope.schedules._parse import tokenize
 from glideslope.schedules._ramps import Ramp
 from glideslope.schedules._view import outline, view_steps
@@ -112,7 +112,7 @@ def look_at(schedule: Schedule, units: Mapping[str, float | None]) -> Json:
     return {
         **report,
         **copies(schedule),
-        "parts": list(phases(schedule, in_steps)),
+        "parts": list(phases(schedule, units)),
         "stop": stop,
         "curve": curve(in_steps, stop),
         "values": values(in_steps, stop),
@@ -139,10 +139,10 @@ def python_text(text: str) -> str:
     return text
 
 
-def phases(schedule: Schedule, in_steps: Schedule) -> Iterator[Json]:
+def phases(schedule: Schedule, units: Mapping[str, float | None]) -> Iterator[Json]:
     """The parts of a sequence: how each is written, where it is, its first and its last value."""
     start = 0.0
-    for part, known in zip(parts_of(schedule), parts_of(in_steps), strict=True):
+    for part, known in zip(parts_of(schedule), parts_in_steps(schedule, units), strict=True):
         length = known.steps
         ends = math.isfinite(length)
         yield written(part) | {
@@ -157,6 +157,13 @@ def phases(schedule: Schedule, in_steps: Schedule) -> Iterator[Json]:
 def parts_of(schedule: Schedule) -> Sequence[Schedule]:
     """What is run one after the other."""
     return schedule.parts if schedule.notation == "sequence" else (schedule,)  # type: ignore[attr-defined]
+
+
+def parts_in_steps(schedule: Schedule, units: Mapping[str, float | None]) -> Sequence[Schedule]:
+    """The same in steps; a part that comes to none vanishes from the schedule, but not here."""
+    if schedule.notation == "sequence":
+        return schedule._bound_parts(Plan(Run.of(**units)))  # type: ignore[attr-defined, no-any-return]
+    return (schedule.bind(**units),)
 
 
 def written(part: Schedule) -> Json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from glideslope.schedules import Finding, Peak, Phase, Schedule
+from glideslope.schedules import Area, Finding, Peak, Phase, Schedule
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Report:
         return self.schedule.end if self.schedule.steps <= self.steps else None
 
     @cached_property
-    def area(self) -> float:
+    def area(self) -> Area:
         """The sum of the values."""
         return self.schedule.area(0, self.steps)
 
@@ -93,9 +93,11 @@ class Report:
             "steps": self.steps,
             "start": self.start,
             "peak": self.peak._asdict(),
+            "peak_exact": self.peak.exact,
             "last": self.last,
             "end": self.end,
             "area": self.area,
+            "area_exact": self.area.exact,
             "area_fraction": self.area_fraction,
             "phases": [self._phase_as_dict(phase) for phase in self.phases],
             "findings": [finding._asdict() for finding in self.findings],

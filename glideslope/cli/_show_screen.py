@@ -28,7 +28,8 @@ def show_on_screen(reports: Sequence[Report]) -> None:
     console.print()
     for line in chart.lines(console.options.ascii_only):
         console.print(line, no_wrap=True)
-    for table in (key_values(reports), phases(reports), findings(reports)):
+    numbers = key_values(reports, "~" if console.options.ascii_only else "≈")
+    for table in (numbers, phases(reports), findings(reports)):
         console.print()
         console.print(table)
 
@@ -46,21 +47,22 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def key_values(reports: Sequence[Report]) -> Table:
-    """A row of numbers for each schedule."""
+def key_values(reports: Sequence[Report], about: str) -> Table:
+    """A row of numbers for each schedule; ``about`` stands before those known from samples."""
     table = plain_table("", "steps", "start", "peak", "at step", "last", "end", "area", "of peak")
     for number, report in enumerate(reports):
         share = report.area_fraction
+        peak, area = ("" if number.exact else about for number in (report.peak, report.area))
         table.add_row(
             tag(reports, number),
             "endless" if report.length is None else number_text(report.length),
             label(report, report.start),
-            label(report, report.peak.value),
+            peak + label(report, report.peak.value),
             number_text(report.peak.step),
             label(report, report.last),
             "" if report.end is None else label(report, report.end),
-            f"{report.area:.6g}",
-            "" if share is None else f"{share:.1%}",
+            f"{area}{report.area:.6g}",
+            "" if share is None else f"{area}{share:.1%}",
         )
     return table
 

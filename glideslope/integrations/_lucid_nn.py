@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from glideslope.errors import InvalidType
+from glideslope.errors import InvalidType, shortened
 
 
 def __getattr__(name: str) -> Any:
@@ -57,4 +57,4 @@ def _tensor(numbers: Any) -> torch.Tensor:
         return torch.tensor(numbers, dtype=torch.get_default_dtype())
     except (TypeError, ValueError, RuntimeError, OverflowError):
         rule = "must be a tensor, a number, or numbers in lists of equal lengths"
-        raise InvalidType(f"`data` {rule}, got {numbers!r}") from None
+        raise InvalidType(f"`data` {rule}, got {shortened(numbers)}") from None

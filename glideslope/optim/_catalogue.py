@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from inspect import getdoc, signature
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args, overload
 
 import torch
 from torch import Tensor
@@ -58,6 +59,14 @@ class Catalogue(tuple[OptimizerRow, ...]):
         return "\n".join(map(str.rstrip, lines))
 
 
+@overload
+def create(name: Literal["LBFGS", "lbfgs"], params: Params, **options: Any) -> LBFGS: ...
+@overload
+def create(
+    name: Literal["SparseAdam", "sparseadam"], params: Params, **options: Any
+) -> SparseAdam: ...
+@overload
+def create(name: str, params: Params, **options: Any) -> RuleOptimizer: ...
 def create(name: str, params: Params, **options: Any) -> torch.optim.Optimizer:
     """Make an optimizer by its name, as a configuration file or a command line gives it.
 
@@ -65,6 +74,12 @@ def create(name: str, params: Params, **options: Any) -> torch.optim.Optimizer:
         name: the name of a class, in letters of any case: see `available`.
         params: tensors, parameter groups, or named tensors.
         options: the arguments of the class.
+
+    Returns:
+        A `RuleOptimizer`; of the names ``LBFGS`` and ``SparseAdam``, torch's own optimizer, which
+        has none of what `Common` asks for. A type checker sees the difference where it can read the
+        name, all small or as the class has it; of a name that is known only when the program runs,
+        ask ``isinstance(optimizer, RuleOptimizer)`` if it may be one of those two.
 
     Raises:
         InvalidValue: there is no optimizer of this name.
@@ -119,9 +134,15 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 def _classes() -> dict[str, OptimizerClass]:
     """Every class of this package that has a rule, and torch's own two, by lower-case name."""
-    package = __name__.rpartition(".")[0]
-    ours = [kind for kind in _descendants(RuleOptimizer) if kind.__module__.startswith(package)]
+    ours = filter(_is_of_this_package, _descendants(RuleOptimizer))
     return {kind.__name__.lower(): kind for kind in (*ours, LBFGS, SparseAdam)}
+
+
+def _is_of_this_package(kind: type) -> bool:
+    """True if a module here holds the class; one of an example may only be called after it."""
+    module = kind.__module__
+    is_inside = module.startswith(__name__.rpartition(".")[0])
+    return is_inside and getattr(sys.modules[module], kind.__name__, None) is kind
 
 
 def _descendants(kind: type[RuleOptimizer]) -> Iterator[type[RuleOptimizer]]:

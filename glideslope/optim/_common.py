@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict, get_args
+from typing import Any, NamedTuple, TypedDict, get_args
 
 import torch
 
@@ -68,6 +68,12 @@ def check_settings(settings: Settings) -> None:
     require(decay is None or 0 <= decay < 1, "ema_decay", "be at least 0 and less than 1", decay)
     is_real = dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)
     require_type(is_real, "state_dtype", "be a floating-point torch.dtype", dtype)
+
+
+def changed_settings(settings: Settings) -> dict[str, Any]:
+    """Those that are not at their default, by name."""
+    usual = Settings._field_defaults
+    return {name: value for name, value in settings._asdict().items() if value != usual[name]}
 
 
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from glideslope.errors import InvalidValue, require, require_type
+from glideslope.errors import InvalidType, InvalidValue, require, require_type
+from glideslope.groups import NOTE
 from glideslope.schedules import Schedule
 
 Scalar = float | Tensor | Schedule
@@ -36,13 +37,14 @@ _NUMERALS = {2: "two", 3: "three"}
 
 SCHEDULERS_KEYS = {
     "base_momentum",
-    "initial_lr",
     "max_lr",
     "max_momentum",
     "min_lr",
+    "schedules",
     "swa_lr",
+    "updates",
 }
-"""What torch's schedulers write into a group: these are not misspelt."""
+"""What schedulers write into a group, besides the notes of its bases: these are not misspelt."""
 
 
 def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS) -> None:
@@ -51,7 +53,7 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
     require(host, "capturable", "be False: updates are counted on the host", True)
     for name, value in group.items():
         for part in _parts(value):
-            number = part(0) if isinstance(part, Schedule) else part
+            number = at_start(part)
             if name in fractions:
                 _require_number(name, number)
                 require(bool(0 <= number < 1), name, "be at least 0 and less than 1", number)
@@ -82,6 +84,9 @@ def _parts(value: Any) -> list[Any]:
 def _require_number(name: str, value: Any) -> None:
     single = not isinstance(value, Tensor) or value.numel() == 1
     number = isinstance(value, int | float | Tensor) and single
+    if callable(value) and not number:
+        rule = "be a number or a schedule; glideslope.function(f) makes one of a function"
+        raise InvalidType(f"`{name}` must {rule}, got {value!r}")
     require_type(number, name, "be a number, a tensor of one element or a schedule", value)
 
 
@@ -89,20 +94,12 @@ def check_spelling(group: Iterable[str], known: Iterable[str]) -> None:
     """Refuse a key that looks like a known one, but is not; other keys are the caller's own."""
     names = set(known)
     for key in set(group) - names - SCHEDULERS_KEYS:
+        if key.startswith(NOTE):
+            continue
         for meant in get_close_matches(key.lower(), names, n=1, cutoff=0.75):
             raise InvalidValue(f"a parameter group has `{key}`: did you mean `{meant}`?")
 
 
-def has_schedule(value: Any) -> bool:
-    """Whether a hyperparameter, or one of a tuple of them, is a schedule."""
-    parts = value if isinstance(value, tuple | list) else (value,)
-    return any(isinstance(part, Schedule) for part in parts)
-
-
-def at_step(value: Any, step: int) -> Any:
-    """A hyperparameter with every schedule in it replaced by its value at a step."""
-    if isinstance(value, Schedule):
-        return value(step)
-    if isinstance(value, tuple | list):
-        return tuple(at_step(part, step) for part in value)
-    return value
+def at_start(value: Any) -> Any:
+    """A hyperparameter, or the first value of its schedule."""
+    return value(0) if isinstance(value, Schedule) else value

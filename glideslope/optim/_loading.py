@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
 from glideslope.errors import StateMismatch
+from glideslope.groups import NOTE, SharedKey
 
 Group = dict[str, Any]
 State = defaultdict[Any, Any]
@@ -28,8 +29,11 @@ OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differen
 PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
 """What says how far a run has come: always the saved one's."""
 
-SCHEDULED_KEYS = {"lr", "initial_lr"}
+SCHEDULED_KEYS = {"lr"}
 """What changes during a run, so that a difference says nothing."""
+
+MARKS = {"base_momentum", "max_lr", "max_momentum", "min_lr", "schedules", "swa_lr"}
+"""What schedulers keep in a group for themselves."""
 
 HOST_COUNTERS = {"step"}
 """Entries that stay on the CPU wherever their parameter is."""
@@ -80,33 +84,56 @@ def _placed(value: Any, parameter: Tensor, key: str = "") -> Any:
     return deepcopy(value)
 
 
-def merged_groups(
-    groups: list[Group], saved: list[Group], hyperparameters: Hyperparameters
-) -> list[Group]:
-    """The groups with the hyperparameters of one side, and a warning where the sides differ."""
-    if len(groups) != len(saved):
-        return groups
-    return [
-        _merged(i, group, other, hyperparameters)
-        for i, (group, other) in enumerate(zip(groups, saved, strict=True))
-    ]
+class Merge(NamedTuple):
+    """Brings saved groups to those of an optimizer, with the hyperparameters of one side."""
 
+    optimizer: Any
+    hyperparameters: Hyperparameters
 
-def _merged(index: int, group: Group, saved: Group, hyperparameters: Hyperparameters) -> Group:
-    kept = set(group) - PROGRESS_KEYS if hyperparameters == "own" else {*OWN_KEYS} & set(group)
-    changed = [
-        f"{key} from {group[key]!r} to {saved[key]!r}"
-        for key in group.keys() - kept - SCHEDULED_KEYS - PROGRESS_KEYS
-        if key in saved and not _equal(group[key], saved[key])
-    ]
-    if changed:
-        warnings.warn(
-            f"the saved state changes group {index}: {', '.join(sorted(changed))}; "
-            'load_state_dict(..., hyperparameters="own") keeps the values of the code',
-            stacklevel=4,
-        )
-    taken = {key: deepcopy(value) for key, value in saved.items() if key not in {*kept, *OWN_KEYS}}
-    return {**group, **taken}
+    def groups(self, saved: list[Group]) -> list[Group]:
+        """The groups, with a warning where the sides differ."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(saved):
+            return list(groups)
+        pairs = enumerate(zip(groups, saved, strict=True))
+        return [self._merged(i, group, other) for i, (group, other) in pairs]
+
+    def _merged(self, index: int, group: Group, saved: Group) -> Group:
+        is_own = self.hyperparameters == "own"
+        kept = set(group) - PROGRESS_KEYS if is_own else {*OWN_KEYS} & set(group)
+        self._warn(index, group, saved, group.keys() - kept)
+        taken = {k: deepcopy(v) for k, v in saved.items() if k not in {*kept, *OWN_KEYS}}
+        # What the saved group does not have is dropped, as in torch, but a hyperparameter stays.
+        left = {k: v for k, v in group.items() if k in kept or k in self._known()}
+        merged = {**left, **taken}
+        order = [key for key in group if key in merged]  # so that a resumed run saves the same
+        return {key: merged[key] for key in dict.fromkeys([*order, *merged])}
+
+    def _known(self) -> set[str]:
+        return {*self.optimizer.defaults, *OWN_KEYS}
+
+    def _warn(self, index: int, group: Group, saved: Group, keys: set[str]) -> None:
+        changed = [
+            f"{key} from {group[key]!r} to {saved[key]!r}"
+            for key in keys - SCHEDULED_KEYS - PROGRESS_KEYS
+            if key in saved
+            and not _equal(group[key], saved[key])
+            and not self._is_driven(key, group, saved)
+        ]
+        if changed:
+            warnings.warn(
+                f"the saved state changes group {index}: {', '.join(sorted(changed))}; "
+                'load_state_dict(..., hyperparameters="own") keeps the values of the code',
+                stacklevel=6,
+            )
+
+    def _is_driven(self, key: str, group: Group, saved: Group) -> bool:
+        """True if a schedule drives the key, here or in the saved run: then it is progress."""
+        names = {*group, *saved}
+        cycled = key in ("momentum", "betas") and "max_momentum" in names
+        noted = any(name.startswith(NOTE + key) for name in names)
+        is_mark = key.startswith(NOTE) or key in MARKS
+        return cycled or noted or is_mark or SharedKey.is_driven(self.optimizer, key)
 
 
 def _equal(a: Any, b: Any) -> bool:

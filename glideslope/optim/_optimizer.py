@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
+from glideslope.groups import remember_load
+
 from ._hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
-from ._loading import Hyperparameters, match_parameters, merged_groups, placed_state
+from ._loading import Hyperparameters, Merge, match_parameters, placed_state
+from ._text import optimizer_text
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 """Tensors, parameter groups, or named tensors, as any optimizer of torch takes them."""
@@ -104,10 +107,15 @@ class Optimizer(torch.optim.Optimizer):
         saved_groups = state_dict["param_groups"]
         owners = match_parameters(self.param_groups, saved_groups, strict)
         state = placed_state(state_dict["state"], owners)
-        groups = merged_groups(self.param_groups, saved_groups, hyperparameters)
-        self.__setstate__({"state": state, "param_groups": groups})
+        before = self.param_groups
+        merged = Merge(self, hyperparameters).groups(saved_groups)
+        self.__setstate__({"state": state, "param_groups": merged})
+        remember_load(self, before)
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
+
+    def __repr__(self) -> str:
+        return optimizer_text(self, {})
 
 
 def _argument_defaults(kind: type[Optimizer]) -> Mapping[str, Any]:

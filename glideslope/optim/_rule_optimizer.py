@@ -15,13 +15,15 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 from glideslope.errors import StateMismatch, require
 from glideslope.rules import Rule
 
-from ._common import Common, Settings, check_settings
+from ._common import Common, Settings, changed_settings, check_settings
 from ._counters import separate
-from ._hyperparameters import at_step, has_schedule
+from ._loading import Hyperparameters
 from ._optimizer import Optimizer, Params
 from ._plan import Plan, Shape, flattened
 from ._report import EngineReport, EngineReportRow
+from ._text import optimizer_text
 from ._traced import can_trace, traced_step
+from .lr_scheduler._owned import POLICIES, OwnedSchedules
 
 Closure = Callable[[], Any]
 
@@ -34,7 +36,9 @@ class RuleOptimizer(Optimizer):
 
     A subclass names its rule and passes its hyperparameters on. Any of them, or one of a tuple, may
     be a `Schedule`: then each update runs at the schedule's value at the number of updates before
-    it, and the parameter group shows that value.
+    it, and between updates the parameter group shows the value of the next one. It multiplies with
+    whatever else drives the group; a value set by hand is scheduled from there. In a group that
+    gives a number instead, the number is the value at the schedule's peak.
 
     Args:
         params: tensors, parameter groups, or named tensors.
@@ -79,7 +83,7 @@ class RuleOptimizer(Optimizer):
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
-        self._schedules: dict[int, dict[str, Any]] = {}
+        self._owned = OwnedSchedules()
         super().__init__(params, defaults)
 
     def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
@@ -114,12 +118,11 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._write_scheduled_values()
         shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups)
         with torch.set_grad_enabled(shape.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(shape)
-            elif self._traceable and can_trace(shape):
+            elif self._traceable and can_trace(shape) and not self._owned:
                 traced_step(shape, self.param_groups, self.state)
             else:
                 self._update_untraced(shape)
@@ -188,12 +191,40 @@ class RuleOptimizer(Optimizer):
             InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
         """
         super().add_param_group(param_group)
-        *others, group = self.param_groups
-        scheduled = {key: value for key, value in group.items() if has_schedule(value)}
-        if scheduled:
-            self._schedules[len(others)] = scheduled
-            group["updates"] = max((other.get("updates", 0) for other in others), default=0)
-            self._write_scheduled_values()
+        self._owned.take_group(self)
+
+    @_disable_dynamo
+    def load_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        *,
+        strict: bool = True,
+        hyperparameters: Hyperparameters = "saved",
+        on_mismatch: str = "error",
+    ) -> None:
+        """Take over a saved state: see `Optimizer.load_state_dict`.
+
+        Args:
+            state_dict: what `state_dict` gave, here or by the same optimizer of torch.
+            strict: see `Optimizer.load_state_dict`.
+            hyperparameters: see `Optimizer.load_state_dict`.
+            on_mismatch: what to do if the state was made under other schedules than this
+                optimizer's own: ``"error"`` refuses it, ``"keep"`` goes on with the code's at the
+                state's update, ``"adopt"`` with the state's.
+
+        Raises:
+            StateMismatch: the state does not fit, or is of other schedules; then nothing was
+                changed.
+        """
+        require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
+        saved = state_dict["param_groups"]
+        same = self._owned.check(self, saved, on_mismatch)
+        own = [dict(group) for group in self.param_groups]
+        super().load_state_dict(state_dict, strict=strict, hyperparameters=hyperparameters)
+        if not same and on_mismatch == "adopt":
+            self._owned.adopt(self, saved)
+        is_same = same or on_mismatch == "adopt"
+        self._owned.resume(self, own, is_same and hyperparameters == "saved")
 
     @_disable_dynamo
     def state_dict(self) -> dict[str, Any]:
@@ -203,12 +234,15 @@ class RuleOptimizer(Optimizer):
         saved["state"] = {key: separate(entry) for key, entry in entries if entry}
         return saved
 
+    def __repr__(self) -> str:
+        return optimizer_text(self, changed_settings(vars(self).get("_settings", Settings())))
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         for key, entry in state["state"].items():
             state["state"][key] = separate(entry)
         self._plan = None
-        own = ("_settings", "_schedules", "skipped_steps")
+        own = ("_settings", "_owned", "skipped_steps")
         return {**state, **{name: getattr(self, name) for name in own}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -233,13 +267,6 @@ class RuleOptimizer(Optimizer):
                     f"and has no use for {', '.join(foreign)}"
                 )
 
-    def _write_scheduled_values(self) -> None:
-        """Show each scheduled hyperparameter's present value in its group."""
-        for index, scheduled in self._schedules.items():
-            group = self.param_groups[index]
-            for key, value in scheduled.items():
-                group[key] = at_step(value, group["updates"])
-
     def _aimed_plan(self, shape: Shape) -> Plan:
         """The plan, pointed at the present gradients; a new one where the old does not fit."""
         parameters = flattened(self.param_groups)
@@ -257,8 +284,8 @@ class RuleOptimizer(Optimizer):
                 self._skip(shape)
             else:
                 self._run(plan, factor)
-                for index in self._schedules:
-                    self.param_groups[index]["updates"] += 1
+                if self._owned:
+                    self._owned.advance(self)
         finally:
             plan.release()
 

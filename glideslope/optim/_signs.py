@@ -8,7 +8,7 @@ from glideslope import rules
 from glideslope.errors import require
 
 from ._common import Common
-from ._hyperparameters import Scalar, at_step
+from ._hyperparameters import Scalar, at_start
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
@@ -70,7 +70,7 @@ class Rprop(RuleOptimizer):
         differentiable: bool = False,
         **common: Unpack[Common],
     ) -> None:
-        smaller, larger = at_step(etas, 0)
+        smaller, larger = map(at_start, etas)
         require(bool(0 < smaller < 1 < larger), "etas", "be one below 1 and one above", etas)
         defaults = {
             "lr": lr,

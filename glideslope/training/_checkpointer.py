@@ -8,7 +8,7 @@ import re
 import warnings
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, SupportsFloat
@@ -19,7 +19,7 @@ from ._background import Background
 from ._checkpoint import read_checkpoint, write_checkpoint
 from ._folder_lock import FolderLock
 from ._nest import Buffers
-from ._scalar import scalar
+from ._scalar import number
 from ._seal import Damaged
 
 NAME = re.compile(r"step-(\d+)\.pt")
@@ -37,7 +37,7 @@ class Checkpoint:
     """
 
     step: int
-    state: Any
+    state: Any = field(repr=False)
     metrics: dict[str, float]
     path: Path
 
@@ -183,6 +183,10 @@ class Checkpointer:
         """The file of the checkpoint with this number."""
         return self.folder / f"step-{step:08d}.pt"
 
+    def __repr__(self) -> str:
+        best = "" if self.keep_best is None else f", keep_best={self.keep_best}"
+        return f"Checkpointer({str(self.folder)!r}, keep={self.keep}{best}, {self._holding()})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -204,7 +208,7 @@ class Checkpointer:
         newest = self._newest()
         rule = f"be at least {newest}, the newest in {self.folder}"
         require(newest is None or step >= newest, "step", rule, step)
-        numbers = {name: float(scalar(value)) for name, value in metrics.items()}
+        numbers = {name: number(name, value) for name, value in metrics.items()}
         copy = self._buffers.snapshot({"step": step, "metrics": numbers, "state": state})
         self._background.start(lambda: self._write(step, copy, numbers))
 
@@ -244,6 +248,17 @@ class Checkpointer:
             raise CheckpointError(f"could not read {self.folder}: {error.strerror}") from error
         matches = (NAME.fullmatch(name) for name in names)
         return sorted(int(match[1]) for match in matches if match)
+
+    def _holding(self) -> str:
+        """What is in the folder, without waiting for a save."""
+        try:
+            steps = self._steps()
+        except CheckpointError:
+            return "unreadable"
+        if not steps:
+            return "empty"
+        count = "1 checkpoint" if len(steps) == 1 else f"{len(steps)} checkpoints"
+        return f"{count}, the newest of step {steps[-1]}"
 
     def _newest(self) -> int | None:
         return next((step for step in reversed(self._steps()) if self._is_whole(step)), None)

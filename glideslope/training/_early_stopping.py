@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any, SupportsFloat
 
 from torch.nn import Module
@@ -11,7 +12,7 @@ from torch.nn import Module
 from glideslope.errors import StateMismatch, require
 
 from ._nest import Buffers
-from ._scalar import scalar
+from ._scalar import number
 
 STATE = (
     *("values", "best", "best_index", "best_weights"),
@@ -100,8 +101,12 @@ class EarlyStopping:
         self._buffers = Buffers()
 
     def step(self, value: SupportsFloat) -> bool:
-        """Take the next value, and say whether to stop; if so, the best weights are back."""
-        self.reason = self._judge(float(scalar(value)))
+        """Take the next value, and say whether to stop; if so, the best weights are back.
+
+        Raises:
+            InvalidType: ``value`` is no number.
+        """
+        self.reason = self._judge(number("value", value))
         self.values += 1
         if self.reason is not None:
             self.restore_best()
@@ -132,6 +137,21 @@ class EarlyStopping:
         if state.keys() != set(STATE):
             raise StateMismatch(f"not a state of EarlyStopping: it holds {', '.join(state)}")
         vars(self).update(state)
+
+    def __repr__(self) -> str:
+        parts = [f"patience={self.patience}"]
+        if self.mode != "min":
+            parts.append(f"mode={self.mode!r}")
+        return f"EarlyStopping({', '.join([*parts, *self._standing()])})"
+
+    def _standing(self) -> Iterator[str]:
+        """What was seen so far, in words."""
+        if self.best is not None:
+            yield f"best={self.best:.6g} at {self.best_index}"
+        if self.reason is not None:
+            yield f"stopped: {self.reason}"
+        elif self.bad_values:
+            yield f"{self.bad_values} without improvement"
 
     def _judge(self, value: float) -> str | None:
         """Why to stop at this value, if at all."""

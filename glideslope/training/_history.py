@@ -114,6 +114,13 @@ class History:
                     raise StateMismatch(f"{self.path} is not the history that the state speaks of")
                 file.truncate(state["size"])
 
+    def __repr__(self) -> str:
+        try:
+            size = f"{self.path.stat().st_size:,} bytes"
+        except OSError:
+            size = "no file yet"
+        return f"History({str(self.path)!r}, {size})"
+
     def __iter__(self) -> Iterator[Record]:
         """The records, from the file.
 

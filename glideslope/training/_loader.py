@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import length_hint
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -85,6 +86,11 @@ class ResumableLoader(Generic[Batch]):
             self._rest = self._fast_forward(self._beginning)
             set_global_state(now)
         self._set_generators(state["generators"])
+
+    def __repr__(self) -> str:
+        of = f" of {length}" if (length := length_hint(self.loader, 0)) else ""
+        kind = type(self.loader).__name__
+        return f"ResumableLoader({kind}, epoch {self.epoch}, batch {self.batch}{of})"
 
     def _count(self, batches: Iterator[Batch], beginning: object) -> Iterator[Batch]:
         try:

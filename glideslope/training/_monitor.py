@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from glideslope.errors import require_type
-from glideslope.optim.lr_scheduler._port import Port
+from glideslope.groups import Port, group_names
 
-from ._group_names import group_names
 from ._scalar import scalar
 from ._writers import Writer
 
@@ -77,6 +76,10 @@ class LRMonitor:
         record = {"step": step, **self.values(), **skipped, **metrics}
         for writer in self.writers:
             writer.append(record)
+
+    def __repr__(self) -> str:
+        into = " and ".join(type(writer).__name__ for writer in self.writers) or "nothing"
+        return f"LRMonitor({type(self._optimizer).__name__}, into {into})"
 
     def _has_skipped(self) -> bool:
         """Whether the optimizer has left out an update since this was asked last."""

@@ -11,13 +11,13 @@ from typing import Any, SupportsFloat, overload
 from torch.optim.lr_scheduler import ReduceLROnPlateau as AnyPlateau
 
 from glideslope.errors import require, require_type
+from glideslope.groups import Port
 from glideslope.optim.lr_scheduler import ReduceLROnPlateau, Scheduler
-from glideslope.optim.lr_scheduler._port import Port
 from glideslope.schedules import Schedule
 
 from ._early_stopping import EarlyStopping
 from ._history import History
-from ._scalar import scalar
+from ._scalar import number
 
 Metric = History | Iterable[SupportsFloat]
 
@@ -141,7 +141,7 @@ def preview(
 def _points(metric: Metric, name: str) -> Iterable[tuple[int, float]]:
     """Steps and values."""
     if not isinstance(metric, History):
-        return ((index, float(scalar(value))) for index, value in enumerate(metric))
+        return ((index, number("metric", value)) for index, value in enumerate(metric))
     records = (record for record in metric if name in record)
     return ((record.get("step", i), float(record[name])) for i, record in enumerate(records))
 

@@ -10,15 +10,13 @@ from typing import Any, SupportsFloat
 from torch import nn
 
 from glideslope.errors import InvalidValue, require, require_type
-from glideslope.optim.lr_scheduler._cells import Cells, cells_of
-from glideslope.optim.lr_scheduler._port import Port
+from glideslope.groups import KeyValues, Port, group_names, key_values
 from glideslope.schedules import Schedule, range_test
 
-from ._group_names import group_names
 from ._loader import ResumableLoader
 from ._range_test_result import Average, RangeTestResult
 from ._rewind import Rewind
-from ._scalar import scalar
+from ._scalar import number
 
 TrainStep = Callable[[Any, Any], SupportsFloat]
 Rates = float | Sequence[float]
@@ -164,10 +162,15 @@ class LRFinder:
         self.also_restore = list(also_restore)
         self._port = Port(optimizer)
 
+    def __repr__(self) -> str:
+        things = ", ".join(type(thing).__name__ for thing in (self.model, self.optimizer))
+        settings = f"smoothing={self.smoothing:g}, divergence={self.divergence:g}"
+        return f"LRFinder({things}, {settings})"
+
     def rates(self) -> list[float]:
         """The learning rates that the groups have now."""
         groups = self._port.groups()
-        return cells_of("lr", groups).numbers(groups)
+        return key_values("lr").numbers(groups)
 
     def run(self, batches: Iterable[Any], *sweeps: Schedule) -> RangeTestResult:
         """Run one test.
@@ -220,7 +223,7 @@ class LRFinder:
                 if batch is batches:
                     require(t > 0, "len(batches)", "be at least 1", 0)
                     return losses, "the batches are used up"
-                loss = float(scalar(self.train_step(self.model, batch)))
+                loss = number("train_step(model, batch)", self.train_step(self.model, batch))
                 if not math.isfinite(loss):
                     return losses, f"the loss was {loss} at a learning rate of {lr:.3g}"
                 losses.append(loss)
@@ -238,12 +241,12 @@ class _Rates:
 
     def __init__(self, optimizer: Any, port: Port) -> None:
         self._groups = port.groups
-        self._cells: Cells = cells_of("lr", port.groups())
+        self._values: KeyValues = key_values("lr")
         self._written: list[float] = []
         self._steps = 0
         self._hook = None
-        if hasattr(optimizer, "register_step_post_hook"):
-            self._hook = optimizer.register_step_post_hook(self._watch)
+        if hasattr(optimizer, "register_step_pre_hook"):
+            self._hook = optimizer.register_step_pre_hook(self._watch)
 
     def __enter__(self) -> _Rates:
         return self
@@ -255,8 +258,8 @@ class _Rates:
     def write(self, rates: list[float]) -> float:
         """Set the rate of each group; the highest comes back."""
         groups = self._groups()
-        self._cells.fill(groups, rates)
-        self._written = self._cells.numbers(groups)
+        self._values.fill(groups, rates)
+        self._written = self._values.numbers(groups)
         return max(rates)
 
     def check_steps(self) -> None:
@@ -266,11 +269,11 @@ class _Rates:
 
     def _watch(self, *_: object) -> None:
         self._steps += 1
-        used = self._cells.numbers(self._groups())
+        used = self._values.numbers(self._groups())
         if used != self._written:
             raise InvalidValue(
-                f"the optimizer stepped at learning rates of {used}, not {self._written}: "
-                "build it with numbers for `lr`, not schedules"
+                f"the optimizer steps at learning rates of {used}, not {self._written}: "
+                "something in `train_step` sets them"
             )
 
 

@@ -42,7 +42,7 @@ class Average:
         return self._sum / (1 - self._weight)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RangeTestResult:
     """The losses under rising learning rates; as a pair, ``lrs, losses``.
 
@@ -191,6 +191,11 @@ class RangeTestResult:
 
     def __iter__(self) -> Iterator[tuple[float, ...]]:
         return iter((self.lrs, self.losses))
+
+    def __repr__(self) -> str:
+        lrs = self.lrs
+        span = f", lr {lrs[0]:.3g} to {lrs[-1]:.3g}" if lrs else ""
+        return f"RangeTestResult({len(lrs)} updates{span}: {self.reason})"
 
     def __str__(self) -> str:
         """A table: what each method suggests for each group."""

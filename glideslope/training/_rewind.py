@@ -25,8 +25,8 @@ from ._random import Stream, global_state, set_global_state, set_stream_state, s
 Undo = Callable[[], object]
 
 FOLLOWED = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
-LEDGERS = "glideslope.optim.lr_scheduler."
-"""Where schedulers keep what they share: it is theirs as well."""
+BINDINGS = ("glideslope.groups.", "glideslope.optim.lr_scheduler.")
+"""Where schedulers keep their bindings, and what they share: it is theirs as well."""
 STREAMS = (torch.Generator, np.random.Generator, random.Random)
 
 
@@ -113,7 +113,7 @@ def _kind(container: Any) -> type:
 
 
 def _is_followed(value: Any) -> bool:
-    return isinstance(value, FOLLOWED) or type(value).__module__.startswith(LEDGERS)
+    return isinstance(value, FOLLOWED) or type(value).__module__.startswith(BINDINGS)
 
 
 def _slots(thing: Any) -> set[str]:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from glideslope.errors import GlideslopeError, StateMismatch, require, require_type
+from glideslope.errors import (
+    READABLE,
+    GlideslopeError,
+    StateMismatch,
+    require,
+    require_type,
+    shortened,
+)
 
 from ._nest import Buffers, plain
 from ._random import Stream, global_state, set_global_state, set_stream_state, stream_state
@@ -17,6 +24,8 @@ PART = (
     "have `state_dict` and `load_state_dict` (as ResumableLoader gives to a data loader), "
     "be a random generator, or hold plain values"
 )
+PART_LENGTH = 30
+"""The longest text of a plain value that is printed whole."""
 
 
 class TrainingState:
@@ -84,6 +93,12 @@ class TrainingState:
         set_global_state(state[ENVIRONMENT]["random"])
         _warn_of_changes(state[ENVIRONMENT])
 
+    def __repr__(self) -> str:
+        parts = [f"{name}={_part_text(part)}" for name, part in vars(self).items()]
+        while len(", ".join(parts)) > READABLE:
+            parts = [*parts[:-2], "…"]
+        return f"TrainingState({', '.join(parts)})"
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in vars(self):
             raise AttributeError(f"`{name}` is no part of this run: name it when building it")
@@ -114,6 +129,12 @@ def _is_part(part: object) -> bool:
     except GlideslopeError:
         return False
     return True
+
+
+def _part_text(part: Any) -> str:
+    """A plain value as it is; of anything else, its class."""
+    is_object = _is_stateful(part) or isinstance(part, Stream)
+    return type(part).__name__ if is_object else shortened(part, PART_LENGTH)
 
 
 def _state(part: Any) -> Any:

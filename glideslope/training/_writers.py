@@ -80,6 +80,10 @@ class CSVWriter:
             self._rewrite(self._columns, state["rows"])
             self._rows = state["rows"]
 
+    def __repr__(self) -> str:
+        rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
+        return f"CSVWriter({str(self.path)!r}, {rows})"
+
     def _read(self) -> tuple[list[str], int]:
         """The names of the columns, and how many rows there are."""
         header, *rows = self._lines() or [[]]
@@ -170,6 +174,9 @@ class TensorBoardWriter:
         self.close()
         self._next = state["next"]
         self._open(purge_step=self._next)
+
+    def __repr__(self) -> str:
+        return f"TensorBoardWriter({str(self.folder)!r}, next step {self._next})"
 
     def _open(self, **options: Any) -> None:
         board = import_module("torch.utils.tensorboard")

@@ -95,6 +95,11 @@ def test_phases_say_where_they_are() -> None:
     ]
 
 
+def test_a_phase_of_no_steps_is_still_a_phase_of_the_page() -> None:
+    parts = ask("wsd(1%, 98%, 1%)", total_steps=10)["parts"]
+    assert [(part["start"], part["length"]) for part in parts] == [(0, 0), (0, 10), (10, 0)]
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
@@ -112,8 +117,8 @@ def test_phases_say_where_they_are() -> None:
         ({"parts": [3]}, "`a phase` must be an object, got 3"),
         ({"parts": [{"kind": "linear"}]}, "`arguments` must be an object, got None"),
         (
-            {"parts": [{"kind": "linear", "arguments": {"steps": 0}}]},
-            "`steps` must be at least 1, got 0",
+            {"parts": [{"kind": "linear", "arguments": {"steps": 0.5}}]},
+            "`steps` must be 0 or at least 1, got 0.5",
         ),
         (
             {"parts": [{"kind": "function", "arguments": {}}]},

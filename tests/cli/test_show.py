@@ -92,19 +92,33 @@ def test_colours_are_used_where_they_are_wanted(
     assert "\x1b[36m" not in glideslope("show", SPEC, "linear(10000)")[1]
 
 
-def test_where_only_ascii_can_be_shown_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def shown(monkeypatch: pytest.MonkeyPatch, encoding: str, *specs: str) -> str:
+    """What a terminal of this encoding shows."""
     from glideslope.cli import main
 
-    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr("sys.argv", ["glideslope", "show", SPEC, "cosine(100)"])
+    output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.argv", ["glideslope", "show", *specs])
     monkeypatch.setattr("sys.stdout", output)
     with pytest.raises(SystemExit) as ending:
         main()
     output.seek(0)
-    text = output.read()
     assert not ending.value.code
+    return output.read()
+
+
+def test_where_only_ascii_can_be_shown_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, "ascii", SPEC, "cosine(100)")
     assert "0.8 +" in text
     assert text.count("*") > 100
+
+
+@pytest.mark.parametrize(("encoding", "sign"), [("utf-8", "≈"), ("ascii", "~")])
+def test_a_sampled_number_is_marked(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, sign: str
+) -> None:
+    text = shown(monkeypatch, encoding, "rex(1000000000)", "linear(1000000000)")
+    rows = {line.split()[0]: line.split()[-2:] for line in text.splitlines() if "%" in line}
+    assert rows == {"1": [f"{sign}6.13706e+08", f"{sign}61.4%"], "2": ["5e+08", "50.0%"]}
 
 
 def test_the_learning_rate_scales_the_schedule(glideslope: Call) -> None:
@@ -203,6 +217,8 @@ def test_json_has_what_the_screen_says_and_the_schedule_itself(glideslope: Call)
         "steps": 12_000,
         "start": 0.0,
         "peak": {"step": 500, "value": 1.0},
+        "peak_exact": True,
+        "area_exact": True,
         "last": 0.0,
         "end": 0.0,
         "phases": [

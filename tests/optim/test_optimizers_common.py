@@ -215,9 +215,9 @@ def test_a_schedule_drives_a_hyperparameter(engine: Any) -> None:
     for step in range(8):
         group = reference.param_groups[0]
         group["lr"], group["betas"] = 0.1 * lr(step), (0.8 + 0.1 * step / 8, 0.99)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(group["lr"], abs=1e-16)
         optimizer.step()
         reference.step()
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(group["lr"], abs=1e-16)
         assert_equal(ours, theirs)
 
 

@@ -207,7 +207,7 @@ def no_updates(model: nn.Module, batch: Any) -> float:
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "start": ({"start_lr": 0.0}, InvalidValue, "`start` must be more than 0, got 0.0"),
-    "steps": ({"num_it": 1}, InvalidValue, "`steps` must be more than 1"),
+    "steps": ({"num_it": 1}, InvalidValue, "`steps` must be at least 2"),
     "mode": ({"mode": "log"}, InvalidValue, "`shape` must be linear or geometric, got 'log'"),
     "smoothing": ({"smoothing": 1.0}, InvalidValue, r"`smoothing` must be in \[0, 1\), got 1.0"),
     "divergence": ({"divergence": 1.0}, InvalidValue, "`divergence` must be more than 1, got 1.0"),
@@ -242,19 +242,39 @@ def test_an_endless_sweep_is_refused() -> None:
         LRFinder(run.model, run.optimizer, run.step).run([None], gs.exponential(1.1))
 
 
-def test_a_rate_that_the_optimizer_schedules_itself_is_refused() -> None:
-    weight = nn.Linear(1, 1)
+def test_an_optimizer_with_a_schedule_steps_at_the_rates_of_the_sweep() -> None:
+    weight = nn.Linear(1, 1, bias=False)
     optimizer = gs.optim.SGD(weight.parameters(), lr=gs.linear(10) * 0.1)
+    used = []
 
     def train_step(model: nn.Module, batch: Any) -> Tensor:
+        optimizer.zero_grad()
         loss: Tensor = model(torch.ones(1, 1)).sum()
         loss.backward()
+        before = weight.weight.item()
         optimizer.step()
+        used.append(before - weight.weight.item())
         return loss
 
-    with pytest.raises(InvalidValue, match="with numbers for `lr`, not schedules"):
+    sweep = {"start_lr": 0.01, "end_lr": 1.0, "num_it": 5, "mode": "linear", "divergence": 1e9}
+    result = lr_range_test(weight, optimizer, train_step=train_step, batches=[None], **sweep)
+    assert used == pytest.approx(list(result.lrs), rel=1e-5)
+    for t in range(10):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * (1 - t / 10), rel=1e-12)
+        optimizer.step()
+
+
+def test_rates_that_are_set_inside_the_step_are_refused() -> None:
+    weight = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(weight.parameters(), lr=0.1)
+
+    def train_step(model: nn.Module, batch: Any) -> Tensor:
+        optimizer.param_groups[0]["lr"] = 0.5
+        optimizer.step()
+        return torch.zeros(())
+
+    with pytest.raises(InvalidValue, match=r"steps at learning rates of \[0\.5\], not"):
         lr_range_test(weight, optimizer, train_step=train_step, batches=[None])
-    assert optimizer.param_groups[0]["updates"] == 0
 
 
 # -- suggestions ---------------------------------------------------------------------------------

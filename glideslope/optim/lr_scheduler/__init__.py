@@ -24,12 +24,12 @@ from ._greedy import GreedyLR as GreedyLR
 from ._lambdas import LambdaLR as LambdaLR
 from ._lambdas import MultiplicativeLR as MultiplicativeLR
 from ._last_lr import LastLR as LastLR
-from ._line import Absolute as Absolute
 from ._noam import NoamScheduler as NoamScheduler
 from ._one_cycle import OneCycleLR as OneCycleLR
 from ._plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ._scheduler import Scheduler as Scheduler
 from ._sequential import SequentialLR as SequentialLR
+from ._specs import Absolute as Absolute
 from ._swa import SWALR as SWALR
 from ._transformers import (
     get_constant_schedule,

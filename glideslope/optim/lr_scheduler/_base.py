@@ -1,20 +1,34 @@
-"""What every scheduler shares: the clock, the write, the state, torch's interface."""
+"""The base of all schedulers: a clock, the bindings of its sources, and torch's interface."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
+from torch import compiler
 
 from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
+from glideslope.groups import (
+    Binding,
+    Due,
+    SharedKey,
+    Source,
+    due_values,
+    plain,
+)
+from glideslope.schedules import Schedule
 
-from . import _initial_lr, _state
-from ._checks import plain
+from . import _state
+from ._checks import as_step, refused, same
 from ._last_lr import LastLR
-from ._ledger import Entry, Ledger
-from ._order import CallOrder, watch_order
+from ._order import CallOrder, step_untraced, watch_order
+from ._resume import required, restored
+from ._sources import OwnRates, Scaled
+from ._upcoming import upcoming
 
 EPOCH_DEPRECATION_WARNING: str = torch.optim.lr_scheduler.EPOCH_DEPRECATION_WARNING
 
@@ -24,8 +38,11 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     A subclass writes `get_lr`, which gives one learning rate per parameter group for the step
     ``last_epoch``. Building a scheduler writes the rates of step 0, so the optimizer's update
-    number t runs at the rate of step t. Whatever stands in the groups is respected: other
-    schedulers on the same optimizer, hand edits, a loaded state.
+    number t runs at the rate of step t. Whatever the groups hold is respected: other schedulers on
+    the same optimizer, hand edits, a loaded state.
+
+    A subclass that follows a schedule gives it as ``_curve()`` instead, and names the arguments
+    that it is made from in ``_settings``.
 
     Args:
         optimizer: anything with ``param_groups`` (dictionaries that hold ``"lr"``), or with a plain
@@ -56,47 +73,163 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     """
 
     # Kept out of ``__dict__``, which holds what torch's schedulers hold and no more.
-    __slots__ = ("_bound", "_entry", "_ledger", "_order", "_origins", "_verbose")
+    __slots__ = (
+        "_ahead",
+        "_asking",
+        "_bindings",
+        "_first_rates",
+        "_jumps",
+        "_made_from",
+        "_order",
+        "_source",
+        "_verbose",
+        "_written_at",
+    )
 
-    _ties: ClassVar[frozenset[str]] = frozenset({"_bound", "_entry", "_ledger", "_order"})
     _settings: ClassVar[tuple[str, ...]] = ()  # arguments that a state carries
     _progress: ClassVar[tuple[str, ...]] = ("base_lrs", "last_epoch")  # and what moves
+    _curve_from: ClassVar[tuple[str, ...] | None] = None  # the settings a curve is made from
     _unsaved: ClassVar[frozenset[str]] = frozenset({"optimizer"})
-    _starts_anew: ClassVar[bool] = False  # from the bases, whatever gone schedulers made of them
+    _keeps_late_rates: ClassVar[bool] = False  # a late group goes on from its rate, as in torch
+    _resets: ClassVar[bool] = False  # starts from the bases, whatever deleted schedulers left
     _watches_order: ClassVar[bool] = True
     _warns_of_epoch: ClassVar[bool] = True
+    _settings_now: ClassVar[attrgetter[Any] | None] = None  # reads those a curve is made from
+    _get_lr_called_within_step = False  # torch's flag, set on the object while it is on
 
     optimizer: Any
-    base_lrs: list[float]  # type: ignore[assignment]
     last_epoch: int
     _last_lr: list[float]  # type: ignore[assignment]
     _step_count: int
-    _bound: Any  # the optimizer that the ledger is of
-    _ledger: Ledger
-    _entry: Entry | None
+    _ahead: float  # fractions of a step have brought the curve ahead of the clock by this
+    _asking: bool  # `get_lr` is being called by this very class
+    _bindings: list[Binding]
+    _first_rates: list[float]  # of step 0, where they do not come from the optimizer
+    _jumps: bool  # `step` was told where to go
+    _made_from: Any  # the settings when the curve was made
     _order: CallOrder | None
-    _origins: list[float]
+    _source: Source
     _verbose: bool
+    _written_at: float  # the step whose values were written last
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Watch the arguments that a curve is made from."""
+        super().__init_subclass__(**kwargs)
+        names = cls._curve_from if cls._curve_from is not None else cls._settings
+        names = () if cls._curve is LRScheduler._curve else names
+        cls._settings_now = attrgetter(*names) if names else None
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        """Begin unbound; a copy, which is not built anew, joins its optimizer at its next step."""
+        """Begin unbound; a copy, which is not built again, binds at its next step."""
         self = super().__new__(cls)
-        self._bound = self._entry = self._order = None
-        self._origins = []
-        self._verbose = False
+        self._bindings, self._first_rates = [], []
+        self._written_at = self._ahead = 0
+        self._order = self._made_from = None
+        self._verbose = self._asking = self._jumps = False
         return self
 
     def __init__(self, optimizer: Any, last_epoch: int = -1, verbose: bool = False) -> None:
         self.optimizer = optimizer
         self._verbose = verbose
-        self.base_lrs = self._find_bases(self._bind(), last_epoch)
         self.last_epoch = last_epoch
-        if self._watches_order:
+        bases = required(self._shared_lr()) if last_epoch >= 0 else None
+        self._bind(self._sources())
+        if bases is not None:
+            self._resume(bases)
+        if self._watches_order or self._shared_lr().unsure:
             self._order = watch_order(optimizer)
         self._initial_step()
 
+    # Methods that a kind of scheduler defines.
+
+    def _curve(self) -> Schedule:
+        """The schedule of factors that every group follows."""
+        raise NotImplementedError
+
+    def _lr_source(self) -> Source:
+        """The source of the learning rates."""
+        if type(self)._curve is LRScheduler._curve:
+            return OwnRates(self, outright=True)
+        return Scaled(self._curve(), self._keeps_late_rates, self._resets)
+
+    def _sources(self) -> dict[str, Source]:
+        """A source for each key, ``"lr"`` first."""
+        self._made_from = self._settings_now and self._settings_now(self)
+        self._source = self._lr_source()
+        has_own = type(self).get_lr is not LRScheduler.get_lr and not self._source.outright
+        return {"lr": OwnRates(self, outright=False) if has_own else self._source}
+
+    @property
+    def schedule(self) -> Schedule:
+        """The curve of the first group as a schedule, to be drawn, linted or saved as text.
+
+        Its values are factors of the group's own rate or, where the rates do not come from the
+        optimizer's, the rates themselves.
+        """
+        if type(self)._curve is LRScheduler._curve:
+            raise AttributeError(f"{type(self).__name__} follows no schedule")
+        return self._curve()
+
+    def curves(self) -> list[Schedule]:
+        """The curves that it follows."""
+        return [self.schedule]
+
+    # The optimizer.
+
+    def _bind(self, sources: Mapping[str, Source]) -> None:
+        """Bind each source to its key; the groups join with their own values."""
+        bindings = [self._binding(key, source) for key, source in sources.items()]
+        bindings[0].bases = self._first_rates
+        self._bindings = bindings
+        for binding in self._bindings:
+            binding.attach(self.optimizer, self.last_epoch)
+
+    def _binding(self, key: str, source: Source) -> Binding:
+        return Binding(key, source, notes=key == "lr")
+
+    @property  # type: ignore[override]
+    def base_lrs(self) -> list[float]:
+        """The rate of each group that this scheduler counts from."""
+        return self._bindings[0].bases if self._bindings else self._first_rates
+
+    @base_lrs.setter
+    def base_lrs(self, bases: list[float]) -> None:
+        if self._bindings:
+            self._bindings[0].bases = bases
+        else:
+            self._first_rates = bases
+
+    def _shared_lr(self) -> SharedKey:
+        """The learning rates of the optimizer this scheduler has now."""
+        first = self._bindings[0] if self._bindings else None
+        if first is not None and first.key == "lr" and first.bound_to is self.optimizer:
+            return first.shared
+        return SharedKey.of(self.optimizer)
+
+    def _resume(self, bases: list[float]) -> None:
+        """Go on from these bases; where the groups hold the rates already, leave them."""
+        binding = self._bindings[0]
+        shared, t = binding.shared, self.last_epoch + 1
+        if not self._source.absolute:
+            binding.count_from(bases)
+        if self._source.outright:
+            shared.rebase(self.base_lrs)
+            return
+        if not self._source.absolute:
+            shared.rebase(self.base_lrs)
+            binding.entry.references = list(self.base_lrs)
+        rates = self._source.values(t + self._ahead, binding.bases)
+        if same(shared.observe(), rates):
+            shared.restore(binding.entry, binding.references, rates)
+
+    # Stepping.
+
     def _initial_step(self) -> None:
-        """Write the first rates. torch's composites call this to start a member anew."""
+        """Write the first rates. torch's composites call this to start a member again."""
+        if getattr(self, "_step_count", 0) and not self._source.outright:
+            self._step_count = 1
+            self._update_lr(self.last_epoch + 1)
+            return
         self._step_count = 0
         self._is_initial = True
         self._get_lr_called_within_step = False
@@ -105,92 +238,162 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         finally:
             self._is_initial = False
 
-    # Stepping.
-
     def step(self, epoch: int | None = None) -> None:
         """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
 
         Args:
-            epoch: go to this step instead, by the closed form where there is one.
+            epoch: go to this step instead.
         """
-        if self._order is not None and self._step_count == 1:
-            self._order.check(self.optimizer)
-            self._order = None
-        self._step_count += 1
-        if epoch is not None and self._warns_of_epoch:
-            warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
-        ledger = self._ledger if self._bound is self.optimizer else self._bind()
-        groups = ledger.groups()
-        if len(groups) > len(self.base_lrs):
-            self._welcome(ledger)
+        if compiler.is_compiling():
+            return step_untraced(self, epoch)
+        if self._step_count == 1:
+            self._check_first_step(epoch)
+        if epoch is not None:
+            epoch = as_step(epoch)
+            if self._warns_of_epoch:
+                warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
         before = self.last_epoch
+        self._step_count += 1
         try:
             if epoch is None:
-                self.last_epoch = t = before + 1
-                values = self._rates(t)
+                self._last_lr = self._go(before + 1, before)
             else:
-                values = self._jump(epoch)
-            self._last_lr = self._write(ledger, values, groups)
+                self._last_lr = self._jump(epoch, before)
         except (GlideslopeError, OverflowError) as error:
-            refusal = self._refusal(error)
+            refusal = refused(self, error)
             self.last_epoch = before  # the step was not taken
             self._step_count -= 1
             raise refusal from error
+        self._written_at = self.last_epoch
         if self._verbose:
-            self._announce(self.last_epoch)
+            self._announce()
+        return None
 
-    def _refusal(self, error: Exception) -> Exception:
-        """The error with the scheduler and the step in front."""
-        kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
-        what = "the rate is beyond all floats" if isinstance(error, OverflowError) else error
-        return kind(f"{type(self).__name__}, step {self._clock()}: {what}")
-
-    def get_lr(self) -> list[float]:  # type: ignore[override]
-        """The learning rates of the step ``last_epoch``, one per parameter group."""
-        raise NotImplementedError
-
-    def _move(self, t: int) -> list[float]:
-        """Set the clock to ``t`` and give its rates."""
-        self.last_epoch = t
-        return self._rates(t)
-
-    def _rates(self, _t: int) -> list[float]:
-        """The rates of `get_lr`, under the flag that torch's subclasses look for."""
-        self._get_lr_called_within_step = True
+    def _jump(self, t: int, before: int) -> list[float]:
+        self._jumps = True
         try:
-            return self.get_lr()
+            return self._go(t, before)
         finally:
-            self._get_lr_called_within_step = False
+            self._jumps = False
 
-    def _jump(self, t: int) -> list[float]:
-        """Set the clock to any step, by the closed form if the subclass has one."""
-        closed_form = getattr(self, "_get_closed_form_lr", None)
-        if closed_form is None:
-            return self._move(t)
+    def _go(self, t: int, before: int, /) -> list[float]:
+        """Set the clock to ``t`` and write the values of that step."""
+        if self._settings_now is not None and self._settings_now(self) != self._made_from:
+            self._follow_settings()
         self.last_epoch = t
-        return closed_form()  # type: ignore[no-any-return]
+        time = t + self._ahead
+        if len(self._bindings) > 1:
+            return self._write_all_keys(time, before)
+        (binding,) = self._bindings
+        if binding.bound_to is not self.optimizer:
+            binding.attach(self.optimizer, before)
+        shared = binding.shared
+        groups = shared.groups()
+        if len(groups) != len(binding.bases):
+            binding.refit(before)
+            groups = shared.groups()
+        values = binding.source.values(time, binding.bases)
+        if binding.source.outright:
+            return binding.write(self._fitting(values, groups))
+        return shared.post(binding.entry, values, groups)
 
-    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
-        """Write the rates outright, as torch does: a recursion has all factors in them already."""
+    def _write_all_keys(self, time: float, before: int) -> list[float]:
+        """Write several keys, once the values of all are known."""
+        optimizer, due = self.optimizer, []
+        for binding in self._bindings:
+            if binding.bound_to is not optimizer:
+                binding.attach(optimizer, before)
+            groups = binding.shared.groups()
+            if len(groups) != len(binding.bases):
+                binding.refit(before)
+                groups = binding.shared.groups()
+            due.append((binding, binding.source.values(time, binding.bases), groups))
+        for binding, values, groups in due:
+            binding.shared.post(binding.entry, values, groups)
+        return self._bindings[0].shared.written
+
+    def _fitting(self, values: Any, groups: Sequence[Any]) -> Any:
+        """The rates of a user's `get_lr`, if there are enough of them."""
         if len(values) < len(groups):
             rule = f"give {len(groups)} rates, one per parameter group"
             raise InvalidValue(f"get_lr() must {rule}, got {values!r}")
-        return ledger.edit(plain(values))
+        return values
+
+    def _follow_settings(self) -> None:
+        """Take a changed attribute, such as ``gamma``, into account."""
+        if type(self)._curve is LRScheduler._curve:
+            return
+        for binding, source in zip(self._bindings, self._sources().values(), strict=True):
+            binding.source = source
+
+    def _check_first_step(self, epoch: int | None) -> None:
+        """Warn of a wrong order of calls, and see if the run is a resumed one."""
+        order, self._order = self._order, None
+        has_stepped = order is None or order.has_stepped
+        if order is not None and self._watches_order and (epoch is None or self._warns_of_epoch):
+            order.check(self.optimizer)
+        elif order is not None:
+            order.stop()
+        for binding in self.bindings():
+            if binding.is_bound and binding.shared.unsure:
+                is_resumed = epoch is not None or self.last_epoch != 0 or not has_stepped
+                self._resume_key(binding) if is_resumed else binding.shared.begin()
+
+    def _resume_key(self, binding: Binding) -> None:
+        """Count one key from the bases of the run that goes on."""
+        if binding.shared.unsure:
+            binding.shared.resume()
+            if binding.source.outright:
+                binding.bases = list(binding.shared.bases)
+            self._resumed()
+
+    def _resumed(self) -> None:
+        """Called when the bases turn out to be those of an earlier run."""
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        """The learning rates of the step ``last_epoch``, one per parameter group.
+
+        It changes nothing, unless a loop that sets ``last_epoch`` by itself asks for the rates of
+        an update (under torch's flag ``_get_lr_called_within_step``, as Ignite does): then every
+        key that this scheduler drives is written too.
+        """
+        if self._get_lr_called_within_step and not self._asking:
+            return self._write_as_asked()
+        return list(self._source.values(self.last_epoch + self._ahead, self._bindings[0].bases))
+
+    def own_rates(self) -> list[float]:
+        """The rates of `get_lr`, under the flag that torch's subclasses look for."""
+        self._get_lr_called_within_step = self._asking = True
+        try:
+            return self._get_closed_form_lr() if self._jumps else self.get_lr()
+        finally:
+            self._get_lr_called_within_step = self._asking = False
+
+    def _write_as_asked(self) -> list[float]:
+        if self.last_epoch > 0:
+            for binding in self.bindings():
+                self._resume_key(binding)
+        self._last_lr = self._go(self.last_epoch, self.last_epoch)
+        self._written_at = self.last_epoch
+        return list(self._last_lr)
+
+    def _get_closed_form_lr(self) -> list[float]:
+        """The rates of torch's method of this name."""
+        return self.get_lr()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        """Step without counting it, as torch's composites ask of a member."""
-        ledger = self._bind()
-        values = self._move(self.last_epoch + 1) if epoch is None else self._jump(epoch)
-        self._last_lr = list(self._write(ledger, values, ledger.groups()))
+        """Write the rates outright, whatever the others have: one of torch's composites asks."""
+        before = self.last_epoch
+        self.last_epoch = t = before + 1 if epoch is None else epoch
+        (binding,) = self._bindings[:1]
+        binding.attach(self.optimizer, before)
+        rates = binding.source.values(t + self._ahead, binding.bases)
+        self._last_lr = list(binding.claim(rates))
 
-    def _clock(self) -> int:
-        """The step it is at."""
-        return self.last_epoch
+    def _announce(self) -> None:
+        print(f"Epoch {self.last_epoch}: setting learning rate to {self.get_last_lr():.6g}.")
 
-    def _announce(self, epoch: float) -> None:
-        print(f"Epoch {epoch}: setting learning rate to {LastLR(self._last_lr):.6g}.")
-
-    # What was set last.
+    # The rates set last.
 
     def get_last_lr(self) -> LastLR:  # type: ignore[override]
         """The learning rates written last: a list of floats, also when the groups hold tensors."""
@@ -201,63 +404,118 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """The same as `get_last_lr`."""
         return self.get_last_lr()
 
-    # The optimizer.
+    # The steps to come.
 
-    def _bind(self) -> Ledger:
-        """Find the ledger of the optimizer this scheduler has now."""
-        if self._bound is None or self._bound is not self.optimizer:
-            if self._entry is not None:
-                self._ledger.leave(self._entry)
-                self._entry = None
-            self._ledger = Ledger.of(self.optimizer)
-            self._bound = self.optimizer
-        return self._ledger
+    def planned(self, t: int) -> dict[str, list[float]]:
+        """The values of step ``t`` by key, a list with one per group.
 
-    def _find_bases(self, ledger: Ledger, last_epoch: int) -> list[float]:
-        if last_epoch >= 0:
-            bases = _initial_lr.required(ledger)
-            ledger.rebase(bases)
-        else:
-            bases = ledger.free_bases(self._starts_anew)
-            _initial_lr.note(ledger, bases)
-        self._origins = list(ledger.origins)
-        return bases
+        They are this scheduler's own: counted from its bases, without other schedulers' factors.
 
-    def _welcome(self, ledger: Ledger) -> None:
-        """Let groups that were added later join: here, each from the rate it has."""
-        rates = ledger.observe()
-        for group in range(len(self.base_lrs), len(rates)):
-            base = _initial_lr.given(ledger, group)
-            self._set_base(group, rates[group] if base is None else base)
-            _initial_lr.note_one(ledger, group, self.base_lrs[group])
+        Raises:
+            InvalidType: they depend on more than the step.
+        """
+        time = t + self._ahead
+        for binding in self._bindings:
+            if binding.source.depends_on_more:
+                rule = "give values that depend on the step alone"
+                raise InvalidType(f"{type(self).__name__} does not {rule}: see `upcoming`")
+        return {b.key: list(b.source.values(time, b.bases)) for b in self._bindings}
 
-    def _set_base(self, group: int, base: float) -> None:
-        """Set the base of a group, of the next new one too."""
-        self.base_lrs = [*self.base_lrs[:group], base, *self.base_lrs[group + 1 :]]
+    def upcoming(self, steps: int, *metrics: Any) -> dict[str, list[list[float]]]:
+        """The values that the next calls of `step` would write; nothing is stepped.
 
-    def _base_on(self, bases: list[float]) -> None:
-        """Take the bases of a run that is resumed."""
-        self.base_lrs = list(bases)
+        A copy steps on a copy of the groups, so hand edits and the present factors of other
+        schedulers are in the values.
 
-    def _hand_over(self) -> None:
-        """Leave the optimizer to a composite."""
+        Args:
+            steps: how many calls.
+            metrics: the argument of each call, for a scheduler that is stepped with a metric.
+
+        Returns:
+            By key, a list for each group with one value for each call.
+
+        Example:
+            >>> import torch
+            >>> from glideslope.optim.lr_scheduler import StepLR
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
+            >>> StepLR(optimizer, step_size=2, gamma=0.5).upcoming(4)
+            {'lr': [[0.8, 0.4, 0.4, 0.2]]}
+        """
+        return upcoming(self, steps, metrics)
+
+    def plot(self, key: str | None = None, steps: int | None = None, ax: Any = None) -> Any:
+        """Draw the values of each group over the steps of the run; see `glideslope.plot`.
+
+        Args:
+            key: such as ``"weight_decay"``; the learning rate, or the first key, unless given.
+            steps: how far to draw; to the end of the schedule unless given.
+            ax: Matplotlib axes to draw on; a new figure unless given.
+
+        Returns:
+            The axes drawn on.
+        """
+        return import_module("glideslope.plot").plot_scheduler(self, key, steps, ax)
+
+    # As a member of a composite: see `_composite.Member`.
+
+    @property
+    def can_enter(self) -> bool:
+        """True if it can go to a step without reading what the groups hold."""
+        return not self._source.outright
+
+    def hand_over(self) -> None:
+        """Leave the writing to a composite."""
         if self._order is not None:
             self._order.stop()
-        self._bound = self._entry = self._order = None
+        self._order = None
+        for binding in self._bindings:
+            binding.suspend()
 
-    def _begin_anew(self) -> None:
-        """Go back to the bases without what gone schedulers made of them."""
-        self._base_on(self._origins)
+    def enter(self, t: int) -> list[Due]:
+        """Go to step ``t``; the values that are due, not written yet."""
+        if self._settings_now is not None and self._settings_now(self) != self._made_from:
+            self._follow_settings()
+        before, self.last_epoch = self.last_epoch, t
+        time = t + self._ahead
+        bindings = self._bindings
+        if len(bindings) == 1 and bindings[0].takes_part:
+            return [(bindings[0], bindings[0].due(self.optimizer, time, before))]
+        due = [(b, b.due(self.optimizer, time, before)) for b in bindings]
+        for binding in bindings:
+            if not binding.takes_part:
+                binding.take_part()
+        return due
 
-    def _saved_bases(self) -> list[float] | None:
-        """The bases, if a state holds them."""
-        return self.base_lrs
+    def advance(self, _metrics: Any, /) -> list[Due]:
+        """Go one step further; the values that are due, not written yet."""
+        self._step_count += 1
+        return self.enter(self.last_epoch + 1)
 
-    def _share_bases(self, bases: list[float]) -> None:
-        """Learn the bases that the other members of a composite have loaded."""
+    def go_on(self, _metrics: Any, /) -> list[float]:
+        """Go one step further and write; the learning rates as they are then."""
+        self._step_count += 1
+        before = self.last_epoch
+        self._last_lr = rates = self._go(before + 1, before)
+        self._written_at = self.last_epoch
+        return rates
 
-    def _settle(self) -> None:
-        """Write what goes along with the rates; a composite asks for it when it has been loaded."""
+    def suspend(self, keys: set[str]) -> None:
+        """Take the factors on these keys out: another member has its turn."""
+        for binding in self._bindings:
+            if binding.key in keys:
+                binding.suspend()
+
+    def at_work(self) -> list[tuple[Binding, float]]:
+        """The bindings that take part now, each with the step that its source is at."""
+        return [(binding, self.last_epoch + self._ahead) for binding in self._bindings]
+
+    def bindings(self) -> list[Binding]:
+        """All its bindings, at work or not."""
+        return self._bindings
+
+    def rates_at(self, t: int) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+        return list(self._source.values(t + self._ahead, self.base_lrs))
 
     # State.
 
@@ -268,9 +526,24 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """
         saved = {key: value for key, value in vars(self).items() if key not in self._unsaved}
         state: dict[str, Any] = _state.copied(saved)
-        if self._bound is not None:
-            state["_last_lr"] = list(self._ledger.observe())
+        if "base_lrs" in self._progress:
+            state["base_lrs"] = list(self.base_lrs)
+        if self._is_bound():
+            state["_last_lr"] = list(self._rates_now())
         return state
+
+    def _rates_now(self) -> list[float]:
+        """The rates that the groups hold or, if the clock was set by hand, are due."""
+        shared = self._shared_lr()
+        held = shared.observe()
+        if self.last_epoch == self._written_at:
+            return held
+        self._ahead = 0
+        return due_values(shared, self.enter(self.last_epoch))
+
+    def _is_bound(self) -> bool:
+        """True if the groups of this very optimizer hold what it wrote."""
+        return any(binding.bound_to is self.optimizer for binding in self.bindings())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state, one of torch's too, and write its learning rates.
@@ -281,21 +554,34 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
             state_dict: what `state_dict` gave; it is not changed.
 
         Raises:
-            StateMismatch: it is the state of another class.
+            StateMismatch: it is the state of another class, or of more parameter groups than the
+                optimizer has.
         """
-        self._load(state_dict)
-        self._reenter(self._bind(), vars(self).get("_last_lr"))
+        self.load(state_dict)
+        self._write_loaded(vars(self).get("_last_lr"))
 
-    def _load(self, state_dict: Mapping[str, Any]) -> None:
+    def load(self, state_dict: Mapping[str, Any]) -> None:
         """Take over a state and write nothing."""
         state = self._translate(_state.copied(dict(state_dict)))
         strict = "_settings" in vars(type(self))
         known = [*self._settings, *self._progress, *(vars(self) if strict else ())]
         name = type(self).__name__
         _state.check_keys(name, set(known) - self._unsaved, state, strict)
+        _state.check_count(name, state, len(self._shared_lr().groups()))
+        for binding in self._bindings:
+            binding.follow(self.optimizer, self.last_epoch + self._ahead)
         own = {key: getattr(self, key) for key in self._settings if hasattr(self, key)}
         _state.warn_of_changes(name, own, state)
         self._adopt(state)
+        self._follow_settings()
+        self._join_unknown(len(state.get("base_lrs") or state.get("_last_lr") or self.base_lrs))
+
+    def _join_unknown(self, known: int) -> None:
+        """Let the groups that a loaded state does not know join with their own values."""
+        for binding in self._bindings:
+            unknown = range(known, len(binding.shared.bases))
+            joined = [binding.source.join(binding.shared.new_group(i)) for i in unknown]
+            binding.bases = [*binding.bases[:known], *joined]
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
         """Bring a state of an older torch, or one with tensors, into today's plain form."""
@@ -305,22 +591,39 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return state
 
     def _adopt(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        if "base_lrs" in state:
+            self._bindings[0].count_from(state["base_lrs"])
+        vars(self).update({key: state[key] for key in state if key != "base_lrs"})
 
-    def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
-        """Write the loaded rates and stand in the ledger as the one who wrote them."""
+    def _write_loaded(self, rates: list[float] | None) -> None:
+        """Write the loaded rates, and take part with the factors that gave them."""
+        self._written_at = self.last_epoch
         if rates is not None:
-            self._last_lr = list(ledger.edit(self._fitted(ledger, rates)))
+            self._last_lr = restored(self, rates)
 
-    @staticmethod
-    def _fitted(ledger: Ledger, rates: list[float]) -> list[float]:
-        """The loaded rates; groups that the state does not know keep theirs."""
-        return rates + ledger.observe()[len(rates) :]
+    def __repr__(self) -> str:
+        """The scheduler, its step, its arguments and its rates."""
+        if not hasattr(self, "_last_lr"):  # an error in `__init__` may be shown with it
+            return f"{type(self).__name__}(not built)"
+        return f"{type(self).__name__}({', '.join(self._parts())})"
+
+    def _parts(self) -> list[str]:
+        arguments = [f"{name}={getattr(self, name)!r}" for name in self._settings
+                     if not name.startswith("_")]  # fmt: skip
+        return [f"step {self.last_epoch}", *arguments, f"now {self.get_last_lr():.6g}"]
+
+    def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        """Take over a copied or pickled state; it binds again at the next step."""
+        for name, value in (state[0] | state[1]).items():
+            setattr(self, name, value)
+        for binding in self._bindings:
+            if isinstance(binding.source, OwnRates):
+                binding.source.ask(self)
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Everything but the ties to this very optimizer, for copies and pickles."""
+        """Everything but the watch on this very optimizer, for copies and pickles."""
         slots = {name for cls in type(self).__mro__ for name in vars(cls).get("__slots__", ())}
-        kept = slots - self._ties
+        kept = slots - {"_order"}
         return vars(self), {name: getattr(self, name) for name in kept if hasattr(self, name)}
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
-from ._alike import compounded
-from ._composable import Composable
-from ._composite import Composite, Foreign
+from glideslope.groups import Binding, Due, compounded
+from glideslope.schedules import Schedule
+
+from . import _composite
+from ._base import LRScheduler
+from ._composite import Member
 
 
-class ChainedScheduler(Composite):
-    """Several schedulers at once: ``base × Π rate / base`` over the members.
+class ChainedScheduler(LRScheduler):
+    """Several schedulers at once: base times the factor of each member.
 
     Schedulers that are stepped side by side on one optimizer multiply without it too; it makes one
     scheduler of them. Members may be composites themselves, and `ReduceLROnPlateau`, for which
@@ -40,57 +45,92 @@ class ChainedScheduler(Composite):
     `torch.optim.lr_scheduler.ChainedScheduler`
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "_members",
+        "_own",
+    )
     _settings = ()
+    _progress = ("_schedulers",)
+
+    can_enter = True
+    step = _composite.step  # type: ignore[assignment]
+    bindings = _composite.bindings
+    hand_over = _composite.hand_over
+    suspend = _composite.suspend
+    state_dict = _composite.state_dict
+    _go = _composite.go
+    go_on = _composite.go_on
+    _adopt = _composite.adopt
+    _parts = _composite.parts
+    _resumed = _composite.resumed
+
+    _members: list[Member]
+    _own: list[LRScheduler]  # the members that are no torch schedulers
 
     def __init__(
         self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
     ) -> None:
-        ledger = self._gather(optimizer, schedulers, verbose)
-        if any(isinstance(member, Foreign) for member in self._members):
-            ledger.rebase(self.base_lrs)  # what they wrote when they were built tells nothing
-            self._join(ledger)
-            self._last_lr = self._write(ledger, self._now(), ledger.groups())
-        else:
-            self._reenter(ledger, None)  # the members have written their factors already
-            self._last_lr = ledger.written
+        _composite.gather(self, optimizer, schedulers, verbose)
+        self._last_lr = _composite.write(self, self._enter_as_they_are())
         if self._verbose:
-            self._announce(self._clock())
+            self._announce()
 
-    @property
-    def _starts_anew(self) -> bool:  # type: ignore[override]
-        return any(getattr(member, "_starts_anew", False) for member in self._members)
-
-    @property
+    @property  # type: ignore[misc]
     def base_lrs(self) -> list[float]:  # type: ignore[override]
         """The bases of the last member."""
-        return self._members[-1].base_lrs  # type: ignore[no-any-return]
+        return self._members[-1].base_lrs
 
-    def _clock(self) -> int:
-        return self._members[0]._clock()  # type: ignore[no-any-return]
+    @property
+    def last_epoch(self) -> int:
+        """The step that the first member is at."""
+        return self._members[0].last_epoch
+
+    @last_epoch.setter
+    def last_epoch(self, t: int) -> None:
+        for member in self._members:
+            member.last_epoch = t
+
+    def _enter_as_they_are(self) -> list[Due]:
+        """Let every member take part at the step it is at."""
+        return [due for member in self._members for due in member.enter(member.last_epoch)]
+
+    def enter(self, t: int) -> list[Due]:
+        """Go to step ``t``; the values that are due, not written yet."""
+        return [due for member in self._members for due in member.enter(t)]
+
+    def advance(self, metrics: Any, /) -> list[Due]:
+        """Go one step further; the values that are due, not written yet."""
+        return [due for member in self._members for due in member.advance(metrics)]
+
+    def at_work(self) -> list[tuple[Binding, float]]:
+        """The bindings of all members, each with the step that its source is at."""
+        return [each for member in self._members for each in member.at_work()]
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The product of the members' learning rates, one per parameter group."""
-        return list(self._now())
+        if self._get_lr_called_within_step:
+            return self._write_as_asked()
+        return self.rates_at(self.last_epoch)
 
-    def _product(self, rates: list[list[float]]) -> list[float]:
-        product = self.base_lrs
-        for member, values in zip(self._members, rates):  # noqa: B905
-            product = compounded(product, values, member.base_lrs)
+    def planned(self, t: int) -> dict[str, list[float]]:
+        """The values of step ``t`` by key, a list with one per group; see `LRScheduler.planned`."""
+        planned: dict[str, list[float]] = {}
         for member in self._members:
-            if isinstance(member, Composable):  # as it would remember what it wrote
-                member._last_lr = product
-        return product
+            references = {binding.key: binding.references for binding in member.bindings()}
+            for key, values in member.planned(t).items():
+                before = planned.get(key, references[key])
+                planned[key] = compounded(before, values, references[key])
+        return planned
 
-    def _now(self) -> list[float]:
-        return self._product([member._now() for member in self._members])
+    @property
+    def schedule(self) -> Schedule:
+        """The product of the members' schedules, those of the first group."""
+        return _composite.joined(self, lambda curves: reduce(operator.mul, curves))
 
-    def _move(self, t: int) -> list[float]:
-        return self._product([member._move(t) for member in self._members])
-
-    def _advance(self, metrics: Any) -> list[float]:
-        return self._product([member._advance(metrics) for member in self._members])
-
-    def _settle(self) -> None:
+    def rates_at(self, t: int) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+        rates: list[float] = []
         for member in self._members:
-            member._settle()
+            references = next(b.references for b in member.bindings() if b.key == "lr")
+            rates = compounded(rates or references, member.rates_at(t), references)
+        return rates

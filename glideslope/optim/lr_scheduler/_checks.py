@@ -10,7 +10,7 @@ from glideslope.errors import InvalidType, InvalidValue, require, require_type
 
 
 def number(name: str, value: Any) -> float:
-    """A finite number as it is given; what is no plain number (a tensor) becomes one."""
+    """A finite number as it is given; anything else that makes a float becomes one."""
     require_type(hasattr(value, "__float__"), name, "be a number", value)
     given: float = value if isinstance(value, int | float) else float(value)
     require(math.isfinite(given), name, "be finite", value)
@@ -38,6 +38,27 @@ def in_unit(name: str, value: Any) -> float:
     return given
 
 
+def as_step(value: Any) -> Any:
+    """A step as a plain number: an int where it is whole, whatever kind of number it is."""
+    if type(value) is int:
+        return value
+    try:
+        step = math.nan if isinstance(value, bool | str | bytes) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        step = math.nan
+    if math.isnan(step):
+        raise InvalidType(f"`epoch` must be a step, got {value!r}")
+    require(math.isfinite(step), "epoch", "be finite", value)
+    return int(step) if step.is_integer() else step
+
+
+def whole_number(name: str, value: Any, low: int) -> int:
+    """A whole number of at least ``low``."""
+    require_type(isinstance(value, int), name, "be a whole number", value)
+    require(value >= low, name, f"be at least {low}", value)
+    return int(value)
+
+
 def per_group(name: str, value: Any, groups: Sequence[Any]) -> list[float]:
     """One finite float for each group, from one number or from a list of them."""
     values = list(value) if isinstance(value, list | tuple) else [value] * len(groups)
@@ -50,16 +71,16 @@ def per_group(name: str, value: Any, groups: Sequence[Any]) -> list[float]:
 
 
 def same(values: Sequence[float], others: Sequence[float]) -> bool:
-    """Whether two lists of rates agree, but for rounding to a float32 tensor."""
+    """True if two lists of rates agree, but for rounding to a float32 tensor."""
     return len(values) == len(others) and all(
         math.isclose(value, other, rel_tol=1e-7)
         for value, other in zip(values, others, strict=True)
     )
 
 
-def plain(values: Sequence[Any]) -> list[float]:
-    """Python floats, from numbers, torch's tensors, or what else makes a float."""
-    try:
-        return [float(value) for value in values]
-    except (TypeError, ValueError):
-        raise InvalidType(f"learning rates must be real numbers, got {values!r}") from None
+def refused(scheduler: Any, error: Exception) -> Exception:
+    """The error with the scheduler and the step in front."""
+    kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
+    is_beyond = isinstance(error, OverflowError) or " is not finite at step " in str(error)
+    told = "the rate is beyond all floats" if is_beyond else error
+    return kind(f"{type(scheduler).__name__}, step {scheduler.last_epoch}: {told}")

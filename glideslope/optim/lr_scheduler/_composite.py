@@ -1,206 +1,351 @@
-"""What `SequentialLR` and `ChainedScheduler` share: members that leave the writing to them."""
+"""Members of `SequentialLR` and `ChainedScheduler`, and the methods of both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, Protocol
 
 import torch
+from torch import compiler
 
 from glideslope.errors import GlideslopeError, InvalidType, InvalidValue, StateMismatch
+from glideslope.groups import Binding, Due, NewGroup, SharedKey, plain, write_all
+from glideslope.schedules import Schedule
 
 from ._base import LRScheduler
-from ._checks import plain
-from ._composable import Composable
-from ._ledger import Ledger
+from ._checks import refused
+from ._controller import Controller
+from ._last_lr import LastLR
+from ._order import step_untraced, watch_order
+from ._sources import Plain
 
 
-class Foreign:
-    """A member that works on the groups themselves: one of torch's, or somebody's own.
+class Member(Protocol):
+    """The methods that a composite calls on its members; every scheduler here has them."""
 
-    It gets the groups to itself for each of its steps, holding the rates that it left there.
+    optimizer: Any
+    base_lrs: list[float]
+    last_epoch: int
+
+    def hand_over(self) -> None:
+        """Leave the writing to the composite."""
+
+    def enter(self, t: int) -> list[Due]:
+        """Go to step ``t`` and take part; the values that are due, not written yet."""
+
+    def advance(self, metrics: Any, /) -> list[Due]:
+        """Go one step further; the values that are due, not written yet."""
+
+    def go_on(self, metrics: Any, /) -> list[float]:
+        """Go one step further and write; the learning rates as they are then."""
+
+    def suspend(self, keys: set[str]) -> None:
+        """Take the factors on these keys out: another member has its turn."""
+
+    def at_work(self) -> list[tuple[Binding, float]]:
+        """The bindings that take part now, each with the step that its source is at."""
+
+    def bindings(self) -> list[Binding]:
+        """All its bindings, at work or not."""
+
+    def rates_at(self, t: int) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+
+    def planned(self, t: int) -> dict[str, list[float]]:
+        """The values of step ``t`` by key."""
+
+    @property
+    def schedule(self) -> Any:
+        """The curve of its first group."""
+
+    def load(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state and write nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the member alone."""
+
+
+class Foreign(Plain):
+    """A member that works on the groups itself: one of torch's schedulers, or a user's recursion.
+
+    It gets the groups to itself for each of its steps, holding the rates that it left there; what
+    it makes of them is a factor like any other. It is the source of its own binding.
     """
+
+    depends_on_more = True
 
     def __init__(self, scheduler: Any) -> None:
         self.scheduler = scheduler
-        bases = getattr(scheduler, "base_lrs", None) or scheduler.get_last_lr()
-        self.base_lrs = plain(bases)
-        self._rates = plain(scheduler.get_last_lr())
+        self.optimizer = scheduler.optimizer
+        self.base_lrs = plain(getattr(scheduler, "base_lrs", None) or scheduler.get_last_lr())
+        self.rates = plain(scheduler.get_last_lr())
+        self.binding = Binding("lr", self)
         if scheduler.last_epoch == 0:  # what it has written may have others' factors in it
             self._begin()
 
-    def _clock(self) -> int:
+    @property
+    def last_epoch(self) -> int:
+        """The step that it is at."""
         return self.scheduler.last_epoch  # type: ignore[no-any-return]
 
-    def _now(self) -> list[float]:
-        return list(self._rates)
+    def values(self, _t: float, _bases: list[float]) -> list[float]:
+        """The rates that it left."""
+        return list(self.rates)
 
-    def _advance(self, metrics: Any) -> list[float]:
-        self._work(*([] if metrics is None else [metrics]))
-        return self._now()
+    def join(self, new: NewGroup) -> float:
+        """Let a later group begin with its own value."""
+        for rates in (self.base_lrs, self.rates, getattr(self.scheduler, "base_lrs", [])):
+            rates[new.index :] = [new.base]
+        return new.base
 
-    def _move(self, t: int) -> list[float]:
-        """Go to a step: begin anew, and make all the steps up to it."""
+    def hand_over(self) -> None:
+        """Bind, from the bases that it notes itself."""
+        self.binding.attach(self.optimizer, 0)
+        self.binding.count_from(self.base_lrs)
+        self.binding.suspend()
+
+    def enter(self, t: int) -> list[Due]:
+        """Go to a step: begin again, and make all the steps up to it."""
+        self.binding.follow(self.optimizer, self.last_epoch)
         if t == 0 or t < self.scheduler.last_epoch:
             self._begin()
         for _ in range(self.scheduler.last_epoch, t):
             self._work()
-        return self._now()
+        return self._due(t)
 
-    def _begin(self) -> None:
-        self._rates = list(self.base_lrs)
-        self.scheduler.last_epoch = -1
-        self._lend(self.scheduler._initial_step)
+    def advance(self, metrics: Any, /) -> list[Due]:
+        """Make one step."""
+        self.binding.follow(self.optimizer, self.last_epoch)
+        self._work(*([] if metrics is None else [metrics]))
+        return self._due(self.last_epoch)
 
-    def _work(self, *metrics: Any) -> None:
-        self._lend(lambda: self.scheduler.step(*metrics))
+    def go_on(self, metrics: Any, /) -> list[float]:
+        """Make one step and write its rates."""
+        write_all(self.advance(metrics))
+        return self.binding.shared.written
 
-    def _lend(self, work: Callable[[], object]) -> None:
-        ledger = Ledger.of(self.scheduler.optimizer)
-        with ledger.lend(self._rates):
-            work()
-            self._rates = ledger.observe()
+    def suspend(self, keys: set[str]) -> None:
+        """Take the factor out."""
+        if "lr" in keys:
+            self.binding.suspend()
 
-    def _set_base(self, group: int, base: float) -> None:
-        for rates in (self.base_lrs, self._rates, getattr(self.scheduler, "base_lrs", [])):
-            rates[group : group + 1] = [base]
+    def at_work(self) -> list[tuple[Binding, float]]:
+        """Its one binding."""
+        return [(self.binding, self.last_epoch)]
 
-    def _base_on(self, bases: list[float]) -> None:
-        self.base_lrs = list(bases)
-        self.scheduler.base_lrs = list(bases)
+    def bindings(self) -> list[Binding]:
+        """Its one binding."""
+        return [self.binding]
 
-    def _load(self, state: Mapping[str, Any]) -> None:
-        self._lend(lambda: self.scheduler.load_state_dict(dict(state)))
-        self._rates = plain(state.get("_last_lr", self._rates))
+    def rates_at(self, _t: int) -> list[float]:
+        """The rates that it left."""
+        return list(self.rates)
 
-    def _begin_anew(self) -> None:
-        pass
+    def planned(self, _t: int) -> dict[str, list[float]]:
+        """Refuse: its rates come from stepping it."""
+        raise InvalidType(f"{type(self.scheduler).__name__} has to be stepped: see `upcoming`")
 
-    def _saved_bases(self) -> list[float]:
-        return self.base_lrs
+    @property
+    def schedule(self) -> Any:
+        """None: a stepped scheduler has no curve."""
+        raise AttributeError(f"{type(self.scheduler).__name__} follows no schedule")
 
-    def _share_bases(self, bases: list[float]) -> None:
-        pass
-
-    def _settle(self) -> None:
-        pass
+    def load(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state, with the rates that it left."""
+        self._run(lambda: self.scheduler.load_state_dict(dict(state_dict)))
+        self.rates = plain(state_dict.get("_last_lr", self.rates))
+        self.binding.count_from(plain(getattr(self.scheduler, "base_lrs", self.base_lrs)))
 
     def state_dict(self) -> dict[str, Any]:
         """The member's state, with the rates that it left."""
         state: dict[str, Any] = self.scheduler.state_dict()
-        return state | {"_last_lr": self._now()}
+        return state | {"_last_lr": list(self.rates)}
+
+    def _due(self, t: float) -> list[Due]:
+        due = self.binding.due(self.optimizer, t, t)
+        self.binding.take_part()
+        return [(self.binding, due)]
+
+    def _begin(self) -> None:
+        self.rates = list(self.base_lrs)
+        self.scheduler.last_epoch = -1
+        self._run(self.scheduler._initial_step)
+
+    def _work(self, *metrics: Any) -> None:
+        self._run(lambda: self.scheduler.step(*metrics))
+
+    def _run(self, work: Callable[[], object]) -> None:
+        shared = SharedKey.of(self.optimizer)
+        with shared.unwatched(self.rates):
+            work()
+            self.rates = shared.observe()
 
 
-class Composite(Composable):
-    """A scheduler made of others on the same optimizer, whose places in the ledger it takes."""
+# Functions that the composites share, as methods of both: inheritance would be one class deeper.
 
-    __slots__ = ("_members",)
-    _settings: ClassVar[tuple[str, ...]] = ()
-    _progress: ClassVar[tuple[str, ...]] = ("_schedulers",)
 
-    _schedulers: Sequence[Any]
-    _members: list[Any]
+def gather(self: Any, optimizer: Any, schedulers: Sequence[Any], verbose: bool) -> None:
+    """Check the members and take over their writing."""
+    name = type(self).__name__
+    if len(schedulers) < 1:
+        raise InvalidValue(f"{name} expects at least one scheduler, but got no scheduler.")
+    self.optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
+    for index, scheduler in enumerate(schedulers):
+        check_member(self, index, scheduler)
+    self._verbose = verbose
+    self._schedulers = schedulers
+    shared = self._shared_lr()
+    self._members = [s if getattr(s, "can_enter", False) else Foreign(s) for s in schedulers]
+    self._own = [member for member in self._members if isinstance(member, LRScheduler)]
+    for member in self._members:
+        member.hand_over()
+    foreign = [member for member in self._members if isinstance(member, Foreign)]
+    if foreign:  # what they wrote when they were built tells nothing
+        shared.rebase(foreign[0].base_lrs)
+    if shared.unsure:
+        self._order = watch_order(self.optimizer)
 
-    def _gather(self, optimizer: Any, schedulers: Sequence[Any], verbose: bool) -> Ledger:
-        """Check the members and take them over."""
-        name = type(self).__name__
-        if len(schedulers) < 1:
-            raise InvalidValue(f"{name} expects at least one scheduler, but got no scheduler.")
-        self.optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
-        for index, scheduler in enumerate(schedulers):
-            self._check_member(index, scheduler)
-        self._verbose = verbose
-        self._schedulers = schedulers
-        ledger = self._bind()
-        self._members = [s if hasattr(s, "_advance") else Foreign(s) for s in schedulers]
-        for scheduler in schedulers:
-            if isinstance(scheduler, LRScheduler):
-                scheduler._hand_over()
-        return ledger
 
-    def _check_member(self, index: int, scheduler: Any) -> None:
-        name = type(self).__name__
-        if not hasattr(scheduler, "optimizer"):
-            raise InvalidType(f"{name} at index {index} should have `optimizer` as its attribute.")
-        is_torchs = not isinstance(scheduler, LRScheduler)
-        if is_torchs and isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            raise InvalidValue(
-                f"{name} does not support torch's `ReduceLROnPlateau`, got one at index {index}: "
-                "use the one of `glideslope.optim`"
-            )
-        if self.optimizer != scheduler.optimizer:
-            raise InvalidValue(
-                f"{name} expects all schedulers to belong to the same optimizer, but got "
-                f"scheduler {type(scheduler).__name__} at index {index} has {scheduler.optimizer}, "
-                f"which is different from {type(self.optimizer).__name__}."
-            )
+def check_member(self: Any, index: int, scheduler: Any) -> None:
+    name = type(self).__name__
+    if not hasattr(scheduler, "optimizer"):
+        raise InvalidType(f"{name} at index {index} should have `optimizer` as its attribute.")
+    is_torchs = not isinstance(scheduler, LRScheduler)
+    if is_torchs and isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        raise InvalidValue(
+            f"{name} does not support torch's `ReduceLROnPlateau`, got one at index {index}: "
+            "use the one of `glideslope.optim`"
+        )
+    if self.optimizer != scheduler.optimizer:
+        raise InvalidValue(
+            f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
+            f"{type(scheduler).__name__} at index {index} which is different from the optimizer"
+        )
 
-    # Stepping.
 
-    def step(self, metrics: Any = None) -> None:
-        """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
+def bindings(self: Any) -> list[Binding]:
+    """The bindings of all members, at work or not."""
+    return [binding for member in self._members for binding in member.bindings()]
 
-        Args:
-            metrics: the metric, for a `ReduceLROnPlateau` among the members.
 
-        Raises:
-            InvalidType: such a member is at work and there is no metric.
-        """
-        ledger = self._ledger if self._bound is self.optimizer else self._bind()
-        groups = ledger.groups()
-        if len(groups) > len(self._entry.references):  # type: ignore[union-attr]
-            self._welcome(ledger)
-        try:
-            rates = self._advance(metrics)
-            self._last_lr = ledger.post(self._entry, rates, groups)  # type: ignore[arg-type]
-        except (GlideslopeError, OverflowError) as error:
-            raise self._refusal(error) from error
-        if self._verbose:
-            self._announce(self._clock())
+def hand_over(self: Any) -> None:
+    """Leave the writing to another composite."""
+    self.suspend({binding.key for binding in self.bindings()})
 
-    # The members' bases are its own.
 
-    def _set_base(self, group: int, base: float) -> None:
+def suspend(self: Any, keys: set[str]) -> None:
+    """Take the factors on these keys out: another member has its turn."""
+    for member in self._members:
+        member.suspend(keys)
+
+
+def count_from(self: Any, bases: Sequence[float]) -> None:
+    """Let every member count from the same bases."""
+    for binding in self.bindings():
+        if binding.key == "lr":
+            follow(binding, bases)
+            binding.built = list(bases)
+
+
+def resumed(self: Any) -> None:
+    """Let every member count from the bases that turn out to be the run's."""
+    count_from(self, self._shared_lr().bases)
+
+
+def step(self: Any, metrics: Any = None) -> None:  # noqa: D417 -- of `self`
+    """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
+
+    Args:
+        metrics: the metric, for a `ReduceLROnPlateau` among the members.
+
+    Raises:
+        InvalidType: such a member is at work and there is no metric.
+    """
+    if compiler.is_compiling():
+        return step_untraced(self, metrics)
+    if self._order is not None:
+        self._check_first_step(None)
+    if self._members[0].optimizer is not self.optimizer:
         for member in self._members:
-            member._set_base(group, base)
+            member.optimizer = self.optimizer
+    try:
+        self._last_lr = self.go_on(metrics)
+    except (GlideslopeError, OverflowError) as error:
+        raise refused(self, error) from error
+    if self._verbose:
+        self._announce()
+    return None
 
-    def _base_on(self, bases: list[float]) -> None:
-        for member in self._members:
-            member._base_on(bases)
 
-    def _begin_anew(self) -> None:
-        for member in self._members:
-            member._begin_anew()
+def go_on(self: Any, metrics: Any, /) -> list[float]:
+    """Go one step further and write; the learning rates as they are then."""
+    return write(self, self.advance(metrics))
 
-    # State.
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state in torch's format, with those of the members in it."""
-        return super().state_dict() | {"_schedulers": [m.state_dict() for m in self._members]}
+def go(self: Any, t: int, _before: int, /) -> list[float]:
+    """Go to a step and write its values."""
+    written: list[float] = write(self, self.enter(t))
+    return written
 
-    def _adopt(self, state: Mapping[str, Any]) -> None:
-        members = state["_schedulers"]
-        if len(members) != len(self._members):
-            name, count = type(self).__name__, len(self._members)
-            raise StateMismatch(
-                f"not a state of this {name}: it has {len(members)} schedulers, not {count}"
-            )
-        super()._adopt({key: state[key] for key in state if key != "_schedulers"})
-        for member, saved in zip(self._members, members, strict=True):
-            member._load(saved)
-        bases = self._saved_bases()
-        if bases is not None:
-            self._share_bases(bases)
 
-    def _saved_bases(self) -> list[float] | None:
-        known = (member._saved_bases() for member in self._members)
-        return next((bases for bases in known if bases is not None), None)
+def write(self: Any, due: list[Due]) -> list[float]:
+    """Write the values that are due, and give the learning rates as they are now."""
+    if len(due) == 1:
+        rates = due[0][0].write(due[0][1])
+    else:
+        write_all(due)
+        first = due[0][0]
+        rates = (first.shared if first.key == "lr" else self._shared_lr()).written
+    for member in self._own:  # as if each had written
+        member._last_lr, member._written_at = rates, member.last_epoch
+    self._written_at = self.last_epoch
+    return rates
 
-    def _share_bases(self, bases: list[float]) -> None:
-        for member in self._members:
-            member._share_bases(bases)
 
-    def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
-        super()._reenter(ledger, rates)
-        if rates is not None:
-            self._settle()
+def state_dict(self: Any) -> dict[str, Any]:
+    """The state in torch's format, with those of the members in it."""
+    state: dict[str, Any] = LRScheduler.state_dict(self)
+    return state | {"_schedulers": [member.state_dict() for member in self._members]}
+
+
+def adopt(self: Any, state: Mapping[str, Any]) -> None:
+    members = state["_schedulers"]
+    if len(members) != len(self._members):
+        name, count = type(self).__name__, len(self._members)
+        raise StateMismatch(
+            f"not a state of this {name}: it has {len(members)} schedulers, not {count}"
+        )
+    LRScheduler._adopt(self, {key: state[key] for key in state if key != "_schedulers"})
+    for member, saved in zip(self._members, members, strict=True):
+        member.load(saved)
+    rates = [binding for binding in self.bindings() if binding.key == "lr"]
+    leader = next((binding for binding in rates if leads(binding)), None)
+    for binding in rates:
+        if leader is not None and not leads(binding):
+            follow(binding, leader.bases)
+
+
+def joined(self: Any, join: Callable[[list[Schedule]], Schedule]) -> Schedule:
+    """The members' schedules as one: factors of the base or, if one is absolute, values."""
+    bindings = [next(b for b in member.bindings() if b.key == "lr") for member in self._members]
+    absolute = [binding.source.absolute for binding in bindings]
+    base = bindings[0].references[0] or 1.0
+    pairs = zip(self._members, absolute, strict=True)
+    whole = join([member.schedule / base if own else member.schedule for member, own in pairs])
+    return whole * base if any(absolute) else whole
+
+
+def parts(self: Any) -> list[str]:
+    members = ", ".join(f"{type(member).__name__}" for member in self._schedulers)
+    return [f"step {self.last_epoch}", f"[{members}]", f"now {LastLR(self._last_lr):.6g}"]
+
+
+def leads(binding: Binding) -> bool:
+    """True if a loaded state has brought the bases of this binding."""
+    return not binding.source.absolute and not isinstance(binding.source, Controller)
+
+
+def follow(binding: Binding, bases: Sequence[float]) -> None:
+    """Count a binding from these bases or, if it is absolute, take its factor of them."""
+    binding.count_from([] if binding.source.absolute else bases)
+    binding.references = list(bases)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from glideslope.errors import InvalidValue
+from glideslope.groups import Due, Source
+from glideslope.schedules import Cosine, Schedule
 
-from ._alike import scaled
+from ._base import LRScheduler
 from ._checks import above, number
-from ._closed_form import ClosedForm
+from ._curves import over
+from ._sources import Floored, Scaled
 
 
-class CosineAnnealingLR(ClosedForm):
+def with_floor(schedule: Schedule, base: float, floor: float) -> Schedule:
+    """A schedule of factors of ``base`` that comes down to ``floor`` instead of 0."""
+    return schedule * (1 - floor / base) + floor / base if floor and base else schedule
+
+
+class CosineAnnealingLR(LRScheduler):
     """Half a cosine wave: ``eta_min + (base - eta_min) · (1 + cos(π t / T_max)) / 2``.
 
     It goes on as the wave does: up again after ``T_max``, down after ``2 T_max``. To stay at the
@@ -56,14 +65,30 @@ class CosineAnnealingLR(ClosedForm):
         self.eta_min = number("eta_min", eta_min)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _values(self, t: int) -> list[float]:
-        # (1 + cos πx) / 2 as the square of a sine, which loses no digits where it is small.
-        sine = math.sin(math.pi / 2 * (self.T_max - t % (2 * self.T_max)) / self.T_max)
-        high = sine * sine
-        return scaled(self.base_lrs, high, self.eta_min * (1 - high))
+    def _wave(self) -> Schedule:
+        return over(2 * self.T_max, lambda steps: _up_and_down(steps / 2)).repeat()
+
+    def _curve(self) -> Schedule:
+        return with_floor(self._wave(), self.base_lrs[0], self.eta_min)
+
+    def _lr_source(self) -> Source:
+        return _between(self, self._wave())
 
 
-class CosineAnnealingWarmRestarts(ClosedForm):
+def _up_and_down(steps: float) -> Schedule:
+    down = over(steps, Cosine)
+    return down >> down.reverse()
+
+
+def _between(scheduler: Any, wave: Schedule) -> Source:
+    """A wave between the groups' bases and one floor."""
+    resets, eta_min = scheduler._resets, scheduler.eta_min
+    if not eta_min:
+        return Scaled(wave, resets=resets)
+    return Floored(wave, eta_min, resets=resets)
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
     """Half a cosine wave, again and again: ``eta_min + (base - eta_min) · (1 + cos(π x)) / 2``.
 
     With ``x = T_cur / T_i``, where ``T_cur`` counts the steps in a cycle and ``T_i`` is its length:
@@ -95,12 +120,12 @@ class CosineAnnealingWarmRestarts(ClosedForm):
     https://arxiv.org/abs/1608.03983
     """
 
-    __slots__ = ("_placed_at",)
+    __slots__ = ()
     _settings = ("T_0", "T_mult", "eta_min")
-    _progress = (*ClosedForm._progress, "T_cur", "T_i")
+    _progress = (*LRScheduler._progress, "T_cur", "T_i")
     _watches_order = False
     _warns_of_epoch = False
-    _starts_anew = True
+    _resets = True
 
     def __init__(
         self,
@@ -120,41 +145,59 @@ class CosineAnnealingWarmRestarts(ClosedForm):
                 f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}"
             )
         self.T_0 = T_0
-        self.T_i = T_0
         self.T_mult = T_mult
         self.eta_min = number("eta_min", eta_min)
-        self.T_cur: float = last_epoch
-        self._placed_at = -1
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _jump(self, t: float) -> list[float]:
+    def _cycles(self) -> Schedule:
+        return Cosine(self.T_0).repeat(stretch=self.T_mult)
+
+    def _curve(self) -> Schedule:
+        return with_floor(self._cycles(), self.base_lrs[0], self.eta_min)
+
+    def _lr_source(self) -> Source:
+        return _between(self, self._cycles())
+
+    def _jump(self, t: float, before: int) -> list[float]:
         if t < 0:
             raise InvalidValue(f"Expected non-negative epoch, but got {t}")
-        self._place(t)
-        return self._rates(self.last_epoch)
+        self._ahead = t - math.floor(t)
+        return super()._jump(math.floor(t), before)
 
-    def _place(self, t: float) -> None:
-        """Find the cycle of a step, in whole numbers where the step is one."""
-        start, self.T_i = 0, self.T_0
+    def enter(self, t: int) -> list[Due]:
+        """Go to step ``t``; the values that are due, not written yet."""
+        if t not in (self.last_epoch, self.last_epoch + 1):
+            self._ahead = 0
+        return super().enter(t)
+
+    @property
+    def T_cur(self) -> float:  # noqa: N802 -- torch's name
+        """The steps in the present cycle."""
+        return self._place()[0]
+
+    @T_cur.setter
+    def T_cur(self, steps: float) -> None:  # noqa: N802 -- torch's name
+        self._ahead += steps - self.T_cur
+
+    @property
+    def T_i(self) -> int:  # noqa: N802 -- torch's name
+        """The length of the present cycle."""
+        return self._place()[1]
+
+    def _place(self) -> tuple[float, int]:
+        """The steps in the present cycle, in whole numbers where they are, and its length."""
+        t, length = self.last_epoch + self._ahead, self.T_0
         if self.T_mult == 1:
-            start = int(t // self.T_0) * self.T_0
-        while t >= start + self.T_i:
-            start, self.T_i = start + self.T_i, self.T_i * self.T_mult
-        self.T_cur = t - start
-        self.last_epoch = self._placed_at = math.floor(t)
+            return t % length, length
+        while t >= length:
+            t, length = t - length, length * self.T_mult
+        return t, length
 
-    def _values(self, t: int) -> list[float]:
-        if t == self._placed_at + 1 > 0:  # one step further from `T_cur`, a fraction maybe
-            self._placed_at = t
-            self.T_cur += 1
-            if self.T_cur >= self.T_i:
-                self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
-        elif t != self._placed_at:
-            self._place(t)
-        sine = math.sin(math.pi / 2 * (self.T_i - self.T_cur) / self.T_i)
-        high = sine * sine
-        return scaled(self.base_lrs, high, self.eta_min * (1 - high))
+    def state_dict(self) -> dict[str, Any]:
+        """The state in torch's format."""
+        return super().state_dict() | {"T_cur": self.T_cur, "T_i": self.T_i}
 
-    def _adopt(self, state: Any) -> None:
-        super()._adopt(state)
-        self._placed_at = self.last_epoch
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        super()._adopt({key: state[key] for key in state if key not in ("T_cur", "T_i")})
+        self._ahead = 0
+        self.T_cur = state["T_cur"]

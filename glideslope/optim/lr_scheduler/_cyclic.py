@@ -8,14 +8,18 @@ from functools import partial
 from typing import Any
 
 from glideslope.errors import InvalidValue
+from glideslope.groups import NewGroup, Source, blended
+from glideslope.schedules import Exponential, Function, Linear, Schedule, warmup
 
-from ._alike import Blend
+from ._base import LRScheduler
 from ._checks import above, at_least, number, per_group
-from ._momentum import CycledMomentum
+from ._curves import over
+from ._momentum import MomentumCycle
+from ._sources import Evaluated, Plain
 from ._state import restore_callable, saved_callable
 
 
-class CyclicLR(CycledMomentum):
+class CyclicLR(LRScheduler):
     """Up and down between two rates: ``base_lr + (max_lr - base_lr) · x · scale``.
 
     ``x`` rises from 0 to 1 in ``step_size_up`` steps and falls again in ``step_size_down``.
@@ -55,7 +59,7 @@ class CyclicLR(CycledMomentum):
     `torch.optim.lr_scheduler.CyclicLR`; Smith, https://arxiv.org/abs/1506.01186
     """
 
-    __slots__ = ("_high", "_momentum_blend", "_rate_blend")
+    __slots__ = ("_momentum",)
     _settings = (
         "cycle_momentum",
         "gamma",
@@ -65,8 +69,12 @@ class CyclicLR(CycledMomentum):
         "step_ratio",
         "total_size",
     )
-    _progress = (*CycledMomentum._progress, "_scale_fn_custom")
-    _unsaved = CycledMomentum._unsaved | {"_scale_fn_ref"}
+    _progress = (*LRScheduler._progress, "_scale_fn_custom")
+    _unsaved = LRScheduler._unsaved | {"_scale_fn_ref"}
+    _curve_from = ("gamma", "max_lrs", "mode", "total_size")
+    _resets = True
+
+    _momentum: MomentumCycle | None
 
     def __init__(
         self,
@@ -86,7 +94,7 @@ class CyclicLR(CycledMomentum):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        groups = self._bind().groups()
+        groups = self._shared_lr().groups()
         self.base_lrs = per_group("base_lr", base_lr, groups)
         self.max_lrs = per_group("max_lr", max_lr, groups)
         up = float(at_least("step_size_up", step_size_up, 0))
@@ -103,12 +111,21 @@ class CyclicLR(CycledMomentum):
         self.scale_mode = scale_mode
         self._init_scale_fn()
         self.cycle_momentum = cycle_momentum
+        self._momentum = None
         if cycle_momentum:
             self.base_momentums = per_group("base_momentum", base_momentum, groups)
             self.max_momentums = per_group("max_momentum", max_momentum, groups)
-            self._begin_momentum(self.base_momentums, self.max_momentums, last_epoch == -1)
-        self._span()
+            self._momentum = self._found_momentum()
+            if last_epoch != -1:
+                self._momentum.read(groups)
+            self._momentum.note(groups)
+            self.use_beta1 = self._momentum.key != "momentum"
         super().__init__(optimizer, last_epoch, verbose)
+
+    def _found_momentum(self) -> MomentumCycle:
+        groups = self._shared_lr().groups()
+        ends = (self.base_momentums, self.max_momentums)
+        return MomentumCycle(self.optimizer, groups, *ends)
 
     def _init_scale_fn(self) -> None:
         if self._scale_fn_custom is None:
@@ -137,42 +154,29 @@ class CyclicLR(CycledMomentum):
         own = self._scale_fn_custom
         return self._scale_fn_ref(x) if own is None else float(own(x))
 
-    def _height(self, t: int) -> float:
+    def _height(self) -> Schedule:
         """How far the rates are up, from 0 to 1, scaled."""
-        size = self.total_size
-        cycle, position = divmod(t, size)
-        up = size * self.step_ratio
-        rising = position <= up and up > 0
-        height = position / up if rising else (size - position) / (size - up)
-        return height * self.scale_fn(int(cycle) + 1 if self.scale_mode == "cycle" else t)
+        cycle = over(self.total_size, lambda n: _triangle(n * self.step_ratio, n))
+        if self._scale_fn_custom is not None or self.gamma < 0:
+            own = self._scale_fn_custom or self._scale_fn_ref
+            size = self.total_size if self.scale_mode == "cycle" else None
+            return cycle.repeat() * Function(partial(_scaled_by, own, size))
+        if self.mode == "exp_range":
+            return cycle.repeat() * Exponential(self.gamma)
+        return cycle.repeat(decay=0.5 if self.mode == "triangular2" else 1.0)
 
-    def _values(self, t: int) -> list[float]:
-        self._high = high = self._height(t)
-        return self._rate_blend.at(high)
+    def _curve(self) -> Schedule:
+        low = self.base_lrs[0]
+        return self._height() * (self.max_lrs[0] - low) + low
 
-    def _momentums(self) -> list[float]:
-        return self._momentum_blend.at(1 - self._high)
+    def _sources(self) -> dict[str, Source]:
+        sources = super()._sources()
+        if self._momentum is not None:
+            sources[self._momentum.key] = self._momentum.source(1 - self._height())
+        return sources
 
-    def _span(self) -> None:
-        """Set out between the ends of the cycle, which are not going to move soon."""
-        self._rate_blend = Blend(self.max_lrs, self.base_lrs)
-        if self.cycle_momentum:
-            self._momentum_blend = Blend(self._max_momentums, self._base_momentums)
-
-    def _references(self) -> list[float]:
-        """The lower rates, or the upper ones where those are 0."""
-        return [base or top for base, top in zip(self.base_lrs, self.max_lrs, strict=True)]
-
-    def _set_base(self, group: int, base: float) -> None:
-        """Give a group the range of the first one, scaled."""
-        scale = base / (self._references()[0] or 1.0)
-        super()._set_base(group, self.base_lrs[0] * scale)
-        self.max_lrs[group : group + 1] = [self.max_lrs[0] * scale]
-        self._span()
-
-    def _base_of(self, rate: float) -> float:
-        """What a group cycles from whose own rate is its upper bound."""
-        return rate * (self._references()[0] / self.max_lrs[0])
+    def _lr_source(self) -> Source:
+        return _Rates(self._height(), self.max_lrs, self.base_lrs)
 
     def state_dict(self) -> dict[str, Any]:
         """The state in torch's format; of your own scale, what `load_state_dict` can give back."""
@@ -183,6 +187,37 @@ class CyclicLR(CycledMomentum):
         if self._scale_fn_custom is not None:
             restore_callable(self._scale_fn_custom, state["_scale_fn_custom"])
         self._init_scale_fn()
-        if self.cycle_momentum:
-            self._base_momentums, self._max_momentums = self.base_momentums, self.max_momentums
-        self._span()
+        if self._momentum is not None:
+            self._momentum = self._found_momentum()
+
+
+def _scaled_by(own: Callable[[float], float], size: float | None, t: float) -> float:
+    """A user's scale of step ``t`` or, with a ``size``, of the cycle that it is in."""
+    return float(own(t if size is None else int(t // size) + 1))
+
+
+def _triangle(up: float, steps: float) -> Schedule:
+    """From 0 up to 1 and down again."""
+    rise = over(up, warmup)
+    return rise >> over(steps - up, Linear) if steps > up else rise
+
+
+class _Rates(Plain):
+    """The rates of `CyclicLR`: a late group gets the range of the first one, scaled."""
+
+    absolute = resets = True
+
+    def __init__(self, height: Schedule, tops: list[float], bottoms: list[float]) -> None:
+        self.curve = Evaluated(height)
+        self.tops, self.bottoms = tops, bottoms
+
+    def values(self, t: float, bases: list[float]) -> list[float]:
+        """``max_lr · x + base_lr · (1 - x)`` for every group."""
+        return blended(self.tops, bases, self.curve.at(t))
+
+    def join(self, new: NewGroup) -> float:
+        """Its own rate is the upper one; an ``"initial_lr"`` is the lower one, unless that is 0."""
+        low, top = self.bottoms[0], self.tops[0]
+        scale = new.base / (low or top if new.given else top)
+        self.tops[new.index :] = [top * scale]
+        return low * scale

@@ -7,13 +7,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from glideslope.errors import require_type
+from glideslope.schedules import (
+    Constant,
+    Exponential,
+    Linear,
+    Polynomial,
+    Schedule,
+    hold,
+    multistep,
+    step,
+)
 
-from ._alike import scaled
+from ._base import LRScheduler
 from ._checks import above, at_least, in_unit, number
-from ._closed_form import ClosedForm, HeldFactor
+from ._curves import over
 
 
-class ConstantLR(HeldFactor):
+class ConstantLR(LRScheduler):
     """A factor for the first steps: ``base × factor`` while ``t < total_iters``, then ``base``.
 
     Args:
@@ -53,11 +63,11 @@ class ConstantLR(HeldFactor):
         self.total_iters = at_least("total_iters", total_iters, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        return self.factor if t < self.total_iters else 1.0
+    def _curve(self) -> Schedule:
+        return over(self.total_iters, lambda steps: hold(steps, self.factor)) >> Constant()
 
 
-class LinearLR(HeldFactor):
+class LinearLR(LRScheduler):
     """A straight line between two factors: ``base × (start + (end - start) · min(t, n) / n)``.
 
     With ``n = total_iters``; with ``n = 0`` the factor is ``end_factor`` at once.
@@ -102,13 +112,12 @@ class LinearLR(HeldFactor):
         self.total_iters = at_least("total_iters", total_iters, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        if t >= self.total_iters:
-            return self.end_factor
-        return self.start_factor + (self.end_factor - self.start_factor) * t / self.total_iters
+    def _curve(self) -> Schedule:
+        start, end = self.start_factor, self.end_factor
+        return over(self.total_iters, lambda steps: Linear(steps, start=start, end=end))
 
 
-class ExponentialLR(ClosedForm):
+class ExponentialLR(LRScheduler):
     """A factor at every step: ``base × gamma^t``.
 
     Args:
@@ -133,7 +142,7 @@ class ExponentialLR(ClosedForm):
     """
 
     __slots__ = ()
-    _goes_on = True
+    _keeps_late_rates = True
     _settings = ("gamma",)
 
     def __init__(
@@ -142,11 +151,11 @@ class ExponentialLR(ClosedForm):
         self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _values(self, t: int) -> list[float]:
-        return scaled(self.base_lrs, self.gamma**t)
+    def _curve(self) -> Schedule:
+        return Exponential(self.gamma)
 
 
-class PolynomialLR(ClosedForm):
+class PolynomialLR(LRScheduler):
     """Down to 0 as a power of what remains: ``base × (1 - min(t, n) / n)^power``.
 
     With ``n = total_iters``.
@@ -174,7 +183,7 @@ class PolynomialLR(ClosedForm):
     """
 
     __slots__ = ()
-    _goes_on = True
+    _keeps_late_rates = True
     _settings = ("power", "total_iters")
 
     def __init__(
@@ -189,12 +198,13 @@ class PolynomialLR(ClosedForm):
         self.power = at_least("power", power, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _values(self, t: int) -> list[float]:
-        left = self.total_iters - t
-        return scaled(self.base_lrs, (left / self.total_iters if left > 0 else 0.0) ** self.power)
+    def _curve(self) -> Schedule:
+        if not self.power:
+            return Constant()
+        return over(self.total_iters, lambda steps: Polynomial(steps, power=self.power))
 
 
-class StepLR(HeldFactor):
+class StepLR(LRScheduler):
     """A factor every so many steps: ``base × gamma^⌊t / step_size⌋``.
 
     Args:
@@ -220,7 +230,7 @@ class StepLR(HeldFactor):
     """
 
     __slots__ = ()
-    _goes_on = True
+    _keeps_late_rates = True
     _settings = ("gamma", "step_size")
 
     def __init__(
@@ -235,11 +245,11 @@ class StepLR(HeldFactor):
         self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        return self.gamma ** (t // self.step_size)  # type: ignore[no-any-return]
+    def _curve(self) -> Schedule:
+        return step(self.step_size, self.gamma)
 
 
-class MultiStepLR(HeldFactor):
+class MultiStepLR(LRScheduler):
     """A factor at each milestone: ``base × gamma^k``, ``k`` the number of milestones up to ``t``.
 
     Args:
@@ -266,7 +276,7 @@ class MultiStepLR(HeldFactor):
     """
 
     __slots__ = ()
-    _goes_on = True
+    _keeps_late_rates = True
     _settings = ("gamma", "milestones")
 
     def __init__(
@@ -285,6 +295,14 @@ class MultiStepLR(HeldFactor):
         self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _factor(self, t: int) -> float:
-        passed = sum([n for milestone, n in self.milestones.items() if 0 <= milestone <= t])
-        return self.gamma**passed
+    def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Count the milestones by number: torch's distributed checkpoint adds their texts."""
+        state = super()._translate(state)
+        saved = state.get("milestones", {})
+        numbers = {step: count for step, count in saved.items() if not isinstance(step, str)}
+        texts = {float(step): count for step, count in saved.items() if isinstance(step, str)}
+        return state | {"milestones": Counter(numbers or texts)} if "milestones" in state else state
+
+    def _curve(self) -> Schedule:
+        passed = sorted(self.milestones.elements())
+        return multistep([milestone for milestone in passed if milestone >= 0], self.gamma)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
+
 from glideslope.errors import InvalidValue, require
 
+from . import _metered
+from ._base import LRScheduler
 from ._checks import above, at_least, number
-from ._composable import Composable
-from ._ledger import Ledger
-from ._plateau import ReduceLROnPlateau
+from ._state import FACTORS
 
 
 class StreamingAverage:
@@ -22,7 +24,7 @@ class StreamingAverage:
 
     @property
     def sum(self) -> float:
-        """Added up anew each time: a running sum would never get rid of an infinite metric."""
+        """Added up each time: a running sum would never get rid of an infinite metric."""
         return sum(self.values)
 
     def streamavg(self, value: float) -> float:
@@ -35,7 +37,7 @@ class StreamingAverage:
         return {"window_size": self.window_size, "values": list(self.values), "sum": self.sum}
 
 
-class GreedyLR(ReduceLROnPlateau, Composable):
+class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
     """Divide the rates by ``factor`` while a metric improves, multiply them by it when it does not.
 
     More than ``patience`` steps in a row, each better than the best before it by the threshold,
@@ -81,14 +83,14 @@ class GreedyLR(ReduceLROnPlateau, Composable):
 
     __slots__ = ()
     _settings: ClassVar[tuple[str, ...]] = (
-        *ReduceLROnPlateau._settings,
+        *_metered.SETTINGS,
         "reset_start_original",
         "smooth",
         "warmup",
         "window_size",
     )
     _progress: ClassVar[tuple[str, ...]] = (
-        *ReduceLROnPlateau._progress,
+        *_metered.PROGRESS,
         "_init_lrs",
         "_own_lrs",
         "max_lrs",
@@ -97,7 +99,8 @@ class GreedyLR(ReduceLROnPlateau, Composable):
         "warmup_counter",
     )
     # The state holds what transformers' holds, and the rates without other schedulers' factors.
-    _unsaved = ReduceLROnPlateau._unsaved | {
+    _watches_order = False
+    _unsaved = LRScheduler._unsaved | {
         "_rises",
         "_streaming_avg",
         "default_max_lr",
@@ -105,9 +108,22 @@ class GreedyLR(ReduceLROnPlateau, Composable):
         "mode_worse",
     }
 
+    step = _metered.step  # type: ignore[assignment]
+    enter = _metered.enter
+    advance = _metered.advance
+    go_on = _metered.go_on
+    get_last_lr = _metered.get_last_lr  # type: ignore[assignment]
+    _binding = _metered.binding
+    _change = _metered.change
+    _fit_min_lrs = _metered.fit_min_lrs
+    _init_is_better = _metered.init_is_better
+    _is_better = _metered.is_better
+    _is_nan = _metered.is_nan
+    _lr_source = _metered.lr_source
+    _parts = _metered.parts
+    _reduced = _metered.reduced
+
     _streaming_avg: StreamingAverage | None
-    _init_lrs: list[float]
-    _own_lrs: list[float]
     max_lrs: list[float]
     default_max_lr: Any
 
@@ -133,29 +149,13 @@ class GreedyLR(ReduceLROnPlateau, Composable):
         self.smooth = smooth
         self.window_size = int(at_least("window_size", window_size, 1))
         self.reset_start_original = int(at_least("reset_start", reset_start, 1))
-        super().__init__(
-            optimizer,
-            mode,
-            above("factor", factor, 0),
-            patience,
-            threshold,
-            threshold_mode,
-            cooldown,
-            min_lr,
-            eps,
-            verbose,
-        )
+        better = mode, threshold, threshold_mode
+        above("factor", factor, 0)
+        _metered.set_up(self, optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
         several = isinstance(max_lr, list | tuple)
         self.default_max_lr = None if several else number("max_lr", max_lr)
-        self.max_lrs = list(max_lr) if several else [max_lr] * len(self._bases)  # type: ignore
-        self._init_lrs, self._own_lrs = list(self._bases), list(self._bases)
+        self.max_lrs = list(max_lr) if several else [max_lr] * len(self.base_lrs)  # type: ignore
         self._check_bounds()
-        self._bind()
-
-    @property
-    def base_lrs(self) -> list[float]:  # type: ignore[override]
-        """The rates that it started from."""
-        return self._init_lrs
 
     def _check_bounds(self) -> None:
         count = len(self.base_lrs)
@@ -177,14 +177,14 @@ class GreedyLR(ReduceLROnPlateau, Composable):
     # Stepping.
 
     def _judge(self, metric: float) -> bool:
-        """Count good and bad steps; whether it is time for a change."""
+        """Count good and bad steps; True if it is time for a change."""
         is_number = not self._is_nan(metric)
         if is_number and self._streaming_avg is not None:
             metric = self._streaming_avg.streamavg(metric)
         return not self._rests() and is_number and self._is_due(metric)
 
     def _rests(self) -> bool:
-        """Whether a change is so recent that nothing is counted; that takes one step off."""
+        """True if a change is so recent that nothing is counted; that takes one step off."""
         resting = self.cooldown_counter > 0 or self.warmup_counter > 0
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
@@ -208,17 +208,6 @@ class GreedyLR(ReduceLROnPlateau, Composable):
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         return self._rises or falls
 
-    def _change(self, ledger: Ledger) -> None:
-        """Have the ledger multiply the rates by what the change makes of its own."""
-        groups = ledger.port.groups()
-        if len(groups) > len(self._init_lrs):
-            self._welcome(ledger)
-        ledger.observe()
-        # The bounds are for rates that include hand edits, which are in the bases.
-        rates = _scaled(self._own_lrs, ledger.bases, self._init_lrs)
-        self._own_lrs = _scaled(self._changed(rates), self._init_lrs, ledger.bases)
-        self._write(ledger, self._now(), groups)
-
     def _changed(self, rates: list[float]) -> list[float]:
         """The rates after a change; those that would hardly change stay as they are."""
         self._fit(len(rates))
@@ -234,7 +223,7 @@ class GreedyLR(ReduceLROnPlateau, Composable):
 
     def _lowered(self, rates: list[float]) -> list[float]:
         """The rates after a reduction, or those of the beginning if it has come to that."""
-        lowered = super()._changed(rates)
+        lowered = self._reduced(rates)
         pairs = zip(lowered, self.min_lrs, strict=True)
         if all(rate - low <= self.eps for rate, low in pairs):
             self.reset_start -= 1
@@ -242,7 +231,7 @@ class GreedyLR(ReduceLROnPlateau, Composable):
             return lowered
         self._reset()
         self.cooldown_counter = self.cooldown
-        return self._init_lrs[: len(rates)]
+        return self.base_lrs[: len(rates)]
 
     def _fit(self, count: int) -> None:
         """Have bounds for groups that were added later."""
@@ -257,14 +246,18 @@ class GreedyLR(ReduceLROnPlateau, Composable):
 
     def state_dict(self) -> dict[str, Any]:
         """The state in transformers' format: plain values that share nothing with the scheduler."""
-        state = super().state_dict() | {"verbose": self._verbose}
+        state = _metered.state_dict(self) | {"verbose": self._verbose}
+        state.pop(FACTORS, None)
+        state["_init_lrs"] = list(self.base_lrs)
+        state["_own_lrs"] = self._source.values(0, self.base_lrs)
         if self._streaming_avg is not None:
             state["_streaming_avg"] = self._streaming_avg.state_dict()
         return state
 
-    def _load(self, state_dict: Mapping[str, Any]) -> None:
+    def load(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state and write nothing."""
         average = state_dict.get("_streaming_avg")
-        super()._load({key: state_dict[key] for key in state_dict if key != "_streaming_avg"})
+        super().load({key: state_dict[key] for key in state_dict if key != "_streaming_avg"})
         self._streaming_avg = StreamingAverage(self.window_size) if self.smooth else None
         if self._streaming_avg is not None and average is not None:
             self._streaming_avg.values = list(average["values"])
@@ -272,38 +265,17 @@ class GreedyLR(ReduceLROnPlateau, Composable):
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
         """Keep what the state of an older version does not have, as transformers does."""
         own = {key: value for key, value in vars(self).items() if key not in self._unsaved}
-        state = super()._translate(state)
-        alone = {"_own_lrs": state["_last_lr"]} if "_last_lr" in state else {}
-        return own | alone | state
+        first = state.get("_init_lrs", self.base_lrs)
+        rates = state.get("_own_lrs", state.get("_last_lr", first))
+        factors = [rate / base if base else 1.0 for rate, base in zip(rates, first, strict=False)]
+        return (
+            own
+            | {"_init_lrs": first, "_own_lrs": rates}
+            | super()._translate(state | {FACTORS: factors})
+        )
 
-    # In the ledger, and as a member of a composite.
-
-    def _now(self) -> list[float]:
-        return list(self._own_lrs)
-
-    def _set_base(self, group: int, base: float) -> None:
-        super()._set_base(group, base)
-        self._init_lrs[group : group + 1] = [base]
-        self._own_lrs[group : group + 1] = [base]
-
-    def _base_on(self, bases: list[float]) -> None:
-        super()._base_on(bases)
-        self._init_lrs, self._own_lrs = list(bases), list(bases)
-
-    def _advance(self, metrics: Any) -> list[float]:
-        self._last_lr = self._own_lrs
-        super()._advance(metrics)
-        self._own_lrs = self._last_lr
-        return self._now()
-
-
-def _scaled(values: list[float], scales: list[float], references: list[float]) -> list[float]:
-    """``value · scale / reference``, without rounding where the two are the same.
-
-    The value stands where one of them is 0, for then it tells nothing of the other.
-    """
-    groups = zip(values, scales, references, strict=False)
-    return [
-        value if scale == reference or not scale * reference else value * (scale / reference)
-        for value, scale, reference in groups
-    ]
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        (binding,) = self._bindings
+        binding.count_from(state["_init_lrs"])
+        dropped = ("_init_lrs", "_own_lrs")
+        _metered.adopt(self, {key: value for key, value in state.items() if key not in dropped})

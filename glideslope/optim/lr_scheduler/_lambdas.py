@@ -5,69 +5,72 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from numbers import Complex, Real
-from typing import Any
+from typing import Any, NamedTuple
 
-from glideslope.errors import InvalidType, InvalidValue
+from glideslope.errors import InvalidType, InvalidValue, require
+from glideslope.groups import NewGroup, SharedKey, Source, scaled
+from glideslope.schedules import Function, Schedule
 
-from ._alike import scaled
-from ._closed_form import ClosedForm
+from ._base import LRScheduler
+from ._checks import at_least
+from ._sources import Floored, Plain
 from ._state import restore_callable, saved_callable
 
 Lambda = Callable[[int], float]
 
 
-class Lambdas(ClosedForm):
-    """What the two share: the functions, and how torch keeps them in a state.
+def _functions(lr_lambda: Any, count: int) -> list[Lambda]:
+    """One function for each group, from one or a list of them."""
+    several = isinstance(lr_lambda, list | tuple)
+    functions = list(lr_lambda) if several else [lr_lambda] * count
+    if len(functions) != count:
+        raise InvalidValue(f"Expected {count} lr_lambdas, but got {len(functions)}")
+    for function in functions:
+        if not callable(function):
+            kind = type(function).__name__
+            raise InvalidType(f"lr_lambda should be a function, but got {kind}")
+    return functions
 
-    A callable object is saved by its attributes; a function is not, so the code provides it anew.
+
+class _Functions(Plain):
+    """The factors of users' functions, one for all groups or one for each: ``base · f(t)``.
+
+    With ``products`` a factor is the product of a function's values of the steps from 1 on.
     """
 
-    __slots__ = ()
-    _progress = (*ClosedForm._progress, "lr_lambdas")
+    def __init__(self, functions: list[Lambda], resets: bool = False, products: bool = False):
+        self.functions, self.resets = functions, resets
+        self.products: dict[int, _Product] | None = {} if products else None
 
-    lr_lambdas: list[Lambda]
+    def values(self, t: float, bases: list[float]) -> list[float]:
+        """``base · f(t)`` for every group."""
+        functions = self.functions
+        if functions.count(functions[0]) == len(functions):
+            return scaled(bases, self._factor(0, t))
+        return [base * self._factor(group, t) for group, base in enumerate(bases)]
 
-    def __init__(
-        self,
-        optimizer: Any,
-        lr_lambda: Lambda | Sequence[Lambda],
-        last_epoch: int = -1,
-        verbose: bool = False,
-    ) -> None:
-        self.optimizer = optimizer
-        count = len(self._bind().groups())
-        several = isinstance(lr_lambda, list | tuple)
-        self.lr_lambdas = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore
-        if len(self.lr_lambdas) != count:
-            raise InvalidValue(f"Expected {count} lr_lambdas, but got {len(self.lr_lambdas)}")
-        for function in self.lr_lambdas:
-            if not callable(function):
-                kind = type(function).__name__
-                raise InvalidType(f"lr_lambda should be a function, but got {kind}")
-        super().__init__(optimizer, last_epoch, verbose)
+    def _factor(self, group: int, t: float) -> float:
+        function = self.functions[group]
+        if self.products is None:
+            return _called(function, t)
+        product = self.products.get(group)
+        if product is None or product.function is not function:
+            product = self.products[group] = _Product(function)
+        return product.until(t)
 
-    def _set_base(self, group: int, base: float) -> None:
-        super()._set_base(group, base)
-        if group >= len(self.lr_lambdas):
-            if any(function is not self.lr_lambdas[0] for function in self.lr_lambdas):
+    def join(self, new: NewGroup) -> float:
+        """Give the group the function of all others."""
+        if new.index >= len(self.functions):
+            if any(function is not self.functions[0] for function in self.functions):
                 raise InvalidValue(
-                    f"parameter group {group} is new and has no function: "
+                    f"parameter group {new.number} is new and has no function: "
                     "append one to `scheduler.lr_lambdas`"
                 )
-            self.lr_lambdas.append(self.lr_lambdas[0])
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state in torch's format; of the functions, what `load_state_dict` can give back."""
-        functions = [saved_callable(function) for function in self.lr_lambdas]
-        return super().state_dict() | {"lr_lambdas": functions}
-
-    def _adopt(self, state: Mapping[str, Any]) -> None:
-        super()._adopt({key: state[key] for key in state if key != "lr_lambdas"})
-        for function, saved in zip(self.lr_lambdas, state["lr_lambdas"], strict=False):
-            restore_callable(function, saved)
+            self.functions.append(self.functions[0])
+        return new.base
 
 
-def _called(function: Lambda, t: int) -> float:
+def _called(function: Lambda, t: Any) -> float:
     """A function's factor as a finite float, or a sentence that names the function."""
     factor = function(t)
     if not _is_real(factor):
@@ -82,7 +85,7 @@ def _name(function: Lambda) -> str:
 
 
 def _is_real(factor: Any) -> bool:
-    """Whether it is a number, or a tensor of one: what `float` takes, but for text."""
+    """True for a number, or a tensor of one: for all that `float` takes, but text."""
     if isinstance(factor, float):
         return True  # the usual one, without the price of asking an abstract class
     if isinstance(factor, Complex):
@@ -99,21 +102,25 @@ class _Product:
 
     __slots__ = ("_at", "_value", "function")
 
+    def __call__(self, t: float) -> float:
+        """The product up to step ``t``, of a copy: nothing is kept."""
+        return _Product(self.function).until(t)
+
     def __init__(self, function: Lambda) -> None:
         self.function = function
         self._at, self._value = 0, 1.0
 
-    def until(self, t: int) -> float:
+    def until(self, t: float) -> float:
         """The product up to step ``t``."""
         if t < self._at:
             self._at, self._value = 0, 1.0
-        while self._at < t:
+        while self._at + 1 <= t:
             self._value *= _called(self.function, self._at + 1)
             self._at += 1
         return self._value
 
 
-class LambdaLR(Lambdas):
+class LambdaLR(LRScheduler):
     """A factor that is a function of the step: ``base × f(t)``.
 
     Args:
@@ -142,17 +149,85 @@ class LambdaLR(Lambdas):
 
     __slots__ = ()
     _settings = ()
-    _starts_anew = True
+    _progress = (*LRScheduler._progress, "lr_lambdas")
+    _resets = True
 
-    def _values(self, t: int) -> list[float]:
-        functions = self.lr_lambdas
-        if functions.count(functions[0]) == len(functions):
-            return scaled(self.base_lrs, _called(functions[0], t))
-        pairs = zip(self.base_lrs, functions)  # noqa: B905
-        return [base * _called(function, t) for base, function in pairs]
+    lr_lambdas: list[Lambda]
+
+    def __init__(
+        self,
+        optimizer: Any,
+        lr_lambda: Lambda | Sequence[Lambda],
+        last_epoch: int = -1,
+        verbose: bool = False,
+    ) -> None:
+        self.optimizer = optimizer
+        self.lr_lambdas = _functions(lr_lambda, len(self._shared_lr().groups()))
+        super().__init__(optimizer, last_epoch, verbose)
+
+    def _curve(self) -> Schedule:
+        first: Any = self.lr_lambdas[0]
+        if isinstance(first, _Decay):
+            return first.above_floor(self.base_lrs[0])
+        return first if isinstance(first, Schedule) else Function(first)
+
+    def _lr_source(self) -> Source:
+        first = self.lr_lambdas[0]
+        if isinstance(first, _Decay):
+            floor = {"floor": first.floor, "warm": first.warm}
+            return Floored(first.curve, **floor, capped=True, resets=True)
+        return _Functions(self.lr_lambdas, resets=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in torch's format; of the functions, what `load_state_dict` can give back."""
+        return super().state_dict() | {"lr_lambdas": list(map(saved_callable, self.lr_lambdas))}
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        super()._adopt({key: state[key] for key in state if key != "lr_lambdas"})
+        _restore(self.lr_lambdas, state["lr_lambdas"])
 
 
-class MultiplicativeLR(Lambdas):
+class _Decay(NamedTuple):
+    """A schedule that comes down to one rate in all groups, as a function of the step."""
+
+    curve: Schedule
+    floor: float
+    warm: float
+
+    def __call__(self, t: float) -> float:
+        """The factor without the floor."""
+        return self.curve(t)
+
+    def above_floor(self, base: float) -> Schedule:
+        """The factor of a group with this base."""
+        share = min(self.floor / base, 1.0) if base else 0.0
+        decay = self.curve * (1 - share) + share if share else self.curve
+        return self.curve.take(self.warm) >> decay.shift(-self.warm) if self.warm else decay
+
+
+def with_floor(
+    optimizer: Any, curve: Schedule, name: str, floor: Any, warm: float, last_epoch: int
+) -> LambdaLR:
+    """A `LambdaLR` that comes down to one rate in all groups, called ``name`` by the caller.
+
+    ``base · f(t)`` in the ``warm`` first steps, then ``base · f(t) + floor · (1 - f(t))``; a group
+    whose own rate is lower stays at that.
+    """
+    decay = _Decay(curve, float(at_least(name, floor, 0)), warm)
+    highest = max(SharedKey.of(optimizer).free_bases(resets=True))
+    rule = f"be at most the optimizer's own rate, {highest:g}"
+    require(decay.floor <= highest, name, rule, decay.floor)
+    functions: list[Any] = [decay] * len(optimizer.param_groups)
+    return LambdaLR(optimizer, functions, last_epoch)
+
+
+def _restore(functions: Sequence[Lambda], saved: Sequence[Any]) -> None:
+    """Give callable objects the attributes of a loaded state."""
+    for function, attributes in zip(functions, saved, strict=False):
+        restore_callable(function, attributes)
+
+
+class MultiplicativeLR(LRScheduler):
     """A factor at every step that is a function of the step: ``base × f(1) · f(2) · … · f(t)``.
 
     Going on by one step calls each function once; jumping to step ``t`` calls it ``t`` times.
@@ -181,23 +256,33 @@ class MultiplicativeLR(Lambdas):
     `torch.optim.lr_scheduler.MultiplicativeLR`
     """
 
-    __slots__ = ("_products",)
+    __slots__ = ()
     _settings = ()
+    _progress = (*LRScheduler._progress, "lr_lambdas")
 
-    _products: list[_Product]
+    lr_lambdas: list[Lambda]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Begin with no product."""
-        self = super().__new__(cls, *args, **kwargs)
-        self._products = []
-        return self
+    def __init__(
+        self,
+        optimizer: Any,
+        lr_lambda: Lambda | Sequence[Lambda],
+        last_epoch: int = -1,
+        verbose: bool = False,
+    ) -> None:
+        self.optimizer = optimizer
+        self.lr_lambdas = _functions(lr_lambda, len(self._shared_lr().groups()))
+        super().__init__(optimizer, last_epoch, verbose)
 
-    def _values(self, t: int) -> list[float]:
-        functions, products = self.lr_lambdas, self._products
-        if functions.count(functions[0]) == len(functions):
-            if not products or products[0].function is not functions[0]:
-                self._products = products = [_Product(functions[0])]
-            return scaled(self.base_lrs, products[0].until(t))
-        if [product.function for product in products] != functions:
-            self._products = products = [_Product(function) for function in functions]
-        return [base * each.until(t) for base, each in zip(self.base_lrs, products)]  # noqa: B905
+    def _curve(self) -> Schedule:
+        return Function(_Product(self.lr_lambdas[0]))
+
+    def _lr_source(self) -> Source:
+        return _Functions(self.lr_lambdas, products=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in torch's format; of the functions, what `load_state_dict` can give back."""
+        return super().state_dict() | {"lr_lambdas": list(map(saved_callable, self.lr_lambdas))}
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        super()._adopt({key: state[key] for key in state if key != "lr_lambdas"})
+        _restore(self.lr_lambdas, state["lr_lambdas"])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from glideslope.groups import Source
+from glideslope.schedules import Schedule, noam_clamped
+
+from ._base import LRScheduler
 from ._checks import above
-from ._closed_form import AbsoluteForm
+from ._sources import Cycle
 
 
-class NoamScheduler(AbsoluteForm):
+class NoamScheduler(LRScheduler):
     """The transformer's warm-up and decay: ``factor · d^-½ · min(t^-½, t · w^-1.5)``.
 
     With ``d = model_size``, ``w = warmup_steps`` and ``t = max(1, last_epoch)``, so no update runs
@@ -40,6 +44,7 @@ class NoamScheduler(AbsoluteForm):
 
     __slots__ = ()
     _settings = ("factor", "model_size", "warmup_steps")
+    _resets = True
 
     def __init__(
         self,
@@ -55,10 +60,12 @@ class NoamScheduler(AbsoluteForm):
         self.factor = above("factor", factor, 0)
         self.optimizer = optimizer
         peak = self.factor * (self.model_size * self.warmup_steps) ** -0.5
-        self.base_lrs = [peak for _ in self._bind().groups()]
+        self.base_lrs = [peak for _ in self._shared_lr().groups()]
         super().__init__(optimizer, last_epoch, verbose)
 
-    def _values(self, t: int) -> list[float]:
-        t = max(1, t)
-        shape = min(t**-0.5, t * self.warmup_steps**-1.5)
-        return [self.factor * self.model_size**-0.5 * shape] * len(self.base_lrs)
+    def _curve(self) -> Schedule:
+        return noam_clamped(self.model_size, self.warmup_steps, self.factor)
+
+    def _lr_source(self) -> Source:
+        count = len(self.base_lrs)
+        return Cycle(self._curve(), [1.0] * count, [0.0] * count)

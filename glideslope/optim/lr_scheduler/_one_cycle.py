@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from glideslope.errors import InvalidValue
+from glideslope.groups import NewGroup, Source, scaled
+from glideslope.schedules import Constant, Cosine, Linear, Schedule
 
-from . import _initial_lr
-from ._alike import Blend
+from ._base import LRScheduler
 from ._checks import above, number, per_group
-from ._ledger import Ledger
-from ._momentum import CycledMomentum
+from ._curves import over
+from ._momentum import MomentumCycle
+from ._sources import Evaluated, Plain
 
 _PHASES = {
     "up": ("initial_lr", "max_lr", "max_momentum", "base_momentum"),
@@ -20,32 +21,7 @@ _PHASES = {
     "out": ("initial_lr", "min_lr", "max_momentum", "max_momentum"),
     "down and out": ("max_lr", "min_lr", "base_momentum", "max_momentum"),
 }
-
-
-# Where the values are that a phase names.
-_LEVELS = {
-    "initial_lr": "base_lrs",
-    "max_lr": "_max_lrs",
-    "min_lr": "_min_lrs",
-    "max_momentum": "_max_momentums",
-    "base_momentum": "_base_momentums",
-}
-
-
 _ENDS = ("start_lr", "end_lr", "start_momentum", "end_momentum")
-
-
-class _Phase(NamedTuple):
-    """Where a phase starts and ends, and what lies between."""
-
-    start: float
-    end: float
-    length: float
-    rates: Blend
-    momentums: Blend
-
-
-_NO_PHASE = _Phase(math.inf, -math.inf, 1.0, Blend([0.0], [0.0]), Blend([0.0], [0.0]))
 
 
 def _phase(name: str, end_step: float) -> dict[str, Any]:
@@ -72,7 +48,7 @@ def _whole(name: str, value: Any) -> int:
     return value
 
 
-class OneCycleLR(CycledMomentum):
+class OneCycleLR(LRScheduler):
     """Up from ``max_lr / div_factor`` to ``max_lr``, then far down, in ``total_steps`` updates.
 
     Each phase goes from one rate to the next as ``start + (end - start) · (1 - cos(π x)) / 2`` or
@@ -115,8 +91,12 @@ class OneCycleLR(CycledMomentum):
     `torch.optim.lr_scheduler.OneCycleLR`; Smith and Topin, https://arxiv.org/abs/1708.07120
     """
 
-    __slots__ = ("_high", "_max_lrs", "_min_lrs", "_phase")
+    __slots__ = ("_max_lrs", "_min_lrs", "_momentum")
     _settings = ("_anneal_func_type", "_schedule_phases", "cycle_momentum", "total_steps")
+    _curve_from = ()
+    _resets = True
+
+    _momentum: MomentumCycle | None
 
     def __init__(
         self,
@@ -137,7 +117,6 @@ class OneCycleLR(CycledMomentum):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        self._phase = _NO_PHASE
         if total_steps is not None:
             self.total_steps = _whole("total_steps", total_steps)
         elif epochs is not None and steps_per_epoch is not None:
@@ -152,105 +131,94 @@ class OneCycleLR(CycledMomentum):
                 f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
-        groups = self._bind().groups()
+        groups = self._shared_lr().groups()
         self._max_lrs = per_group("max_lr", max_lr, groups)
         self.base_lrs = [top / above("div_factor", div_factor, 0) for top in self._max_lrs]
         below = above("final_div_factor", final_div_factor, 0)
         self._min_lrs = [base / below for base in self.base_lrs]
         self.cycle_momentum = cycle_momentum
+        self._momentum = None
         if cycle_momentum:
             lower = per_group("base_momentum", base_momentum, groups)
             upper = per_group("max_momentum", max_momentum, groups)
-            self._begin_momentum(lower, upper, last_epoch == -1)
-        super().__init__(optimizer, last_epoch, verbose)
-
-    def _find_bases(self, ledger: Ledger, last_epoch: int) -> list[float]:
+            self._momentum = MomentumCycle(optimizer, groups, lower, upper)
+            self.use_beta1 = self._momentum.key != "momentum"
         if last_epoch >= 0:
-            self.base_lrs = _initial_lr.required(ledger)
-            self._read_limits(ledger)
-        bases = super()._find_bases(ledger, last_epoch)
-        self._note_limits(ledger)
-        return bases
+            self._read_groups()
+        super().__init__(optimizer, last_epoch, verbose)
+        self._note_limits()
 
-    def _note_limits(self, ledger: Ledger) -> None:
-        """Keep the rates in the groups, where torch looks for them."""
-        limits = zip(ledger.groups(), self._max_lrs, self._min_lrs, strict=False)
-        for group, top, bottom in limits:
-            group["max_lr"], group["min_lr"] = top, bottom
+    # The curves.
 
-    def _read_limits(self, ledger: Ledger) -> None:
-        """Take the other rates from groups whose first one is the base.
-
-        Not as a member of a composite, where they may be those of another member.
-        """
-        if "_last_lr" in vars(self) and self._entry is None:
-            return
-        for index, group in enumerate(ledger.groups()):
-            base = self.base_lrs[index]
-            known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
-            if known and float(group["initial_lr"]) == base:
-                self._max_lrs[index] = float(group["max_lr"])
-                self._min_lrs[index] = float(group["min_lr"])
-
-    def _values(self, t: int) -> list[float]:
-        start, end, length, rates, _ = self._phase
-        if not start < t <= end:
-            t = self._last_within(t)
-            start, end, length, rates, _ = self._phase = self._find_phase(t)
-        high = (end - t) / length
-        if self._anneal_func_type == "cos":
-            sine = math.sin(math.pi / 2 * high)
-            high = sine * sine
-        self._high = high
-        return rates.at(high)
-
-    def _momentums(self) -> list[float]:
-        return self._phase.momentums.at(self._high)
-
-    def _last_within(self, t: int) -> int:
-        """The step, or the last one that counts if it is the one after that."""
-        if t > self.total_steps:
-            raise InvalidValue(
-                f"Tried to step {t} times. The specified number of total steps is "
-                f"{self.total_steps}"
-            )
-        return min(t, self.total_steps - 1)
-
-    def _find_phase(self, t: int) -> _Phase:
-        """The phase that step ``t`` is in; one without length is at its end."""
-        start = 0.0
+    def _cycle(self, key: str, levels: Mapping[str, float]) -> Schedule:
+        """The phases between the levels that they name under ``start_<key>`` and ``end_<key>``."""
+        ramp = Cosine if self._anneal_func_type == "cos" else Linear
+        curve, begin = None, 0.0
         for phase in self._schedule_phases:
             end = phase["end_step"]
-            if t <= end:
-                break
-            start = end
-        first, second, third, fourth = (getattr(self, _LEVELS[phase[key]]) for key in _ENDS)
-        length = (end - start) or 1.0
-        return _Phase(start, end, length, Blend(first, second), Blend(third, fourth))
+            ends = {"start": levels[phase["start_" + key]], "end": levels[phase["end_" + key]]}
+            if end > max(begin, 0):
+                part = over(end - begin, lambda steps, ends=ends: ramp(steps, **ends))  # type: ignore[misc]
+                curve = curve >> part if curve else part.shift(begin) if begin else part
+            begin = end
+        return curve or Constant(ends["end"])
+
+    def _shape(self, group: int) -> Schedule:
+        """The rates of a group over its peak."""
+        rates = {"initial_lr": self.base_lrs, "max_lr": self._max_lrs, "min_lr": self._min_lrs}
+        top = self._max_lrs[group]
+        return self._cycle("lr", {name: each[group] / top for name, each in rates.items()})
+
+    def _curve(self) -> Schedule:
+        return self._shape(0) * self._max_lrs[0]
+
+    def _sources(self) -> dict[str, Source]:
+        sources = super()._sources()
+        if self._momentum is not None:
+            shape = self._cycle("momentum", {"max_momentum": 1.0, "base_momentum": 0.0})
+            sources[self._momentum.key] = self._momentum.source(shape)
+        return sources
+
+    def _lr_source(self) -> Source:
+        return _Rates(self)
 
     @staticmethod
     def _annealing_cos(start: float, end: float, pct: float) -> float:
-        return end + (start - end) / 2.0 * (math.cos(math.pi * pct) + 1)
+        return Cosine(1, start=start, end=end)(pct)
 
     @staticmethod
     def _annealing_linear(start: float, end: float, pct: float) -> float:
-        return start * (1 - pct) + end * pct
+        return Linear(1, start=start, end=end)(pct)
 
-    def _set_base(self, group: int, base: float) -> None:
-        """Give a group the curve of the first one, scaled."""
-        super()._set_base(group, base)
-        self._phase = _NO_PHASE
-        scale = base / self.base_lrs[0]
-        self._max_lrs[group : group + 1] = [self._max_lrs[0] * scale]
-        self._min_lrs[group : group + 1] = [self._min_lrs[0] * scale]
+    # The limits, which torch keeps in the groups.
 
-    def _base_of(self, rate: float) -> float:
-        """What a group begins at whose own rate is its peak."""
-        return rate * (self.base_lrs[0] / self._max_lrs[0])
+    def _note_limits(self) -> None:
+        groups = self._shared_lr().groups()
+        for group, top, bottom in zip(groups, self._max_lrs, self._min_lrs, strict=False):
+            group["max_lr"], group["min_lr"] = top, bottom
+        if self._momentum is not None:
+            self._momentum.note(groups)
 
-    def _welcome(self, ledger: Ledger) -> None:
-        super()._welcome(ledger)
-        self._note_limits(ledger)
+    def _read_groups(self) -> None:
+        """Take the rates that the groups keep from an earlier run."""
+        groups = self._shared_lr().groups()
+        for index, group in enumerate(groups):
+            if "initial_lr" in group:
+                self._rescale(index, float(group["initial_lr"]))
+            if "initial_lr" in group and "max_lr" in group and "min_lr" in group:
+                self._max_lrs[index] = float(group["max_lr"])
+                self._min_lrs[index] = float(group["min_lr"])
+        if self._momentum is not None:
+            self._momentum.read(groups)
+
+    def _rescale(self, group: int, base: float) -> None:
+        """Give a group the curve that begins at ``base``."""
+        scale = base / self.base_lrs[group]
+        self._max_lrs[group] *= scale
+        self._min_lrs[group] *= scale
+        self.base_lrs = [*self.base_lrs[:group], base, *self.base_lrs[group + 1 :]]
+
+    # State.
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
         """Name the function that older states of torch hold."""
@@ -261,17 +229,62 @@ class OneCycleLR(CycledMomentum):
         return state
 
     def _adopt(self, state: Mapping[str, Any]) -> None:
-        """Adopt the first rates; the others go along, unless the groups know them."""
-        before = self.base_lrs
+        """Adopt the first rates; the others go along, unless the groups keep them."""
+        for group, base in enumerate(state["base_lrs"]):
+            self._rescale(group, base)
         super()._adopt(state)
-        self._phase = _NO_PHASE
-        scales = [new / old for new, old in zip(self.base_lrs, before, strict=False)]
-        for limits in (self._max_lrs, self._min_lrs):
-            limits[: len(scales)] = [
-                each * scale for each, scale in zip(limits, scales, strict=False)
-            ]
-        self._read_limits(Ledger.of(self.optimizer))
+        self._read_limits(state["base_lrs"])
 
-    def _reenter(self, ledger: Ledger, rates: list[float] | None) -> None:
-        super()._reenter(ledger, rates)
-        self._note_limits(ledger)
+    def _read_limits(self, first_rates: Sequence[float]) -> None:
+        """Take the other limits from groups that begin at the loaded rates."""
+        groups = self._shared_lr().groups()
+        for index, (group, base) in enumerate(zip(groups, first_rates, strict=False)):
+            known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
+            if known and float(group["initial_lr"]) == base:
+                self._max_lrs[index] = float(group["max_lr"])
+                self._min_lrs[index] = float(group["min_lr"])
+
+    def _write_loaded(self, rates: list[float] | None) -> None:
+        super()._write_loaded(rates)
+        self._note_limits()
+
+
+class _Rates(Plain):
+    """The rates of `OneCycleLR`: one shape for all groups whose limits have the same ratios."""
+
+    absolute = resets = True
+
+    def __init__(self, scheduler: OneCycleLR) -> None:
+        curves: dict[Schedule, Evaluated] = {}
+        shapes = [scheduler._shape(group) for group in range(len(scheduler._max_lrs))]
+        self.shapes = [curves.setdefault(shape, Evaluated(shape)) for shape in shapes]
+        self.is_one, self.first = len(curves) == 1, self.shapes[0]
+        self.total_steps = scheduler.total_steps
+        self.peaks, self.ends, self.firsts = (
+            scheduler._max_lrs, scheduler._min_lrs, scheduler.base_lrs
+        )  # fmt: skip
+
+    def values(self, t: float, _bases: list[float]) -> list[float]:
+        """The peak of every group times its shape.
+
+        Raises:
+            InvalidValue: the step is beyond the one after the last.
+        """
+        if t > self.total_steps:
+            raise InvalidValue(
+                f"Tried to step {t} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
+        if self.is_one:
+            return scaled(self.peaks, self.first.at(t))
+        pairs = zip(self.peaks, self.shapes)  # noqa: B905
+        return [peak * shape.at(t) for peak, shape in pairs]
+
+    def join(self, new: NewGroup) -> float:
+        """Its own rate is the peak; an ``"initial_lr"`` is the first rate."""
+        scale = new.base / (self.firsts if new.given else self.peaks)[0]
+        for rates in (self.peaks, self.ends):
+            rates[new.index :] = [rates[0] * scale]
+        self.shapes[new.index :] = [self.shapes[0]]
+        new.group["max_lr"], new.group["min_lr"] = self.peaks[-1], self.ends[-1]
+        return self.firsts[0] * scale

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Unpack, overload
 
-from glideslope.errors import StateMismatch, require, require_type
+from glideslope.errors import StateMismatch, require
+from glideslope.groups import Binding
+from glideslope.schedules import Schedule
 
 from ._base import LRScheduler
-from ._line import Absolute, Groups, Line, Spec
+from ._checks import whole_number
 from ._order import watch_order
-from ._saved_line import FORMAT, SavedLine, checked, compare, resumed_bases, save
+from ._saved_keys import FORMAT, SavedKey, checked, compare, resumed, save
+from ._specs import (
+    Given,
+    Keys,
+    Plan,
+    Spec,
+    check_spelling,
+    curves_of,
+    elements,
+    map_spec,
+    read_spec,
+    source_of,
+)
 
+Policy = Literal["error", "keep", "adopt"]
 POLICIES = ("error", "keep", "adopt")
 HELP = 'Scheduler(..., on_mismatch="keep") goes on as the code says, "adopt" as the checkpoint does'
 
@@ -22,14 +37,14 @@ class Scheduler(LRScheduler):
 
     ``group[key] = base · s(t)`` where the base is the group's own value when the scheduler was
     built, and t counts optimizer updates from 0: building writes ``s(0)``, so update number t runs
-    at ``s(t)``. Other schedulers on the same optimizer multiply; a value that somebody sets by hand
-    between two steps is respected and scheduled from there; a group added later joins at the
-    current step with its own value for its base.
+    at ``s(t)``. Other schedulers on the same optimizer multiply; a value set by hand between two
+    steps is respected and scheduled from there; a group added later joins at the current step
+    with its own value for its base.
 
     A schedule may be given as text, a number stands for a constant factor, `Absolute` sets values
     themselves. A list has a schedule for each group, a mapping one for each group's index or
-    ``"name"``; None and groups not named are left alone. A tuple, or the key ``"betas[0]"``,
-    reaches the elements of a tuple.
+    ``"name"``; None and groups not named are left alone, and need not have the key. A tuple, or the
+    key ``"betas[0]"``, reaches the elements of a tuple.
 
     Args:
         optimizer: anything with ``param_groups`` (dictionaries that hold the keys), or with a plain
@@ -39,6 +54,10 @@ class Scheduler(LRScheduler):
             or other bases: ``"error"`` refuses, ``"keep"`` goes on with the code's, ``"adopt"``
             with the checkpoint's.
         verbose: print the learning rates at every step.
+        total_steps: the updates of the whole run, which bind lengths such as ``"5%"`` and
+            ``"rest"``.
+        steps_per_epoch: the updates of an epoch, which bind lengths such as ``"10ep"``.
+        tokens_per_step: the tokens of an update, which bind lengths such as ``"2e9tok"``.
         **schedules: a schedule for each other key, such as ``weight_decay``.
 
     Raises:
@@ -46,7 +65,7 @@ class Scheduler(LRScheduler):
             schedule is given.
         InvalidValue: nothing is scheduled, or groups are named that the optimizer does not have.
         ParseError: a text is not a schedule.
-        UnboundError: a schedule has lengths that are not in steps.
+        UnboundError: a schedule has lengths that nothing binds to steps.
 
     Example:
         >>> import torch, glideslope as gs
@@ -66,70 +85,109 @@ class Scheduler(LRScheduler):
         0.006
     """
 
-    __slots__ = ("_lines", "_on_mismatch")
+    __slots__ = ("_on_mismatch", "_specs")
     _warns_of_epoch: ClassVar[bool] = False
 
+    _specs: dict[str, Spec]
+
+    @overload
     def __init__(
         self,
         optimizer: Any,
-        lr: Any = None,
+        lr: Given = None,
+        *,
+        on_mismatch: Policy = "error",
+        verbose: bool = False,
+        total_steps: float | None = None,
+        steps_per_epoch: float | None = None,
+        tokens_per_step: float | None = None,
+        **schedules: Unpack[Keys],
+    ) -> None: ...
+
+    # For ``**config`` of any keys: a type checker takes a mapping to hold the required keyword.
+    @overload
+    def __init__(
+        self, optimizer: Any, lr: Given = None, *, from_mapping: Given, **options: Given
+    ) -> None: ...
+
+    def __init__(  # type: ignore[misc]
+        self,
+        optimizer: Any,
+        lr: Given = None,
         *,
         on_mismatch: str = "error",
         verbose: bool = False,
+        total_steps: float | None = None,
+        steps_per_epoch: float | None = None,
+        tokens_per_step: float | None = None,
         **schedules: Any,
     ) -> None:
         require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
+        plan: Plan = {
+            "total_steps": total_steps,
+            "steps_per_epoch": steps_per_epoch,
+            "tokens_per_step": tokens_per_step,
+        }
+        check_spelling(schedules, [*plan, "on_mismatch", "verbose"])
         given = {"lr": lr, **schedules}
         self.optimizer = optimizer
         self._on_mismatch = on_mismatch
         self._verbose = verbose
-        self._lines = [Line(key, spec) for key, spec in elements(given)]
-        require(bool(self._lines), "schedules", "name at least one key, such as lr=", given)
+        self._specs = {key: read_spec(key, spec, plan) for key, spec in elements(given)}
+        require(bool(self._specs), "schedules", "name at least one key, such as lr=", given)
         self.last_epoch = -1
+        self._bind({key: source_of(key, spec, optimizer) for key, spec in self._specs.items()})
+        self._source = self._bindings[0].source
         self._order = watch_order(optimizer) if hasattr(optimizer, "step") else None
         self._initial_step()
 
     @property
-    def schedules(self) -> dict[str, Any]:
-        """What each key is under: a schedule, an `Absolute`, or a mapping of them by group."""
-        return {line.key: line.spec for line in self._lines}
+    def schedules(self) -> dict[str, Spec]:
+        """The schedules of each key: a schedule, an `Absolute`, or a mapping of them by group."""
+        return dict(self._specs)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The curve of the learning rate of the first group that has one, or of the first key."""
+        return curves_of(next(iter(self._specs.values())))[0]
+
+    def curves(self) -> list[Schedule]:
+        """The curves of all keys and groups."""
+        return [curve for spec in self._specs.values() for curve in curves_of(spec)]
+
+    def _binding(self, key: str, source: Any) -> Binding:
+        return Binding(key, source)
+
+    @property
+    def _lr(self) -> Binding | None:
+        """The binding of the learning rate, if it is scheduled."""
+        first = self._bindings[0]
+        return first if first.key == "lr" else None
 
     # -- stepping --------------------------------------------------------------------------------
 
-    def step(self, epoch: int | None = None) -> None:
-        """Go to the next step and write its values; call it after ``optimizer.step()``.
+    def _go(self, t: int, before: int) -> list[float]:
+        written = super()._go(t, before)
+        return written if self._bindings[0].key == "lr" else self._read_lr()
 
-        Args:
-            epoch: go to this step instead.
-
-        Raises:
-            InvalidValue: a value would not be finite; then no key of any group was written.
-        """
-        if epoch is None and self._step_count == 1 and self._order is not None:
-            self._order.check(self.optimizer)
-            self._order = None
-        self._step_count += 1
-        self._go_to(self.last_epoch + 1 if epoch is None else epoch)
-        if self._verbose:
-            self._announce(self.last_epoch)
-
-    def _go_to(self, t: int) -> None:
-        due = [line.due(self, t) for line in self._lines]  # all of them before any is written
-        self.last_epoch = t
-        for line, values in zip(self._lines, due, strict=True):
-            line.write(values)
-        self._last_lr = self._read_lr()
+    def _jump(self, t: float, before: int) -> list[float]:
+        require(t >= 0, "epoch", "be at least 0", t)
+        return super()._jump(t, before)  # type: ignore[arg-type]
 
     def _read_lr(self) -> list[float]:
-        line = self._lines[0]
-        if line.key == "lr":
-            return list(line.ledger.written)
-        return [float(group["lr"]) for group in line.ledger.port.groups() if "lr" in group]
+        groups = self._bindings[0].shared.port.groups()
+        return [float(group["lr"]) for group in groups if "lr" in group]
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
-        line = self._lines[0]
-        return line.values(self.last_epoch) if line.key == "lr" else self._read_lr()
+        if self._get_lr_called_within_step:
+            return self._write_as_asked()
+        return self.rates_at(self.last_epoch)
+
+    def rates_at(self, t: float) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+        lr = self._lr
+        return self._read_lr() if lr is None else list(lr.source.values(t, lr.bases))
 
     # -- longer and other runs -------------------------------------------------------------------
 
@@ -156,11 +214,21 @@ class Scheduler(LRScheduler):
             >>> scheduler.schedules["lr"]
             linear(10).take(5) >> linear(10).shift(-5).stretch(10)
         """
-        require_type(isinstance(steps, int), "steps", "be a whole number", steps)
-        require(steps >= 1, "steps", "be at least 1", steps)
-        specs = [extended(line.spec, self.last_epoch, steps) for line in self._lines]
-        for line, spec in zip(self._lines, specs, strict=True):
-            line.replace(spec)
+        more = whole_number("steps", steps, 1)
+        t = self.last_epoch
+        longer = {key: map_spec(spec, lambda s: extended(s, t, more))
+                  for key, spec in self._specs.items()}  # fmt: skip
+        self._follow_specs(longer)
+
+    def _follow_specs(self, specs: Mapping[str, Spec]) -> None:
+        """Put the groups under other schedules, from the same bases."""
+        self._specs = dict(specs)
+        for binding in self._bindings:
+            binding.source = source_of(binding.key, specs[binding.key], self.optimizer)
+        self._source = self._bindings[0].source
+
+    def _follow_settings(self) -> None:
+        """Nothing but the schedules is followed."""
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -169,11 +237,13 @@ class Scheduler(LRScheduler):
 
         Plain values only: ``torch.load(weights_only=True)`` and JSON take them.
         """
-        keys = {line.key: save(line) for line in self._lines}
+        for binding in self._bindings:
+            binding.follow(self.optimizer, self.last_epoch)
+        keys = {binding.key: save(binding, self._specs[binding.key]) for binding in self._bindings}
         return {"format": FORMAT, "last_epoch": self.last_epoch, "keys": keys}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a state and write its values, whether or not the optimizer is loaded yet.
+        """Go on from a state and write its values, before or after the optimizer is loaded.
 
         Args:
             state_dict: what `state_dict` gave; it is not changed.
@@ -182,52 +252,71 @@ class Scheduler(LRScheduler):
             StateMismatch: it is not a state of `Scheduler`, or it was made under other schedules or
                 bases and ``on_mismatch`` is ``"error"``; then nothing was changed.
         """
+        saved = self._take(state_dict)
+        keep = self._on_mismatch == "keep"
+        for binding in self._bindings:
+            bases, scales = resumed(binding, saved.get(binding.key), keep)
+            binding.resume(self.last_epoch, bases, scales)
+        self._last_lr = self._lr.shared.written if self._lr else self._read_lr()
+
+    def load(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state and write nothing."""
+        saved = self._take(state_dict)
+        keep = self._on_mismatch == "keep"
+        for binding in self._bindings:
+            binding.count_from(resumed(binding, saved.get(binding.key), keep)[0])
+
+    def _take(self, state_dict: Mapping[str, Any]) -> dict[str, SavedKey]:
+        """Set the clock and, if the checkpoint's are adopted, the schedules."""
         t, saved = checked(state_dict)
-        for line in self._lines:
-            line.attach(self)
-        differences = compare(self._lines, saved)
+        for binding in self._bindings:
+            binding.follow(self.optimizer, self.last_epoch)
+        bindings = {binding.key: binding for binding in self._bindings}
+        self._check_groups(saved)
+        differences = compare(self._specs, bindings, saved)
         if differences and self._on_mismatch == "error":
             told = "\n  ".join(["the checkpoint is of another run:", *differences])
             raise StateMismatch(f"{told}\n{HELP}")
         if differences and self._on_mismatch == "adopt":
-            self._adopt_lines(saved)
-        self._resume(t, saved)
+            self._adopt_keys(saved)
+        self.last_epoch, self._step_count = t, int(t) + 1  # type: ignore[assignment]
+        if self._order is not None:
+            self._order.stop()
+            self._order = None
+        return saved
 
-    def _adopt_lines(self, saved: Mapping[str, SavedLine]) -> None:
+    def _check_groups(self, saved: Mapping[str, SavedKey]) -> None:
+        """Refuse a state of more groups than there are."""
+        for binding in self._bindings:
+            known, there = len(binding.built), len(saved.get(binding.key, binding).built)
+            if there > known:
+                raise StateMismatch(
+                    f"the state of Scheduler is of {there} parameter groups with `{binding.key}`, "
+                    f"the optimizer has {known}"
+                )
+
+    def _adopt_keys(self, saved: Mapping[str, SavedKey]) -> None:
         """Put every key under the schedules of the checkpoint, and no other key."""
-        specs = {key: line.spec() for key, line in saved.items()}
-        lines = {line.key: line for line in self._lines}
-        self._lines = [lines.get(key) or Line(key, spec) for key, spec in specs.items()]
-        for line in self._lines:
-            line.attach(self)
-            line.replace(specs[line.key])
+        specs = {key: each.spec() for key, each in saved.items()}
+        sources = {key: source_of(key, spec, self.optimizer) for key, spec in specs.items()}
+        known = {binding.key: binding for binding in self._bindings}
+        for key in known.keys() - specs.keys():
+            known[key].detach()
+        self._bindings = [known.get(key) or Binding(key, sources[key]) for key in specs]
+        for binding in self._bindings:
+            binding.attach(self.optimizer, self.last_epoch)
+        self._follow_specs(specs)
 
-    def _resume(self, t: int, saved: Mapping[str, SavedLine]) -> None:
-        """Write the values of step ``t``."""
-        keep = self._on_mismatch == "keep"
-        self.last_epoch, self._step_count = t, t + 1
-        for line in self._lines:
-            line.resume(resumed_bases(line, saved.get(line.key), keep), t)
-        self._last_lr = self._read_lr()
-
-
-def elements(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each key with what was given for it; a tuple stands for the elements of a tuple."""
-    for key, spec in given.items():
-        if isinstance(spec, tuple):
-            yield from elements({f"{key}[{index}]": part for index, part in enumerate(spec)})
-        elif spec is not None:
-            yield key, spec
+    def _parts(self) -> list[str]:
+        specs = [f"{key}={spec}" for key, spec in self._specs.items()]
+        return [f"step {self.last_epoch}", *specs, super()._parts()[-1]]
 
 
-def extended(spec: Spec, t: int, steps: int) -> Spec:
-    """The schedules with what remains after step ``t`` stretched to end ``steps`` later."""
-    if isinstance(spec, Groups):
-        return Groups({name: curve and extended(curve, t, steps) for name, curve in spec.items()})
-    if isinstance(spec, Absolute):
-        return Absolute(extended(spec.schedule, t, steps))
-    if math.isinf(spec.steps):
-        return spec
-    require(t < spec.steps, "extend", f"come before the end of `{spec}`", f"step {t}")
-    longer = spec.steps + steps
-    return spec.take(t) >> spec.shift(-t).stretch(longer - t) if t else spec.stretch(longer)
+def extended(schedule: Schedule, t: float, steps: int) -> Schedule:
+    """A schedule with what remains after step ``t`` stretched to end ``steps`` later."""
+    if math.isinf(schedule.steps):
+        return schedule
+    require(t < schedule.steps, "extend", f"come before the end of `{schedule}`", f"step {t}")
+    longer = schedule.steps + steps
+    rest = schedule.shift(-t).stretch(longer - t)
+    return schedule.take(t) >> rest if t else schedule.stretch(longer)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import operator
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 from glideslope.errors import InvalidValue, require
+from glideslope.groups import Binding, Due
+from glideslope.schedules import Schedule
 
-from . import _initial_lr
+from . import _composite
+from ._base import LRScheduler
 from ._checks import number
-from ._composite import Composite
+from ._composite import Member
+from ._resume import required
 
 
-class SequentialLR(Composite):
+class SequentialLR(LRScheduler):
     """One scheduler after another: member i from ``milestones[i - 1]`` on, counting from 0 there.
 
     The rates are those of the member at work, counted from its own bases. Members may be composites
@@ -46,10 +53,25 @@ class SequentialLR(Composite):
     `torch.optim.lr_scheduler.SequentialLR`
     """
 
-    __slots__ = ()
+    __slots__ = ("_members", "_own", "_start", "_turn")
     _settings = ("_milestones",)
-    _progress = (*Composite._progress, "last_epoch")
-    _starts_anew = True
+    _progress = ("_schedulers", "last_epoch")
+
+    can_enter = True
+    step = _composite.step  # type: ignore[assignment]
+    bindings = _composite.bindings
+    hand_over = _composite.hand_over
+    suspend = _composite.suspend
+    state_dict = _composite.state_dict
+    _go = _composite.go
+    _adopt = _composite.adopt
+    _parts = _composite.parts
+    _resumed = _composite.resumed
+
+    _members: list[Member]
+    _own: list[LRScheduler]  # the members that are no torch schedulers
+    _start: int  # the step at which the member at work took over
+    _turn: Member
 
     def __init__(
         self,
@@ -60,59 +82,101 @@ class SequentialLR(Composite):
         verbose: bool = False,
     ) -> None:
         _check_milestones(schedulers, milestones)
-        ledger = self._gather(optimizer, schedulers, verbose)
+        _composite.gather(self, optimizer, schedulers, verbose)
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
+        shared = self._shared_lr()
         if last_epoch >= 0:
-            self._base_on(_initial_lr.original(ledger))
-            rates = self._move(self.last_epoch)
-        else:
-            self._begin_anew()
-            rates = self._now()
-        ledger.rebase(self.base_lrs)
-        _initial_lr.note(ledger, self.base_lrs)
-        self._join(ledger)
-        self._last_lr = list(self._write(ledger, rates, ledger.groups()))
+            shared.rebase(required(shared))
+        bases = shared.free_bases(resets=True)
+        _composite.count_from(self, bases)
+        for binding in self.bindings():
+            binding.entry.resets = True
+        shared.note(bases)
+        self._last_lr = _composite.write(self, self.enter(self.last_epoch))
         if self._verbose:
-            self._announce(self.last_epoch)
+            self._announce()
 
-    @property
+    @property  # type: ignore[misc]
     def base_lrs(self) -> list[float]:  # type: ignore[override]
         """The bases of the first member."""
-        return self._members[0].base_lrs  # type: ignore[no-any-return]
+        return self._members[0].base_lrs
 
-    def _clock(self) -> int:
-        return self.last_epoch
-
-    def _active(self) -> tuple[Any, int]:
-        """The member at work, and the steps since it took over."""
-        index = bisect_right(self._milestones, self.last_epoch)
+    def _active(self, t: int) -> tuple[Member, int]:
+        """The member at work at step ``t``, and the steps since it took over."""
+        index = bisect_right(self._milestones, t)
         start = math.ceil(self._milestones[index - 1]) if index else 0
-        return self._members[index], self.last_epoch - max(0, start)
+        return self._members[index], t - max(0, start)
+
+    def _take_turn(self, member: Member, start: int) -> None:
+        """Take out what other members have made of the keys that this one drives."""
+        self._turn, self._start = member, start
+        keys = {"lr", *(binding.key for binding in member.bindings())}
+        for other in self._members:
+            if other is not member:
+                other.suspend(keys)
+
+    def enter(self, t: int) -> list[Due]:
+        """Go to step ``t``; the values that are due, not written yet."""
+        self.last_epoch = t
+        member, clock = self._active(t)
+        self._take_turn(member, t - clock)
+        return member.enter(clock)
+
+    def advance(self, metrics: Any, /) -> list[Due]:
+        """Go one step further; the values that are due, not written yet."""
+        t = self.last_epoch + 1
+        member = self._members[bisect_right(self._milestones, t)]
+        if member is not self._turn or member.last_epoch + 1 != t - self._start:
+            return self.enter(t)
+        self.last_epoch = t
+        return member.advance(metrics)
+
+    def go_on(self, metrics: Any, /) -> list[float]:
+        """Go one step further and write; the learning rates as they are then."""
+        t = self.last_epoch + 1
+        member = self._members[bisect_right(self._milestones, t)]
+        if member is not self._turn or member.last_epoch + 1 != t - self._start:
+            return _composite.write(self, self.enter(t))
+        self.last_epoch = self._written_at = t
+        return member.go_on(metrics)
+
+    def at_work(self) -> list[tuple[Binding, float]]:
+        """The bindings of the member at work, each with the step that its source is at."""
+        return self._active(self.last_epoch)[0].at_work()
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
-        return list(self._move(self.last_epoch))
+        if self._get_lr_called_within_step:
+            return self._write_as_asked()
+        return self.rates_at(self.last_epoch)
 
-    def _now(self) -> list[float]:
-        return self._active()[0]._now()  # type: ignore[no-any-return]
+    def rates_at(self, t: int) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+        member, clock = self._active(t)
+        return member.rates_at(clock)
 
-    def _move(self, t: int) -> list[float]:
-        self.last_epoch = t
-        member, clock = self._active()
-        member._last_lr = rates = member._move(clock)
-        return rates  # type: ignore[no-any-return]
+    def planned(self, t: int) -> dict[str, list[float]]:
+        """The values of step ``t`` by key, a list with one per group; see `LRScheduler.planned`."""
+        member, clock = self._active(t)
+        return member.planned(clock)
 
-    def _advance(self, metrics: Any) -> list[float]:
-        self.last_epoch = t = self.last_epoch + 1
-        index = bisect_right(self._milestones, t)
-        member = self._members[index]
-        takes_over = index and self._milestones[index - 1] > t - 1
-        member._last_lr = rates = member._move(0) if takes_over else member._advance(metrics)
-        return rates  # type: ignore[no-any-return]
+    @property
+    def schedule(self) -> Schedule:
+        """The members' schedules one after another, those of the first group."""
+        return _composite.joined(self, self._one_after_another)
 
-    def _settle(self) -> None:
-        self._active()[0]._settle()
+    def _one_after_another(self, curves: list[Schedule]) -> Schedule:
+        stops = [max(0, math.ceil(milestone)) for milestone in self._milestones]
+        lengths = [stop - start for start, stop in pairwise([0, *stops])]
+        parts = [curve.take(n) for curve, n in zip(curves, lengths, strict=False) if n]
+        return reduce(operator.rshift, [*parts, curves[-1]])
+
+    def load(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state and write nothing."""
+        super().load(state_dict)
+        member, clock = self._active(self.last_epoch)
+        self._take_turn(member, self.last_epoch - clock)
 
 
 def _check_milestones(schedulers: Sequence[Any], milestones: Sequence[int]) -> None:

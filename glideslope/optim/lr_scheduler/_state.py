@@ -13,9 +13,14 @@ from torch import Tensor
 from glideslope.errors import StateMismatch
 from glideslope.schedules import Schedule
 
-# What every state of torch has or has had, and none needs.
+from ._checks import same
+
+FACTORS = "_factors"
+"""Where a controller's state keeps its factors; torch's have none: there they are in the rates."""
+
+# Keys that every state of torch has or has had, and none needs; and those that torch's never have.
 BOOKKEEPING = frozenset(
-    {"_get_lr_called_within_step", "_is_initial", "_last_lr", "_step_count", "verbose"}
+    {"_get_lr_called_within_step", "_is_initial", "_last_lr", "_step_count", "verbose", FACTORS}
 )
 
 
@@ -50,11 +55,27 @@ def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]
     changes = [
         f"{key}={saved[key]!r} (was {value!r})"
         for key, value in mine.items()
-        if key in saved and saved[key] != value
+        if key in saved and not _agree(value, saved[key])
     ]
     if changes:
         text = f"{name} goes on with the settings of the loaded state: {', '.join(changes)}"
         warnings.warn(text, UserWarning, stacklevel=4)
+
+
+def _agree(mine: Any, saved: Any) -> bool:
+    """True for equal settings; a list may have more groups in it than were saved."""
+    if isinstance(mine, list) and isinstance(saved, list):
+        known = mine[: len(saved)]
+        return known == saved or same_numbers(known, saved)
+    if isinstance(mine, Counter) and isinstance(saved, Mapping):
+        return mine == Counter(saved)
+    return bool(mine == saved)
+
+
+def same_numbers(mine: list[Any], saved: list[Any]) -> bool:
+    """True for lists of numbers that agree, but for rounding to a float32 tensor."""
+    are_numbers = all(isinstance(each, float) for each in (*mine, *saved))
+    return are_numbers and same(mine, saved)
 
 
 def saved_callable(function: Callable[..., Any] | None) -> dict[str, Any] | None:
@@ -68,3 +89,12 @@ def restore_callable(function: Any, saved: Mapping[str, Any] | None) -> None:
     """Give a callable object its saved attributes back."""
     if saved and hasattr(function, "__dict__"):
         vars(function).update(saved)
+
+
+def check_count(name: str, state: Mapping[str, Any], count: int) -> None:
+    """Refuse a state of more groups than there are."""
+    saved = len(state.get("base_lrs") or state.get("_last_lr") or [])
+    if saved > count:
+        raise StateMismatch(
+            f"the state of {name} is of {saved} parameter groups, the optimizer has {count}"
+        )

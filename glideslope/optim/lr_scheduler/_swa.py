@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from glideslope.errors import InvalidValue
+from glideslope.groups import blended
+from glideslope.schedules import Cosine, Linear, Schedule
 
-from ._alike import Blend
 from ._base import LRScheduler
 from ._checks import per_group
-from ._ledger import Ledger
-
-
-def _cosine(x: float) -> float:
-    return math.sin(math.pi / 2 * x) ** 2
-
-
-def _line(x: float) -> float:
-    return x
+from ._sources import Evaluated, OwnRates
 
 
 class SWALR(LRScheduler):
@@ -54,7 +46,7 @@ class SWALR(LRScheduler):
     `torch.optim.swa_utils.SWALR`; Izmailov et al., https://arxiv.org/abs/1803.05407
     """
 
-    __slots__ = ("_left", "_starts")
+    __slots__ = ("_annealing", "_left", "_starts")
     _settings = ("_anneal_strategy", "anneal_epochs")
 
     def __init__(
@@ -67,7 +59,7 @@ class SWALR(LRScheduler):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        groups = self._bind().groups()
+        groups = self._shared_lr().groups()
         for group, rate in zip(groups, per_group("swa_lr", swa_lr, groups), strict=True):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
@@ -84,13 +76,23 @@ class SWALR(LRScheduler):
         self._left: list[float] | None = None
         super().__init__(optimizer, last_epoch, verbose)
 
+    def _shape(self, steps: int) -> Schedule:
+        """The share of ``swa_lr``, from 0 to 1."""
+        ramp = Cosine if self._anneal_strategy == "cos" else Linear
+        return ramp(steps, start=0.0, end=1.0)
+
+    def _curve(self) -> Schedule:
+        goal, start = self._goals()[0], self._starts[0]
+        return start + (goal - start) * self._shape(self.anneal_epochs)
+
+    def _lr_source(self) -> OwnRates:
+        self._annealing = Evaluated(self._shape(self.anneal_epochs))
+        return OwnRates(self, outright=True)
+
     @property
     def anneal_func(self) -> Callable[[float], float]:
         """The share of ``swa_lr`` at a share of the annealing."""
-        return _cosine if self._anneal_strategy == "cos" else _line
-
-    def _alpha(self, t: int) -> float:
-        return self.anneal_func(t / self.anneal_epochs if t < self.anneal_epochs else 1.0)
+        return self._shape(1)
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
@@ -98,26 +100,27 @@ class SWALR(LRScheduler):
         Args:
             epoch: go to this step instead.
         """
-        ledger = self._ledger if self._bound is self.optimizer else self._bind()
-        rates = ledger.observe()
-        if rates is not self._left:  # somebody else has been at work
-            clock = self.last_epoch + 1 if self._is_initial else self.last_epoch
-            self._find_starts(rates, self._alpha(clock))
+        shared = self._shared_lr()
+        rates = shared.observe()
+        if shared.holds_loaded():  # which is progress: the starts that are known remain
+            self._starts = [*self._starts, *shared.bases[len(self._starts) :]]
+        elif rates is not self._left:  # changed by other code
+            clock = self.last_epoch + 1 if self._is_initial else self._written_at
+            self._find_starts(rates, self._annealing.at(clock))
         super().step(epoch)
         self._left = self._last_lr
 
-    def _write(self, ledger: Ledger, values: Any, groups: list[Any]) -> list[float]:
-        return ledger.edit(values)
-
-    def _find_starts(self, rates: list[float], alpha: float) -> None:
+    def _find_starts(self, rates: list[float], share: float) -> None:
         """Undo the annealing so far; once it is over, the starts that are known remain."""
-        if alpha < 1 or len(self._starts) != len(rates):
-            rest = 1 - alpha or 1.0
-            self._starts = Blend(self._goals(), rates).at(-alpha / rest)
+        known = len(self._starts) or len(rates)
+        if share < 1 or not self._starts:
+            rest = 1 - share or 1.0
+            self._starts = blended(self._goals(), rates, -share / rest)
+        self._starts = [*self._starts[:known], *self._shared_lr().bases[known:]]
 
     def _goals(self) -> list[float]:
         """Every group's ``swa_lr``; a new group has that of the others if they agree."""
-        groups = self._ledger.groups()
+        groups = self._shared_lr().groups()
         try:
             return [group["swa_lr"] for group in groups]
         except KeyError:
@@ -130,27 +133,36 @@ class SWALR(LRScheduler):
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
-        return self._rates(self.last_epoch)
+        if self._get_lr_called_within_step and not self._asking:
+            return self._write_as_asked()
+        return blended(self._goals(), self._starts, self._annealing.at(self.last_epoch))
 
-    def _rates(self, t: int) -> list[float]:
-        return Blend(self._goals(), self._starts).at(self._alpha(t))
+    def rates_at(self, t: int) -> list[float]:
+        """The learning rates of step ``t``, without the factors of other schedulers."""
+        return blended(self._goals(), self._starts, self._annealing.at(t))
 
-    # As a member of a composite: from the bases, whatever stands in the groups.
+    def _write_loaded(self, rates: list[float] | None) -> None:
+        super()._write_loaded(rates)
+        known, shared = len(rates or []), self._shared_lr()
+        self._starts = []
+        self._find_starts(shared.observe(), self._annealing.at(self.last_epoch))
+        self._starts[known:] = shared.bases[known:]
+        if known < len(self._starts):
+            self._last_lr = shared.edit(self.rates_at(self.last_epoch))
+        self._left = self._last_lr
 
-    def _set_base(self, group: int, base: float) -> None:
-        super()._set_base(group, base)
-        self._starts[group : group + 1] = [base]
-
-    def _base_on(self, bases: list[float]) -> None:
-        super()._base_on(bases)
-        self._starts = list(bases)
-
-    def _hand_over(self) -> None:
-        super()._hand_over()
+    def _resumed(self) -> None:
         self._starts = list(self.base_lrs)
 
-    def _now(self) -> list[float]:
-        return self._rates(self.last_epoch)
+    # As a member of a composite: from the bases, whatever the groups hold.
 
-    def _advance(self, _metrics: Any) -> list[float]:
-        return self._move(self.last_epoch + 1)
+    can_enter = True
+
+    def hand_over(self) -> None:
+        """Leave the writing to a composite."""
+        (binding,) = self._bindings
+        if binding.source.outright:
+            binding.source.outright = False  # type: ignore[misc]
+            binding.join_as_factor()
+        self._starts = list(self.base_lrs)
+        super().hand_over()

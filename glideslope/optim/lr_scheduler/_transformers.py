@@ -32,9 +32,8 @@ from glideslope.schedules import (
 
 from ._base import LRScheduler
 from ._checks import above, at_least, number
-from ._floored import FlooredLR
 from ._greedy import GreedyLR
-from ._lambdas import LambdaLR
+from ._lambdas import LambdaLR, with_floor
 from ._plateau import ReduceLROnPlateau
 
 Curve = Callable[[float], Schedule]
@@ -288,7 +287,7 @@ def get_polynomial_decay_schedule_with_warmup(
     """
     decay = partial(Polynomial, power=above("power", power, 0))
     schedule = _run(num_warmup_steps, num_training_steps, decay)
-    return FlooredLR(optimizer, schedule, "lr_end", lr_end, num_warmup_steps, last_epoch)
+    return with_floor(optimizer, schedule, "lr_end", lr_end, num_warmup_steps, last_epoch)
 
 
 def get_inverse_sqrt_schedule(
@@ -505,7 +504,7 @@ def _with_floor(
     require(one, "min_lr", "be given, or min_lr_rate, and not both", (min_lr, min_lr_rate))
     if min_lr_rate is not None:
         return LambdaLR(optimizer, schedule(_share("min_lr_rate", min_lr_rate)), last_epoch)
-    return FlooredLR(optimizer, schedule(0.0), "min_lr", min_lr, num_warmup_steps, last_epoch)
+    return with_floor(optimizer, schedule(0.0), "min_lr", min_lr, num_warmup_steps, last_epoch)
 
 
 def get_reduce_on_plateau_schedule(optimizer: Any, **kwargs: Any) -> ReduceLROnPlateau:

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from glideslope.errors import InvalidType, InvalidValue, StateMismatch
+from glideslope.groups import SharedKey
 from glideslope.optim import lr_scheduler as gs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
@@ -525,8 +526,8 @@ def test_nothing_is_kept_alive_and_nothing_needs_the_collector() -> None:
         optimizer = sgd()
         schedulers = [make(gs, optimizer) for make in CLASSES.values()]
         kept = [weakref.ref(thing) for thing in (optimizer, *schedulers)]
-        ledgers = [gs._ledger.Ledger.of(optimizer), gs._ledger.Ledger.of(optimizer, "momentum")]
-        return kept + [weakref.ref(ledger) for ledger in ledgers]
+        shared = [SharedKey.of(optimizer), SharedKey.of(optimizer, "momentum")]
+        return kept + [weakref.ref(each) for each in shared]
 
     gc.disable()
     try:

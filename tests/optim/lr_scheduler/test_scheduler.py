@@ -232,7 +232,11 @@ def test_it_is_torchs_kind_of_scheduler_and_leaves_the_optimizer_alone() -> None
     scheduler = Scheduler(optimizer, lr=gs.linear(4))
     assert isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
     assert "step" not in vars(optimizer)
-    assert (set(vars(optimizer)), set(optimizer.param_groups[0])) == before
+    attributes, keys = before
+    assert (set(vars(optimizer)), set(optimizer.param_groups[0])) == (
+        attributes,
+        keys | {"initial_lr"},
+    )
     assert not hasattr(scheduler, "total_steps")
 
 

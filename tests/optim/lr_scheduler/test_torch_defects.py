@@ -453,6 +453,35 @@ def test_a_first_step_skipped_by_a_loss_scaler_raises_no_alarm() -> None:
         assert len(caught) == alarms
 
 
+# Without a number: a state of more groups, and a reduction at 0 ---------------------------------
+
+
+def load_state_of_two_groups(library: Library) -> None:
+    optimizer = sgd()
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+    state = library.StepLR(optimizer, 3).state_dict()
+    library.StepLR(sgd(), 3).load_state_dict(state)
+
+
+def test_a_state_of_more_groups_is_refused() -> None:
+    assert outcome(lambda: load_state_of_two_groups(torchs)) is None
+    assert outcome(lambda: load_state_of_two_groups(ours)) is StateMismatch
+
+
+def reduced_at_zero(library: Library) -> list[float]:
+    optimizer = sgd()
+    warmup = library.LambdaLR(optimizer, lambda t: min(1.0, t / 4))
+    plateau = library.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
+    for loss in (1.0, 1.0):
+        plateau.step(loss)
+    return run(optimizer, warmup, 5)
+
+
+def test_a_reduction_counts_while_another_factor_is_0() -> None:
+    assert reduced_at_zero(torchs) == near([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert reduced_at_zero(ours) == near([0.0, 0.025, 0.05, 0.075, 0.1], rel=1e-14)
+
+
 # Without a number: edges ------------------------------------------------------------------------
 
 

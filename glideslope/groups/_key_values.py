@@ -1,43 +1,60 @@
-"""One key of every parameter group: what stands there, and whether somebody else put it there."""
+"""The values of one key in every parameter group: read, written, and watched for other writers."""
 
 from __future__ import annotations
 
 import re
-from math import isfinite
+from math import inf, isfinite
+from sys import float_info
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, finfo
 
 from glideslope.errors import InvalidType, InvalidValue
 
 
-class Cells:
+class KeyValues:
     """A key such as ``"lr"`` in every group. Numbers are replaced, tensors filled in place."""
 
-    __slots__ = ("_name", "_one", "_seen", "_tensors", "_versions", "key", "written")
+    __slots__ = (
+        "_are_distinct",
+        "_limit",
+        "_one",
+        "_seen",
+        "_tensors",
+        "_versions",
+        "key",
+        "name",
+        "written",
+    )
 
     def __init__(self, name: str, key: str) -> None:
         self.key = key
         self.written: list[float] = []  # the numbers last written or found
-        self._name = name
-        self._seen: list[Any] = []  # the objects, numbers or tensors, that stood there then
-        self._one: float | None = None  # the one number object that stood in every group
+        self.name = name
+        self._seen: list[Any] = []  # the objects, numbers or tensors, that the groups held then
+        self._one: float | None = None  # the one number object that all groups held
         self._tensors: list[Tensor] = []
+        self._are_distinct = False  # every group holds a tensor of its own
+        self._limit = inf  # the largest number that all tensors can hold
         self._versions: list[int] = []
 
+    def held_by(self, group: Any) -> bool:
+        """True if the group has this key."""
+        return self.key in group
+
     def read(self, groups: list[Any]) -> list[Any]:
-        """What the groups hold: numbers or tensors."""
+        """The numbers or tensors in the groups."""
         key = self.key
         return [group[key] for group in groups]
 
-    def put(self, groups: list[Any], values: list[float]) -> None:
-        """Replace numbers."""
+    def put(self, groups: list[Any], values: list[Any]) -> None:
+        """Replace the values."""
         key = self.key
         for group, value in zip(groups, values):  # noqa: B905 (`strict=` takes longer than one)
             group[key] = value
 
     def untouched(self, groups: list[Any]) -> bool:
-        """Whether the very things stand there that stood there after the last write."""
+        """True if every group still holds the object that was written or found last."""
         if self._one is not None and len(groups) == len(self.written):
             key, one = self.key, self._one
             for group in groups:
@@ -53,14 +70,15 @@ class Cells:
         return type(now[0]) is float  # and no tensor, which may be equal to a number
 
     def swap(self, groups: list[Any], values: list[float]) -> bool:
-        """Look and write in one pass, where one number stands in all groups and another is due.
+        """Look and write in one pass, where all groups hold one number and another one is due.
 
-        If somebody touched a group, or it is no such case, nothing is changed and the answer is no.
+        If another writer touched a group, or it is no such case, nothing is changed, and the
+        answer is False.
         """
-        old, new = self._one, values[0]
-        if old is None or len(groups) != len(self.written) or not isfinite(new):
+        old, new, count = self._one, values[0], len(groups)
+        if old is None or count != len(self.written) or not isfinite(new):
             return False
-        if values[-1] != new or values.count(new) != len(values):
+        if count > 1 and (values[-1] != new or values.count(new) != count):
             return False
         key = self.key
         for group in groups:
@@ -94,10 +112,14 @@ class Cells:
             self._one, self._seen, self.written = one, values, values
 
     def _write_many(self, groups: list[Any], values: list[float]) -> None:
-        if not isfinite(sum(values)):
+        if not isfinite(sum(values)) or (self._tensors and max(map(abs, values)) > self._limit):
             self._refuse(values)
         self.written = values
-        if self._tensors:
+        if self._tensors and self._are_distinct:
+            for tensor, value in zip(self._tensors, values):  # noqa: B905
+                tensor.fill_(value)
+            self._versions = [tensor._version for tensor in self._tensors]
+        elif self._tensors:
             self.fill(groups, values)
             self._remember(self.read(groups))
         else:
@@ -107,27 +129,34 @@ class Cells:
     def _refuse(self, values: list[float]) -> None:
         """Name the first value that is not finite (a sum can overflow where no value does)."""
         for index, value in enumerate(values):
-            if not isfinite(value):
-                what = f"`{self._name}` of parameter group {index}"
+            if not abs(value) <= min(self._limit, float_info.max):
+                what = f"`{self.name}` of parameter group {index}"
                 raise InvalidValue(f"{what} must be a finite number, got {value!r}")
 
     def fill(self, groups: list[Any], values: list[float]) -> None:
-        """Replace numbers and fill tensors, which keep identity, dtype and device; note nothing."""
+        """Replace numbers and fill tensors, which keep identity, dtype and device; note nothing.
+
+        A tensor that several groups share is filled once; a group that is due another value than
+        the first of them gets a tensor of its own.
+        """
+        due: dict[int, float] = {}
         for group, held, value in zip(groups, self.read(groups), values, strict=False):
-            if isinstance(held, Tensor):
+            if not isinstance(held, Tensor):
+                self.put([group], [value])
+            elif due.setdefault(id(held), value) == value:
                 held.fill_(value)
             else:
-                self.put([group], [value])
+                self.put([group], [held.detach().clone().fill_(value)])
 
     def numbers(self, groups: list[Any]) -> list[float]:
-        """What the groups hold, as numbers; note nothing."""
+        """The values as numbers; notes nothing."""
         now = self.read(groups)
         if type(now[0]) is float and not self._tensors:
             return now
         return [self._number(value, index) for index, value in enumerate(now)]
 
     def take(self, groups: list[Any]) -> list[float | None]:
-        """Note what the groups hold; for each, the number somebody put there, None if none did."""
+        """Note the values; for each group, the number another writer put there, None if none."""
         now = self.read(groups)
         found = [
             None if self._stands(index, held) else self._number(held, index)
@@ -139,26 +168,34 @@ class Cells:
         self._remember(now)
         return found
 
+    def set_by_hand(self, groups: list[Any], value: float) -> bool:
+        """True if every group holds ``value``, put there by another writer."""
+        now = self.read(groups)
+        same = len(now) == len(self._seen) and any(a is b for a, b in zip(now, self._seen))  # noqa: B905
+        return not same and all(float(held) == value for held in now)
+
     def _remember(self, now: list[Any]) -> None:
         self._seen = now
         is_one = bool(now) and type(now[0]) is float and all(held is now[0] for held in now)
         self._one = now[0] if is_one else None
         self._tensors = [held for held in now if isinstance(held, Tensor)]
         self._versions = [tensor._version for tensor in self._tensors]
+        self._limit = min(map(_largest, self._tensors), default=inf)
+        self._are_distinct = len(set(map(id, self._tensors))) == len(now)
 
     def _stands(self, index: int, held: Any) -> bool:
-        """Whether a group holds what was written; a tensor compares it as it rounds it."""
+        """True if a group holds the number written; a tensor compares it as it rounds it."""
         return index < len(self.written) and bool(held == self.written[index])
 
     def _number(self, held: Any, index: int) -> float:
         try:
             return float(held)
         except (TypeError, ValueError):
-            what = f"`{self._name}` of parameter group {index}"
+            what = f"`{self.name}` of parameter group {index}"
             raise InvalidType(f"{what} must be a number, got {held!r}") from None
 
 
-class ElementCells(Cells):
+class ElementValues(KeyValues):
     """One element of a tuple in every group, such as ``"betas[0]"``: the tuple is replaced."""
 
     __slots__ = ("index",)
@@ -167,37 +204,47 @@ class ElementCells(Cells):
         super().__init__(name, key)
         self.index = index
 
+    def held_by(self, group: Any) -> bool:
+        """True if the group has a tuple of this key with such an element."""
+        try:
+            self.read([group])
+        except (KeyError, IndexError, TypeError):
+            return False
+        return True
+
     def read(self, groups: list[Any]) -> list[Any]:
-        """What the groups hold at this place of the tuple."""
+        """The numbers or tensors at this place of the tuples."""
         return [group[self.key][self.index] for group in groups]
 
-    def put(self, groups: list[Any], values: list[float]) -> None:
-        """Replace the tuples by ones with these numbers at this place."""
+    def put(self, groups: list[Any], values: list[Any]) -> None:
+        """Replace the tuples by ones with these values at this place."""
         for group, value in zip(groups, values, strict=False):
             held = group[self.key]
             group[self.key] = (*held[: self.index], value, *held[self.index + 1 :])
+
+    def untouched(self, groups: list[Any]) -> bool:
+        """True if every group still holds the object that was written or found last."""
+        self._one = None  # `group[key]` is a tuple here
+        return super().untouched(groups)
+
+    def swap(self, groups: list[Any], values: list[float]) -> bool:
+        """Never: tuples are replaced by `write`."""
+        return False
 
     def write(self, groups: list[Any], values: list[float]) -> None:
         """Write numbers."""
         self._write_many(groups, values)
 
 
+def _largest(tensor: Tensor) -> float:
+    """The largest number that a tensor can hold."""
+    return finfo(tensor.dtype).max if tensor.dtype.is_floating_point else inf
+
+
 _ELEMENT = re.compile(r"(\w+)\[(\d+)\]")
 
 
-def cells_of(name: str, groups: list[Any]) -> Cells:
-    """The cells a key names: ``"lr"``, ``"weight_decay"``, ``"betas[0]"``.
-
-    Raises:
-        InvalidType: a group is without it.
-    """
+def key_values(name: str) -> KeyValues:
+    """The values of a key: ``"lr"``, ``"weight_decay"``, ``"betas[0]"``."""
     element = _ELEMENT.fullmatch(name)
-    cells = ElementCells(name, element[1], int(element[2])) if element else Cells(name, name)
-    for index, group in enumerate(groups):
-        try:
-            cells.read([group])
-        except (KeyError, IndexError, TypeError):
-            held = ", ".join(sorted(map(str, group))) if isinstance(group, dict) else repr(group)
-            rule = f"be in every parameter group; group {index} holds"
-            raise InvalidType(f"`{name}` must {rule} {held}") from None
-    return cells
+    return ElementValues(name, element[1], int(element[2])) if element else KeyValues(name, name)

@@ -1,4 +1,4 @@
-"""What a scheduler drives: the parameter groups of an optimizer, or a plain attribute ``lr``."""
+"""Adapter for what is driven: the parameter groups of an optimizer, or a plain attribute ``lr``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glideslope.errors import require_type
 
 
 class Group(Protocol):
-    """What is asked of a parameter group; torch's are dictionaries."""
+    """A parameter group; torch's are dictionaries."""
 
     def __contains__(self, key: object, /) -> bool: ...
     def __getitem__(self, key: str, /) -> Any: ...
@@ -20,7 +20,7 @@ class Group(Protocol):
 class AttributeGroup:
     """The single group of an optimizer that keeps its hyperparameters as attributes.
 
-    What the optimizer does not have, such as ``initial_lr``, is kept here.
+    Keys the optimizer has no attribute for, such as ``initial_lr``, are kept here.
     """
 
     def __init__(self, find: Callable[[], Any]) -> None:
@@ -44,33 +44,46 @@ class AttributeGroup:
 
 
 class Port:
-    """One optimizer as a list of groups, read anew each time: loading a state replaces them.
+    """One optimizer as a list of groups, read again each time: loading a state replaces them.
 
     It does not keep the optimizer alive; the schedulers on it do.
+
+    Attributes:
+        groups: gives the groups as they are now.
 
     Raises:
         InvalidType: the optimizer has neither ``param_groups`` nor ``lr``.
     """
+
+    groups: Callable[[], list[Any]]
 
     def __init__(self, optimizer: Any) -> None:
         has_groups = hasattr(optimizer, "param_groups")
         rule = "have `param_groups`, a list of dictionaries with an 'lr', or a plain `lr`"
         require_type(has_groups or hasattr(optimizer, "lr"), "optimizer", rule, optimizer)
         self._find = _finder(optimizer)
-        self._groups: list[Group] | None = None if has_groups else [AttributeGroup(self._find)]
+        self.groups = _reader(self._find) if has_groups else _fixed([AttributeGroup(self._find)])
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer, or None when it is gone."""
+        """The optimizer, or None after it was deleted."""
         return self._find()
 
-    def groups(self) -> list[Any]:
-        """The groups as they are now."""
-        return self._find().param_groups if self._groups is None else self._groups
+    def is_stepped_by_torch(self) -> bool:
+        """True if one of torch's own schedulers writes too, so an edit may be a step."""
+        return hasattr(getattr(self.optimizer, "step", None), "_wrapped_by_lr_sched")
 
     def sync(self) -> None:
-        """Tell an optimizer that wants to know that its hyperparameters have changed."""
+        """Tell an optimizer that asks for it that its hyperparameters have changed."""
         self._find()._sync_hyperparams()
+
+
+def _reader(find: Callable[[], Any]) -> Callable[[], list[Any]]:
+    return lambda: find().param_groups
+
+
+def _fixed(groups: list[Any]) -> Callable[[], list[Any]]:
+    return lambda: groups
 
 
 def _finder(optimizer: Any) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""What the parameter groups of an optimizer are called, in records and tables."""
+"""Names of the parameter groups of an optimizer, in records and tables."""
 
 from __future__ import annotations
 

@@ -1,0 +1,301 @@
+"""One source bound to one key of an optimizer's groups: joining, late groups, writing, resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from ._entry import Entry, NewGroup
+from ._numbers import plain
+from ._shared_key import SharedKey
+
+
+class Source(Protocol):
+    """Gives the value of a key for every group.
+
+    Attributes:
+        absolute: no group's values come from its base: they are the hyperparameter itself.
+        outright: the values have all other factors in them already, so they replace the groups'.
+        keeps_late_values: a group added later goes on from the value it has, as in torch.
+        depends_on_more: the values depend on more than the step and the bases.
+        resets: it starts from bases without the factors that deleted schedulers left.
+    """
+
+    @property
+    def absolute(self) -> bool: ...
+    @property
+    def outright(self) -> bool: ...
+    @property
+    def keeps_late_values(self) -> bool: ...
+    @property
+    def resets(self) -> bool: ...
+    @property
+    def depends_on_more(self) -> bool: ...
+
+    def values(self, t: float, bases: list[float]) -> list[float]:
+        """The values of step ``t``: a new list, or the one given last if it stays the same."""
+
+    def is_absolute(self, group: int) -> bool:
+        """True if the values of this group do not come from its base."""
+
+    def join(self, new: NewGroup) -> float:
+        """Take a group that was added later, and give the base to count it from."""
+
+
+UNBOUND = object()
+"""Stands for no optimizer: None is something that a caller may give."""
+
+
+class Binding:
+    """Binds a source to a key of an optimizer's parameter groups.
+
+    Attributes:
+        key: the key, such as ``"lr"`` or ``"betas[0]"``.
+        source: what gives the values.
+        bases: the value of each group that the source counts from.
+        built: each group's own value when it joined.
+        bound_to: the optimizer it is bound to; none before it is attached, and in a copy.
+        notes: the bases are noted in the groups.
+        takes_part: its factor is in the groups' values; not while another source has its turn.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "bases",
+        "bound_to",
+        "built",
+        "entry",
+        "key",
+        "notes",
+        "references",
+        "shared",
+        "source",
+        "takes_part",
+    )
+
+    shared: SharedKey
+    entry: Entry
+
+    def __init__(self, key: str, source: Source, notes: bool = True) -> None:
+        self.key, self.source, self.notes = key, source, notes
+        self.bases: list[float] = []
+        self.built: list[float] = []
+        self.references: list[float] = []
+        self.bound_to: Any = UNBOUND
+        self.takes_part = True
+
+    @property
+    def is_bound(self) -> bool:
+        """True once it is attached."""
+        return self.bound_to is not UNBOUND
+
+    # Joining.
+
+    def attach(self, optimizer: Any, t: float) -> None:
+        """Bind to an optimizer, as long as it is another one than before.
+
+        The groups join with their own values. A copy keeps its bases: the values it finds have the
+        factor of step ``t`` in them already.
+        """
+        if self.bound_to is optimizer:
+            return
+        self.detach()
+        self.shared = SharedKey.of(optimizer, self.key)
+        is_copy = bool(self.references)
+        self._join()
+        self.bound_to = optimizer
+        if is_copy and not self.source.outright:
+            self._rejoin(t)
+
+    def _rejoin(self, t: float) -> None:
+        """Take the place that the original had."""
+        self.entry.references, self.entry.values = list(self.references), list(self.references)
+        if self.takes_part:
+            self.shared.restore(self.entry, self.references, self.source.values(t, self.bases))
+        else:
+            self.shared.suspend(self.entry)
+
+    def _join(self) -> None:
+        bases = self.shared.free_bases(self.source.resets)
+        if not self.references:
+            self.bases = self.bases or list(bases)
+            self.built = list(bases)
+        if not self.source.outright:
+            if not all(bases):  # of 0 no factor can be told
+                absolute = map(self.source.is_absolute, range(len(bases)))
+                pairs = zip(bases, absolute, strict=True)
+                self.shared.bases = [base or float(is_absolute) for base, is_absolute in pairs]
+            self.entry = self.shared.join(self, self.source.absolute, self.source.resets)
+            if not self.references:
+                self.references = self.entry.references
+        if self.notes:
+            self.shared.note(self.bases)
+
+    def join_as_factor(self) -> None:
+        """Let a source that wrote its values outright count as a factor from now on."""
+        self.entry = self.shared.join(self, self.source.absolute, self.source.resets)
+        self.references = list(self.bases)
+        self.entry.references = list(self.bases)
+
+    def detach(self) -> None:
+        """Release the optimizer, which keeps the factor that it has."""
+        if self.bound_to is not UNBOUND and not self.source.outright:
+            self.shared.leave(self.entry)
+        self.bound_to = UNBOUND
+
+    def refit(self, t: float) -> None:
+        """Let groups that are new join at step ``t``, and forget those that were removed."""
+        self.shared.observe()
+        count = len(self.shared.bases)
+        if count < len(self.bases):
+            self.bases, self.built = self.bases[:count], self.built[:count]
+            self.references = self.references[:count]
+        for group in range(len(self.bases), len(self.shared.bases)):
+            new = self.shared.new_group(group)
+            self.built = [*self.built, new.base]
+            self.bases = [*self.bases, self.source.join(new)]
+            if not self.source.outright:
+                keeps = self.source.keeps_late_values and not new.given
+                self._extend(group, self.source.values(t, self.bases)[group], keeps)
+            if self.notes:  # a lower rate of 0 would tell nothing
+                self.shared.note([*self.bases[:group], self.bases[group] or new.base], group)
+
+    def _extend(self, group: int, value: float, keeps: bool) -> None:
+        self.shared.extend(self.entry, value, keeps)
+        if keeps:
+            base = self.shared.bases[group]
+            self.bases = [*self.bases[:group], base]
+            self.entry.values = [*self.entry.values[:group], base * self.entry.factor(group)]
+            self.entry.references[group] = base
+        self.references = self.entry.references
+
+    # Values.
+
+    def due(self, optimizer: Any, t: float, before: float) -> list[float]:
+        """The values of step ``t``, late groups having joined at the step ``before`` it."""
+        if self.bound_to is not optimizer or len(self.shared.groups()) != len(self.bases):
+            self.follow(optimizer, before)
+        return self.source.values(t, self.bases)
+
+    def follow(self, optimizer: Any, t: float) -> None:
+        """Bind to an optimizer as it is now, its groups at step ``t``."""
+        if self.bound_to is not optimizer:
+            self.attach(optimizer, t)
+        if len(self.shared.groups()) != len(self.bases):
+            self.refit(t)
+
+    def write(self, values: Any) -> list[float]:
+        """Write the product of ``values`` with all other factors, and return what was written."""
+        if self.source.outright:
+            return self.shared.edit(plain(values))
+        return self.shared.post(self.entry, values)
+
+    # Taking turns.
+
+    def suspend(self) -> None:
+        """Take the factor out until `take_part`: another source has its turn."""
+        if not self.source.outright and self.takes_part:
+            self.takes_part = False
+            if self.is_bound:
+                self.shared.suspend(self.entry)
+
+    def take_part(self) -> None:
+        """Count again, from the references as they are now."""
+        if not self.source.outright and not self.takes_part:
+            self.takes_part = True
+            self.entry.references = list(self.references)
+            self.shared.take_part(self.entry)
+
+    # Resuming.
+
+    def rebase(self, group: int, base: float) -> None:
+        """Count one group from another base: its run turned out to be a resumed one."""
+        if not self.source.absolute:
+            self.bases = [*self.bases[:group], base, *self.bases[group + 1 :]]
+            self.built = [*self.built[:group], base, *self.built[group + 1 :]]
+
+    def count_from(self, bases: Sequence[float]) -> None:
+        """Count from the bases of a loaded state; groups it does not know keep theirs."""
+        self.bases = [*bases, *self.bases[len(bases) :]][: len(self.bases) or len(bases)]
+        if not self.source.absolute:
+            self.references = list(self.bases)
+
+    def restore(self, t: float) -> None:
+        """Take part with the factor of step ``t``, which the groups' values have in them."""
+        if self.source.outright:
+            return
+        self.take_part()
+        values = self.source.values(t, self.bases)
+        self.shared.restore(self.entry, self.references, values)
+        self.entry.restored = True
+
+    def claim(self, values: Any) -> list[float]:
+        """Write ``values`` themselves, whatever factors there are; the bases take those in."""
+        if self.source.outright:
+            return self.shared.edit(plain(values))
+        self.take_part()
+        return self.shared.claim(self.entry, self.references, values)
+
+    def resume(
+        self, t: float, bases: Sequence[float] = (), scales: Sequence[float] = ()
+    ) -> list[float]:
+        """Go on at step ``t`` from ``bases``, whatever the groups hold.
+
+        Args:
+            t: the step.
+            bases: the bases to count from, those that there are unless given.
+            scales: the shares that hand edits have made of each reference, 1 unless given.
+        """
+        self.count_from(bases)
+        scales = [*scales, *[1.0] * (len(self.references) - len(scales))]
+        self.shared.rebase([r * scale for r, scale in zip(self.references, scales)])  # noqa: B905
+        self.take_part()
+        self.entry.references = list(self.references)
+        self.entry.restored = True
+        if self.notes:
+            self.shared.note(self.bases)
+        return self.write(self.source.values(t, self.bases))
+
+    def scales(self) -> list[float]:
+        """The shares that hand edits have made of each reference."""
+        self.shared.observe()
+        pairs = zip(self.shared.bases, self.references)  # noqa: B905
+        return [
+            1.0 if base == reference or not reference else base / reference
+            for base, reference in pairs
+        ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the ties to this very optimizer, for copies and pickles."""
+        kept = ("bases", "built", "key", "notes", "references", "source", "takes_part")
+        return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.bound_to = UNBOUND
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+Due = tuple[Binding, list[float]]
+"""A binding and the values that it is to write."""
+
+
+def write_all(due: Iterable[Due]) -> None:
+    """Write what several bindings are due, each key once."""
+    by_key: dict[SharedKey, list[tuple[Entry, list[float]]]] = {}
+    for binding, values in due:
+        if binding.source.outright:
+            binding.write(values)
+        else:
+            by_key.setdefault(binding.shared, []).append((binding.entry, values))
+    for shared, pairs in by_key.items():
+        shared.post_all(pairs)
+
+
+def due_values(shared: SharedKey, due: Iterable[Due]) -> list[float]:
+    """The values that `write_all` would write into one key."""
+    asked = [(binding, values) for binding, values in due if binding.shared is shared]
+    outright = [values for binding, values in asked if binding.source.outright]
+    if outright:
+        return plain(outright[-1])
+    return shared.due([(binding.entry, values) for binding, values in asked])

@@ -1,0 +1,75 @@
+"""Arithmetic on lists with one number per parameter group, which are often all alike.
+
+Then one number is worked out for all. That, and `zip` without ``strict=``, which costs more than
+the work on a single group, keeps a step as cheap with hundreds of groups as it is with one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from glideslope.errors import InvalidType
+
+
+def scaled(bases: list[float], factor: float) -> list[float]:
+    """``base × factor`` for every group."""
+    first = bases[0]
+    if len(bases) == 1:
+        return [first * factor]
+    if bases[-1] == first and bases.count(first) == len(bases):  # the last one tells sooner
+        return [first * factor] * len(bases)
+    return [base * factor for base in bases]
+
+
+def blended(tops: list[float], bottoms: list[float], share: float) -> list[float]:
+    """``top × share + bottom × (1 - share)`` for every group."""
+    rest, top, bottom = 1 - share, tops[0], bottoms[0]
+    count = len(tops)
+    if count == 1:
+        return [top * share + bottom * rest]
+    if tops.count(top) == count and bottoms.count(bottom) == count:
+        return [top * share + bottom * rest] * count
+    return [top * share + bottom * rest for top, bottom in zip(tops, bottoms)]  # noqa: B905
+
+
+def compounded(bases: list[float], values: list[float], references: list[float]) -> list[float]:
+    """``base × value / reference``, without rounding where the reference is the base itself.
+
+    Values may be fewer, for groups newer than their source knows; there the base stays. A
+    reference of 0 carries no factor; where the base is 0 as well, the value stands as it is.
+    """
+    if len(bases) == 1 and values:
+        base, value, reference = bases[0], values[0], references[0]
+        if reference == base:
+            return [value]
+        return [base * (value / reference) if reference else base]
+    out = [
+        value if reference == base else base * (value / reference) if reference else base
+        for base, value, reference in zip(bases, values, references)  # noqa: B905
+    ]
+    return out + bases[len(out) :] if len(out) < len(bases) else out
+
+
+def undone(value: float, factor: float, near: float) -> float:
+    """The base that ``factor`` made ``value`` of: ``near`` if it is that but for rounding.
+
+    A factor of 0 tells nothing of the base; then it is taken to be ``near``.
+    """
+    if not math.isfinite(factor) or not factor:
+        return near
+    base = value / factor
+    return near if math.isclose(base, near, rel_tol=1e-12) else base
+
+
+def plain(values: Sequence[Any]) -> list[float]:
+    """Python floats, from numbers, torch's tensors, or anything else `float` takes.
+
+    Raises:
+        InvalidType: one of them is not a real number.
+    """
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise InvalidType(f"learning rates must be real numbers, got {values!r}") from None

@@ -1,0 +1,559 @@
+"""One key of one optimizer, shared by all that drives it: a base times the product of the factors.
+
+For each group the shared key keeps a **base**, the group's own value, and for each binding an
+**entry**: the values it asks for and the reference it counts them from. What a group holds is ::
+
+    base × Π value / reference        (over the entries)
+
+so sources compose as the product of their factors, in any order, and each stays a closed form.
+
+A value that other code writes between two steps is an **edit**: the base takes it in and goes on
+being scheduled. A state that the optimizer loads is no edit: the bases stay those of the run, which
+each group notes under ``"initial_<key>"`` (``"initial_lr"`` is torch's own), and the next write is
+base times factors again. The factor of a deleted scheduler stays in the base, unless a later one
+resets it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from math import prod
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary, finalize, ref
+
+from glideslope.errors import InvalidType, InvalidValue
+
+from ._entry import Entry, NewGroup, product
+from ._key_values import key_values
+from ._loads import load_of, values_in_code
+from ._notes import NOTE, note_base, noted_base
+from ._numbers import compounded, undone
+from ._port import Port
+
+
+class SharedKey:
+    """One key of one optimizer, for as long as the optimizer lives.
+
+    `SharedKey.of` finds it. It keeps alive neither the optimizer nor the schedulers.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_count",
+        "_entries",
+        "_given",
+        "_list",
+        "_notes",
+        "_stale",
+        "_syncs",
+        "_unwatched",
+        "_values",
+        "bases",
+        "groups",
+        "in_code",
+        "key",
+        "origins",
+        "port",
+        "unsure",
+    )
+
+    _open: ClassVar[WeakValueDictionary[tuple[int, str], SharedKey]] = WeakValueDictionary()
+    groups: Callable[[], list[Any]]  # the groups that have the key, as they are now
+
+    def __init__(self, optimizer: Any, key: str) -> None:
+        self.port = Port(optimizer)
+        self.key = key
+        self.bases: list[float] = []  # what each group has without the entries' factors,
+        self.origins: list[float] = []  # and without those that deleted schedulers left
+        self.unsure: dict[int, float] = {}  # noted bases that a group's value does not agree with
+        self._notes: dict[int, float] = {}  # the bases noted in the groups
+        self._given: set[int] = set()  # later groups that came with a base
+        self._stale: set[int] = set()  # groups that hold what a loaded state brought
+        self._values = key_values(key)
+        self._entries: list[Entry] = []
+        self._unwatched, self._count = False, 0
+        self._syncs = hasattr(optimizer, "_sync_hyperparams")
+        self._list = self.port.groups()
+        self._find_groups()
+        self._take_new(self.groups())
+        # The values that the code gave before a state was loaded, where that was before this.
+        self.in_code = values_in_code(optimizer, self._values, len(self.bases))
+        if hasattr(optimizer, "register_load_state_dict_post_hook"):
+            optimizer.register_load_state_dict_post_hook(partial(_loaded, ref(self)))
+
+    @classmethod
+    def of(cls, optimizer: Any, key: str = "lr") -> SharedKey:
+        """The shared key of this name of this optimizer.
+
+        Raises:
+            InvalidType: no group has such a key, or one whose ``"lr"`` is asked for lacks it.
+        """
+        shared = cls._open.get((id(optimizer), key))
+        if shared is None or shared.port.optimizer is not optimizer:  # an identity comes again
+            shared = cls(optimizer, key)
+            cls._open[id(optimizer), key] = shared
+            with suppress(TypeError):  # kept as long as the optimizer, where that can be told
+                finalize(optimizer, _nothing, shared).atexit = False
+        return shared
+
+    @classmethod
+    def is_driven(cls, optimizer: Any, key: str) -> bool:
+        """True if a source is bound to this key, or to an element of it."""
+        shared = [s for (owner, name), s in cls._open.items() if owner == id(optimizer)
+                  and name.partition("[")[0] == key]  # fmt: skip
+        return any(entry.owner() is not None for s in shared for entry in s._entries)
+
+    # Groups.
+
+    def _find_groups(self) -> None:
+        """See if some groups lack the key; those that have it are driven."""
+        is_partial = not all(map(self._values.held_by, self.port.groups()))
+        self.groups = self._holders if is_partial else self.port.groups
+        if not self.groups() or (is_partial and self.key == "lr"):
+            self.refuse_missing()
+
+    def _holders(self) -> list[Any]:
+        return [group for group in self.port.groups() if self._values.held_by(group)]
+
+    def refuse_missing(self) -> None:
+        """Refuse a group that lacks the key.
+
+        Raises:
+            InvalidType: there is one.
+        """
+        for index, group in enumerate(self.port.groups()):
+            if not self._values.held_by(group):
+                held = ", ".join(sorted(map(str, group))) if isinstance(group, dict) else group
+                rule = f"be in every parameter group; group {index} holds"
+                raise InvalidType(f"`{self.key}` must {rule} {held}")
+
+    # Binding and releasing.
+
+    def free_bases(self, resets: bool = False) -> list[float]:
+        """The base of each group, the factors of all bound sources divided out.
+
+        With ``resets``, the factors that deleted schedulers left are dropped as well.
+        """
+        self.observe()
+        if resets:
+            self.bases = list(self.origins)
+        return list(self.bases)
+
+    def bases_beside(self, entries: Sequence[Entry]) -> list[float]:
+        """The bases with the factors of all entries but these in them."""
+        self.observe()
+        return list(product(self.bases, [e for e in self._entries if e not in entries]))
+
+    def join(self, owner: object, absolute: bool = False, resets: bool = False) -> Entry:
+        """Bind a source with the factor 1: nothing changes until the first `post`."""
+        find = ref(owner, partial(_absorb, ref(self)))
+        self._count += 1
+        entry = Entry(find, list(self.bases), absolute, resets, self._count)
+        self._entries.append(entry)
+        return entry
+
+    def suspend(self, entry: Entry) -> None:
+        """Take the factor of a source out, as if it were 1; nothing is written."""
+        self.observe()
+        self._entries.remove(entry)
+
+    def take_part(self, entry: Entry) -> None:
+        """Let a suspended source take part again, with the factor 1 until the next `post`."""
+        self.observe()
+        entry.values = list(entry.references)
+        self._entries.append(entry)
+
+    def leave(self, entry: Entry) -> None:
+        """Release a source, whose factor stays in the bases, as that of a deleted one does."""
+        entry.owner = _nothing
+        self._absorb_deleted()
+
+    def rebase(self, bases: Sequence[float]) -> None:
+        """Take these bases from now on, as a resumed schedule asks."""
+        self.observe()
+        self.bases, self.origins = list(bases), list(bases)
+        self.unsure.clear()
+
+    def restore(self, entry: Entry, references: Sequence[float], values: list[float]) -> None:
+        """Set an entry whose factor is already in the values that the groups hold."""
+        entry.references, entry.values = list(references), values
+        self.bases = self._bases_of(self.observe(), references)
+        self.origins = list(self.bases)
+        self.unsure.clear()
+
+    def claim(self, entry: Entry, references: Sequence[float], values: list[float]) -> list[float]:
+        """Set an entry whose values the groups are to hold, whatever other factors there are."""
+        self.observe()
+        for group in range(len(self.bases)):
+            self._lift(group)
+        entry.references, entry.values = list(references), values
+        bases = list(references)
+        for other in self._entries:
+            if other is not entry:
+                bases = compounded(bases, other.references, other.values)
+        self.bases, self.origins = bases, list(bases)
+        self.unsure.clear()
+        return self.flush()
+
+    def extend(self, entry: Entry, value: float, keeps_value: bool) -> None:
+        """Let ``entry`` join the next group it does not know, asking for ``value``.
+
+        With ``keeps_value`` the base is such that the group keeps the value it has.
+        """
+        group = len(entry.values)
+        entry.references.append(self.bases[group])
+        entry.values = [*entry.values, value]
+        if keeps_value:
+            base = undone(self.bases[group], entry.factor(group), self.bases[group])
+            self.bases[group] = self.origins[group] = base
+
+    def _absorb_deleted(self) -> None:
+        """Multiply the bases by the factors of deleted schedulers, unless a later one resets."""
+        bound = [entry for entry in self._entries if entry.owner() is not None]
+        deleted = [entry for entry in self._entries if entry.owner() is None]
+        dropped = [entry for entry in deleted if not entry.edited and self._was_reset(entry)]
+        self._entries = bound
+        for entry in deleted:
+            if entry not in dropped:
+                self.bases = compounded(self.bases, entry.values, entry.references)
+        if dropped and self.port.optimizer is not None:
+            self.observe()
+            self.flush()
+
+    def _was_reset(self, entry: Entry) -> bool:
+        later = [other for other in self._entries if other.number > entry.number]
+        return any(other.resets and other.owner() is not None for other in later)
+
+    # Reading and writing.
+
+    @property
+    def written(self) -> list[float]:
+        """The numbers last written, or found by `observe`."""
+        return self._values.written
+
+    def observe(self) -> list[float]:
+        """Let the bases take in what other code wrote; return the values now in the groups."""
+        groups = self.groups()
+        is_known = groups is self._list and len(groups) == len(self.bases)
+        if is_known and not self._unwatched and self._values.untouched(groups):
+            return self._values.written
+        if len(groups) > len(self.bases) and not self._unwatched:
+            self._find_groups()
+            groups = self.groups()
+        if self._unwatched:
+            return self._values.numbers(groups)
+        if self._list is not self.port.groups():
+            self.take_loaded()
+        elif not self._values.untouched(groups):
+            self._take_edits(groups)
+        return self._values.written
+
+    def post(
+        self, entry: Entry, values: list[float], groups: list[Any] | None = None
+    ) -> list[float]:
+        """Ask for ``values``, write the product into the groups, and return what was written.
+
+        The very list that was asked for last, in groups that nothing touched since, is there
+        already.
+
+        Raises:
+            InvalidValue: the product is not finite; nothing was written.
+        """
+        if groups is None:
+            groups = self.groups()
+        held = self._values
+        if len(self._entries) == 1 and entry.references == self.bases:
+            if values is not entry.values:
+                if held.swap(groups, values):
+                    entry.values = values
+                    if self._stale or self._syncs:
+                        self._wrote()
+                    return values
+            elif not self._stale and groups is self._list and held.untouched(groups):
+                return held.written
+        return self.post_all([(entry, values)])
+
+    def post_all(self, due: Sequence[tuple[Entry, list[float]]]) -> list[float]:
+        """Ask for the values of several sources at once, and write their product.
+
+        Raises:
+            InvalidValue: the product is not finite; nothing was written.
+        """
+        self.observe()
+        before = [entry.values for entry, _ in due]
+        for entry, values in due:
+            entry.values = values
+        try:
+            self._values.write(self.groups(), self._product())
+        except InvalidValue:
+            for (entry, _), values in zip(due, before, strict=True):
+                entry.values = values
+            raise
+        if self._stale or self._syncs:
+            self._wrote()
+        return self._values.written
+
+    def due(self, asked: Sequence[tuple[Entry, list[float]]]) -> list[float]:
+        """The values that `post_all` would write."""
+        out, instead = self.bases, dict(asked)
+        for entry in self._entries:
+            out = compounded(out, instead.get(entry, entry.values), entry.references)
+        return out
+
+    def flush(self) -> list[float]:
+        """Write the product of what all sources asked for last."""
+        groups = self.groups()
+        self.observe()
+        self._values.write(groups, self._product())
+        self._wrote()
+        return self._values.written
+
+    def _wrote(self) -> None:
+        if self._stale:
+            self._stale.clear()
+        if self._syncs:
+            self.port.sync()
+
+    def edit(self, values: list[float]) -> list[float]:
+        """Write ``values`` outright, as a hand edit does; the bases take them in."""
+        groups = self.groups()
+        values = values[: len(groups)]
+        if self._unwatched:
+            self._values.fill(groups, values)
+            return values
+        held = self._values.written
+        if self._list is not self.port.groups() or not self._values.swap(groups, values):
+            held = self.observe()
+            self._values.write(groups, values)
+        self._wrote()
+        self._account(values, held)
+        return values
+
+    def _account(self, values: list[float], held: list[float]) -> None:
+        """Move the bases to where the factors give ``values``; ``held`` was there before."""
+        bases = list(values)
+        if self._entries:
+            kept = zip(values, held, self.bases)  # noqa: B905
+            bases = self._bases_of(values, [base if new == old else new for new, old, base in kept])
+        as_they_are = self.origins == self.bases
+        self.origins = list(bases) if as_they_are else compounded(self.origins, bases, self.bases)
+        self.bases = bases
+
+    @contextmanager
+    def unwatched(self, values: list[float]) -> Iterator[None]:
+        """Let a scheduler that works on the groups itself have them, holding ``values``.
+
+        What it writes meanwhile is no edit; afterwards the groups hold again what they did.
+        """
+        held, groups = self.observe(), self.groups()
+        self._values.fill(groups, values)
+        self._unwatched = True
+        try:
+            yield
+        finally:
+            self._unwatched = False
+            self._values.fill(groups, held)
+
+    def zeroed(self) -> bool:
+        """True if other code has set every group to exactly 0."""
+        return self._values.set_by_hand(self.groups(), 0.0)
+
+    def _product(self) -> list[float]:
+        """The value that is due in every group."""
+        if len(self._entries) == 1 and self._entries[0].references == self.bases:
+            return self._entries[0].values
+        return product(self.bases, self._entries)
+
+    def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
+        """The bases that the factors make ``values`` of, ``near`` these; see `undone`."""
+        if not self._entries:
+            return list(values)
+        guesses = [*near, *values[len(near) :]]
+        for group, value in enumerate(values):
+            if value:
+                self._lift(group)
+        return [
+            undone(value, self._factor(group), guesses[group]) for group, value in enumerate(values)
+        ]
+
+    def _lift(self, group: int) -> None:
+        """Let factors of 0 be 1 until their sources' next values: the group's is not 0."""
+        for entry in self._entries:
+            if group < len(entry.values) and not entry.values[group] and entry.references[group]:
+                rest = entry.values[group + 1 :]
+                entry.values = [*entry.values[:group], entry.references[group], *rest]
+
+    def _factor(self, group: int) -> float:
+        return prod(entry.factor(group) for entry in self._entries)
+
+    # Values written by other code, and groups added by it.
+
+    def _take_edits(self, groups: list[Any]) -> None:
+        """Move the bases so that the factors give the values that the groups hold."""
+        if len(groups) < len(self.bases):
+            self._forget(len(groups))
+        known = len(self.bases)
+        before = list(self._values.written)
+        for group, value in enumerate(self._values.take(groups)[:known]):
+            if value is None:
+                continue
+            if value:
+                self._lift(group)
+            near, factor = value, self._factor(group)
+            if group in self._stale and before[group]:
+                near = self.bases[group] * (value / before[group])  # of a step not known yet
+                factor = 0.0
+            self.bases[group] = self.origins[group] = undone(value, factor, near)
+            self.unsure.pop(group, None)
+            for entry in self._entries:
+                entry.edited = True
+        if len(groups) > known:
+            self._take_new(groups)
+
+    def _forget(self, count: int) -> None:
+        """Forget the groups beyond the first ``count``, which were removed."""
+        del self.bases[count:], self.origins[count:]
+        for entry in self._entries:
+            entry.references, entry.values = entry.references[:count], entry.values[:count]
+
+    def _take_new(self, groups: list[Any]) -> None:
+        """Note the bases of groups that were not there before."""
+        first = not self.bases
+        self._values.take(groups)
+        held = self._values.written
+        for group in range(len(self.bases), len(groups)):
+            base, note = held[group], noted_base(groups[group], self.key)
+            if note is not None and not first:
+                self._given.add(group)
+                base = note
+            elif note is not None and note != base:
+                base = self._first_base(group, base, note)
+                if base == note:
+                    self._stale.add(group)
+            self.bases.append(base)
+            self.origins.append(base)
+
+    def _first_base(self, group: int, held: float, note: float) -> float:
+        """The base of a group that says it had another one, when its key is shared first.
+
+        A value of 0, and one that a loaded state brought, is progress. Where no load is known of,
+        the group was loaded from a run or its value was set by hand since then, which only shows
+        when the clock moves; unless one of torch's schedulers is bound, whose progress it is.
+        """
+        load = load_of(self.port.optimizer, group)
+        if held == 0 or (load is not None and self._values.held_by(load.after)):
+            is_progress = held == 0 or self._values.numbers([load.after])[0] == held  # type: ignore[union-attr]
+            return note if is_progress else held
+        if not self.port.is_stepped_by_torch():
+            self.unsure[group] = note
+        return held
+
+    def new_group(self, index: int) -> NewGroup:
+        """A group that a source has not joined yet."""
+        group = self.groups()[index]
+        number = next(i for i, each in enumerate(self.port.groups()) if each is group)
+        return NewGroup(index, number, group, self.bases[index], index in self._given)
+
+    # Loaded states.
+
+    @property
+    def is_restored(self) -> bool:
+        """True if a source has loaded a state: the bases are those of its run."""
+        return any(entry.restored for entry in self._entries)
+
+    def holds_loaded(self) -> bool:
+        """True if a group holds a value that a loaded state brought, not written over yet."""
+        return bool(self._stale)
+
+    def take_loaded(self) -> None:
+        """Take the values that a loaded state has put into the groups."""
+        self._list = self.port.groups()
+        self._find_groups()
+        groups = self.groups()
+        if len(groups) < len(self.bases):
+            self._forget(len(groups))
+        restored = self.is_restored
+        if not restored:
+            self._adopt(groups[: len(self.bases)])
+        due = self._product()
+        self._values.take(groups)
+        written = self._values.written
+        self._stale = {group for group, value in enumerate(due) if value != written[group]}
+        for group, base in self._notes.items() if not self._is_absolute() else ():
+            if NOTE + self.key in groups[group]:
+                note_base(groups[group], self.key, base)
+        self._take_new(groups)
+        if restored and self._stale:
+            self.flush()
+
+    def _adopt(self, groups: list[Any]) -> None:
+        """Take the bases of a loaded run, unless a source brings values of its own."""
+        if self._is_absolute():
+            return
+        for group, held in enumerate(self._values.numbers(groups)):
+            note = noted_base(groups[group], self.key)
+            is_same_run = note is not None and note == self._notes.get(group)
+            if is_same_run or held == self.written[group] or (note is None and not held):
+                continue
+            self.bases[group] = self.origins[group] = held if note is None else note
+            if note is not None:
+                self._notes[group] = note
+
+    def _is_absolute(self) -> bool:
+        """True if a source brings values of its own, and notes bases of its own."""
+        return any(entry.absolute for entry in self._entries)
+
+    def resume(self) -> None:
+        """Take the noted bases where a group's value is progress: the run goes on."""
+        for group, base in self.unsure.items():
+            self.bases[group] = self.origins[group] = base
+            for entry in self._entries:
+                owner = entry.owner()
+                if owner is not None and group < len(entry.references):
+                    entry.references[group] = base
+                    owner.rebase(group, base)  # type: ignore[attr-defined]
+        self.unsure.clear()
+
+    def begin(self) -> None:
+        """Take each group's value for its base, with a warning where it notes another one."""
+        for group, base in self.unsure.items():
+            warnings.warn(
+                f"parameter group {group} came with {self.key} = {self.bases[group]:g} and "
+                f"{NOTE}{self.key} = {base:g}: the schedule starts from {self.bases[group]:g}; "
+                f"set both to the same value to say which is meant",
+                stacklevel=5,
+            )
+        self.unsure.clear()
+
+    def note(self, bases: Sequence[float], first: int = 0) -> None:
+        """Write the bases into the groups, where torch's schedulers and a resumed run read them."""
+        groups = self.groups()
+        for index in range(first, min(len(groups), len(bases))):
+            if index not in self.unsure:
+                self._notes[index] = bases[index]
+                note_base(groups[index], self.key, bases[index])
+
+    def noted(self) -> list[float | None]:
+        """The base that each group notes, if it does."""
+        return [noted_base(group, self.key) for group in self.groups()]
+
+
+def _nothing(*_: object) -> None:
+    """Stands for the owner of an entry that was released, and keeps a key alive in `finalize`."""
+
+
+def _absorb(find: Callable[[], SharedKey | None], _owner: object) -> None:
+    """Called when the owner of an entry is deleted."""
+    shared = find()
+    if shared is not None:
+        shared._absorb_deleted()
+
+
+def _loaded(find: Callable[[], SharedKey | None], _optimizer: Any) -> None:
+    """Called when the optimizer has loaded a state."""
+    shared = find()
+    if shared is not None:
+        shared.take_loaded()
