@@ -25,6 +25,15 @@ BLOCKS = 9
 theirs = SimpleNamespace(**vars(torch.optim.lr_scheduler) | {"SWALR": torch.optim.swa_utils.SWALR})
 
 FOREVER = 10**7
+
+
+def warmup_and_cosine(lib: Any, o: Any) -> Any:
+    """Our `Scheduler` against the two schedulers of torch that one needs for the same curve."""
+    if lib is ours:
+        return ours.Scheduler(o, lr=f"warmup(5) >> cosine({FOREVER})")
+    return CLASSES["SequentialLR"](lib, o)
+
+
 CLASSES: dict[str, Callable[[Any, Any], Any]] = {
     "LambdaLR": lambda lib, o: lib.LambdaLR(o, lambda t: 1 / (1 + t)),
     "MultiplicativeLR": lambda lib, o: lib.MultiplicativeLR(o, lambda _: 0.99999),
@@ -45,6 +54,7 @@ CLASSES: dict[str, Callable[[Any, Any], Any]] = {
     "ChainedScheduler": lambda lib, o: lib.ChainedScheduler(
         [lib.LinearLR(o, total_iters=5), lib.CosineAnnealingLR(o, FOREVER)]
     ),
+    "Scheduler": warmup_and_cosine,
     "ReduceLROnPlateau": lambda lib, o: lib.ReduceLROnPlateau(o, patience=FOREVER),
 }
 
