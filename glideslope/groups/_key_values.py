@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from math import inf, isfinite
+from operator import itemgetter
 from sys import float_info
 from typing import Any
 
@@ -17,6 +18,7 @@ class KeyValues:
 
     __slots__ = (
         "_are_distinct",
+        "_get",
         "_limit",
         "_one",
         "_seen",
@@ -29,6 +31,7 @@ class KeyValues:
 
     def __init__(self, name: str, key: str) -> None:
         self.key = key
+        self._get = itemgetter(key)
         self.written: list[float] = []  # the numbers last written or found
         self.name = name
         self._seen: list[Any] = []  # the objects, numbers or tensors, that the groups held then
@@ -44,8 +47,7 @@ class KeyValues:
 
     def read(self, groups: list[Any]) -> list[Any]:
         """The numbers or tensors in the groups."""
-        key = self.key
-        return [group[key] for group in groups]
+        return list(map(self._get, groups))
 
     def put(self, groups: list[Any], values: list[Any]) -> None:
         """Replace the values."""
