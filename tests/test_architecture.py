@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "optim": {"engines", "errors", "groups", "rules", "schedules"},
     "training": {"errors", "groups", "optim", "schedules"},
     "integrations": {"engines", "errors", "groups", "optim", "rules", "schedules", "training"},
-    "plot": {"errors", "groups", "optim", "schedules", "training"},
+    "plot": {"errors", "optim", "schedules", "training"},
     "cli": {"", "errors", "groups", "integrations", "optim", "plot", "schedules", "training"},
     "__main__": {"cli"},
 }

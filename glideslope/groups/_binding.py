@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from ._entry import Entry, NewGroup
+from ._names import group_names
 from ._numbers import plain
 from ._shared_key import SharedKey
 
@@ -88,6 +89,10 @@ class Binding:
     def is_bound(self) -> bool:
         """True once it is attached."""
         return self.bound_to is not UNBOUND
+
+    def group_names(self) -> list[str]:
+        """The names of the groups that have the key."""
+        return group_names(self.shared.groups())
 
     # Joining.
 

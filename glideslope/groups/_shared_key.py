@@ -237,14 +237,14 @@ class SharedKey:
     def observe(self) -> list[float]:
         """Let the bases take in what other code wrote; return the values now in the groups."""
         groups = self.groups()
-        is_known = groups is self._list and len(groups) == len(self.bases)
-        if is_known and not self._unwatched and self._values.untouched(groups):
-            return self._values.written
-        if len(groups) > len(self.bases) and not self._unwatched:
-            self._find_groups()
-            groups = self.groups()
         if self._unwatched:
             return self._values.numbers(groups)
+        is_known = groups is self._list and len(groups) == len(self.bases)
+        if is_known and self._values.untouched(groups):
+            return self._values.written
+        if len(groups) > len(self.bases):
+            self._find_groups()  # a later group may lack the key
+            groups = self.groups()
         if self._list is not self.port.groups():
             self.take_loaded()
         elif not self._values.untouched(groups):
@@ -305,11 +305,7 @@ class SharedKey:
 
     def flush(self) -> list[float]:
         """Write the product of what all sources asked for last."""
-        groups = self.groups()
-        self.observe()
-        self._values.write(groups, self._product())
-        self._wrote()
-        return self._values.written
+        return self.post_all([])
 
     def _wrote(self) -> None:
         if self._stale:

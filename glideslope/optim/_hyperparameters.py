@@ -44,7 +44,7 @@ SCHEDULERS_KEYS = {
     "swa_lr",
     "updates",
 }
-"""What schedulers write into a group, besides the notes of its bases: these are not misspelt."""
+"""The keys that schedulers write into a group, besides the notes of its bases: not misspelt."""
 
 
 def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS) -> None:

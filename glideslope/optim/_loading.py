@@ -33,7 +33,7 @@ SCHEDULED_KEYS = {"lr"}
 """What changes during a run, so that a difference says nothing."""
 
 MARKS = {"base_momentum", "max_lr", "max_momentum", "min_lr", "schedules", "swa_lr"}
-"""What schedulers keep in a group for themselves."""
+"""The keys that schedulers keep in a group for themselves."""
 
 HOST_COUNTERS = {"step"}
 """Entries that stay on the CPU wherever their parameter is."""

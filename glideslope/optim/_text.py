@@ -14,10 +14,10 @@ from glideslope.errors import shortened
 PACKAGE = __name__.rpartition(".")[0]
 
 NO_HYPERPARAMETERS = {"params", "param_names", "d_max", "d_numerator"}
-"""What a group or the defaults hold besides hyperparameters and the estimate of Prodigy."""
+"""The keys of a group besides hyperparameters and the estimate of Prodigy."""
 
 GROUP_OPTIONS = ("cautious",)
-"""What a group may say of the arguments that all optimizers share."""
+"""The arguments of all optimizers that a group may have too."""
 
 Texts = dict[str, str]
 
@@ -84,7 +84,7 @@ def _rows(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> lis
 
 
 def _defaults(optimizer: torch.optim.Optimizer) -> Texts:
-    """What each hyperparameter is unless it is given.
+    """The default of each hyperparameter.
 
     That is the default of the class's argument. A class from outside the package may hand its
     arguments on, so those of its bases count too, up to the first that is ours. What is no argument

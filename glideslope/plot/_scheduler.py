@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glideslope.errors import InvalidValue, require
-from glideslope.groups import group_names
 from glideslope.schedules._view import view_steps
 
 from ._plot import COLUMNS, dress, new_axes
@@ -55,16 +54,17 @@ def plot_scheduler(
     at = np.unique(np.linspace(0, stop, COLUMNS).round()).astype(int)
     values = np.array([scheduler.planned(int(t))[key] for t in at])
     ax = new_axes() if ax is None else ax
-    draw_groups(ax, at, values, group_names(holders(scheduler, key)))
+    draw_groups(ax, at, values, names_of_groups(scheduler, key))
     ax.axvline(scheduler.last_epoch, color="0.4", linestyle="--", linewidth=1)
     ax.set_ylabel(key)
     ax.set_title(type(scheduler).__name__, loc="left")
     return ax
 
 
-def holders(scheduler: Any, key: str) -> list[Any]:
-    """The groups that have the key."""
-    return next(b.shared.groups() for b in scheduler.bindings() if b.key == key)
+def names_of_groups(scheduler: Any, key: str) -> list[str]:
+    """The names of the groups that have the key."""
+    names: list[str] = next(b.group_names() for b in scheduler.bindings() if b.key == key)
+    return names
 
 
 def draw_groups(ax: Axes, at: Any, values: Any, names: list[str]) -> None:

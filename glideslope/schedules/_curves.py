@@ -68,7 +68,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Endless(Schedule):
-    """What the endless curves share: no length, and one direction."""
+    """The base of the endless curves: no length, and one direction."""
 
     _is_monotone = True
 

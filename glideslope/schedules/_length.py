@@ -99,9 +99,9 @@ class Length:
 
 
 REST = Length(1, "rest")
-"""What the other phases of a sequence leave of the run."""
+"""The rest of the run, after the other phases of a sequence."""
 Steps = int | float | str | Length
-"""What an argument that counts steps takes: a number, ``"10ep"``, ``"2e9tok"``, ``"5%"``; the
+"""The values of an argument that counts steps: a number, ``"10ep"``, ``"2e9tok"``, ``"5%"``; the
 length of a phase also takes ``"rest"``."""
 
 
@@ -157,7 +157,7 @@ class Plan:
         return steps
 
     def rest(self) -> float:
-        """What is left of the run."""
+        """The rest of the run."""
         return half_up(self.run.number(REST)) if self.left is None else self.left
 
     def position(self, length: float | Length) -> float:

@@ -161,8 +161,12 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def _jump(self, t: float, before: int) -> list[float]:
         if t < 0:
             raise InvalidValue(f"Expected non-negative epoch, but got {t}")
-        self._ahead = t - math.floor(t)
-        return super()._jump(math.floor(t), before)
+        ahead, self._ahead = self._ahead, t - math.floor(t)
+        try:
+            return super()._jump(math.floor(t), before)
+        except Exception:
+            self._ahead = ahead  # the step was not taken
+            raise
 
     def enter(self, t: int) -> list[Due]:
         """Go to step ``t``; the values that are due, not written yet."""

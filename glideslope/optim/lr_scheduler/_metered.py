@@ -108,8 +108,10 @@ def step(self: Any, metrics: Any, epoch: int | None = None) -> None:  # noqa: D4
         warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
         epoch = as_step(epoch)
     self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+    binding = self._bindings[0]
+    if binding.bound_to is not self.optimizer:
+        binding.attach(self.optimizer, self.last_epoch)
     if self._judge(metrics):
-        (binding,) = self._bindings
         binding.follow(self.optimizer, self.last_epoch)
         self._change()
         self._last_lr = binding.write(binding.source.values(0, binding.bases))

@@ -93,7 +93,7 @@ class OneCycleLR(LRScheduler):
 
     __slots__ = ("_max_lrs", "_min_lrs", "_momentum")
     _settings = ("_anneal_func_type", "_schedule_phases", "cycle_momentum", "total_steps")
-    _curve_from = ()
+    _curve_from = ("_anneal_func_type", "_schedule_phases", "total_steps")
     _resets = True
 
     _momentum: MomentumCycle | None
