@@ -57,6 +57,7 @@ class Binding:
         built: each group's own value when it joined.
         bound_to: the optimizer it is bound to; none before it is attached, and in a copy.
         notes: the bases are noted in the groups.
+        entry: its entry in the key; None for a source that writes outright.
         takes_part: its factor is in the groups' values; not while another source has its turn.
     """
 
@@ -84,6 +85,7 @@ class Binding:
         self.references: list[float] = []
         self.bound_to: Any = UNBOUND
         self.takes_part = True
+        self.entry = None  # type: ignore[assignment]
 
     @property
     def is_bound(self) -> bool:
@@ -178,8 +180,12 @@ class Binding:
 
     def due(self, optimizer: Any, t: float, before: float) -> list[float]:
         """The values of step ``t``, late groups having joined at the step ``before`` it."""
-        if self.bound_to is not optimizer or len(self.shared.groups()) != len(self.bases):
-            self.follow(optimizer, before)
+        if self.bound_to is not optimizer:
+            self.attach(optimizer, before)
+        shared = self.shared
+        groups = optimizer.param_groups if shared.is_whole else shared.groups()
+        if len(groups) != len(self.bases):
+            self.refit(before)
         return self.source.values(t, self.bases)
 
     def follow(self, optimizer: Any, t: float) -> None:
@@ -189,11 +195,11 @@ class Binding:
         if len(self.shared.groups()) != len(self.bases):
             self.refit(t)
 
-    def write(self, values: Any) -> list[float]:
+    def write(self, values: Any, groups: list[Any] | None = None) -> list[float]:
         """Write the product of ``values`` with all other factors, and return what was written."""
         if self.source.outright:
             return self.shared.edit(plain(values))
-        return self.shared.post(self.entry, values)
+        return self.shared.post(self.entry, values, groups)
 
     # Taking turns.
 
@@ -276,7 +282,7 @@ class Binding:
         return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.bound_to = UNBOUND
+        self.bound_to, self.entry = UNBOUND, None  # type: ignore[assignment]
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -289,12 +295,14 @@ def write_all(due: Iterable[Due]) -> None:
     """Write what several bindings are due, each key once."""
     by_key: dict[SharedKey, list[tuple[Entry, list[float]]]] = {}
     for binding, values in due:
-        if binding.source.outright:
+        if binding.entry is None:
             binding.write(values)
+        elif binding.shared in by_key:
+            by_key[binding.shared].append((binding.entry, values))
         else:
-            by_key.setdefault(binding.shared, []).append((binding.entry, values))
-    for shared, pairs in by_key.items():
-        shared.post_all(pairs)
+            by_key[binding.shared] = [(binding.entry, values)]
+    for shared, asked in by_key.items():
+        shared.post_all(asked)
 
 
 def due_values(shared: SharedKey, due: Iterable[Due]) -> list[float]:

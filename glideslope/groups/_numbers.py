@@ -25,10 +25,10 @@ def scaled(bases: list[float], factor: float) -> list[float]:
 
 def blended(tops: list[float], bottoms: list[float], share: float) -> list[float]:
     """``top × share + bottom × (1 - share)`` for every group."""
-    rest, top, bottom = 1 - share, tops[0], bottoms[0]
-    count = len(tops)
+    count, rest = len(tops), 1 - share
     if count == 1:
-        return [top * share + bottom * rest]
+        return [tops[0] * share + bottoms[0] * rest]
+    top, bottom = tops[0], bottoms[0]
     if tops.count(top) == count and bottoms.count(bottom) == count:
         return [top * share + bottom * rest] * count
     return [top * share + bottom * rest for top, bottom in zip(tops, bottoms)]  # noqa: B905
@@ -45,6 +45,8 @@ def compounded(bases: list[float], values: list[float], references: list[float])
         if reference == base:
             return [value]
         return [base * (value / reference) if reference else base]
+    if bases == references and len(values) == len(bases):
+        return values
     out = [
         value if reference == base else base * (value / reference) if reference else base
         for base, value, reference in zip(bases, values, references)  # noqa: B905
@@ -70,6 +72,6 @@ def plain(values: Sequence[Any]) -> list[float]:
         InvalidType: one of them is not a real number.
     """
     try:
-        return [float(value) for value in values]
+        return list(map(float, values))
     except (TypeError, ValueError):
         raise InvalidType(f"learning rates must be real numbers, got {values!r}") from None

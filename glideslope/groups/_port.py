@@ -58,7 +58,7 @@ class Port:
     groups: Callable[[], list[Any]]
 
     def __init__(self, optimizer: Any) -> None:
-        has_groups = hasattr(optimizer, "param_groups")
+        self.has_groups = has_groups = hasattr(optimizer, "param_groups")
         rule = "have `param_groups`, a list of dictionaries with an 'lr', or a plain `lr`"
         require_type(has_groups or hasattr(optimizer, "lr"), "optimizer", rule, optimizer)
         self._find = _finder(optimizer)

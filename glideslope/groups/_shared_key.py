@@ -24,7 +24,7 @@ from math import prod
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary, finalize, ref
 
-from glideslope.errors import InvalidType, InvalidValue
+from glideslope.errors import InvalidType
 
 from ._entry import Entry, NewGroup, product
 from ._key_values import key_values
@@ -54,6 +54,7 @@ class SharedKey:
         "bases",
         "groups",
         "in_code",
+        "is_whole",
         "key",
         "origins",
         "port",
@@ -112,6 +113,7 @@ class SharedKey:
         """See if some groups lack the key; those that have it are driven."""
         is_partial = not all(map(self._values.held_by, self.port.groups()))
         self.groups = self._holders if is_partial else self.port.groups
+        self.is_whole = not is_partial and self.port.has_groups
         if not self.groups() or (is_partial and self.key == "lr"):
             self.refuse_missing()
 
@@ -262,46 +264,46 @@ class SharedKey:
         Raises:
             InvalidValue: the product is not finite; nothing was written.
         """
+        held = self._values
         if groups is None:
             groups = self.groups()
-        held = self._values
-        if len(self._entries) == 1 and entry.references == self.bases:
-            if values is not entry.values:
-                if held.swap(groups, values):
-                    entry.values = values
-                    if self._stale or self._syncs:
-                        self._wrote()
-                    return values
-            elif not self._stale and groups is self._list and held.untouched(groups):
+        if len(self._entries) != 1 or entry.references != self.bases:
+            return self.post_all([(entry, values)])
+        if values is entry.values or not held.swap(groups, values):
+            if groups is not self._list or not held.untouched(groups):
+                return self.post_all([(entry, values)])
+            if values is entry.values and not self._stale:
                 return held.written
-        return self.post_all([(entry, values)])
+            held.write(groups, values)
+        entry.values = values
+        if self._stale or self._syncs:
+            self._wrote()
+        return held.written
 
-    def post_all(self, due: Sequence[tuple[Entry, list[float]]]) -> list[float]:
+    def post_all(self, asked: Sequence[tuple[Entry, list[float]]]) -> list[float]:
         """Ask for the values of several sources at once, and write their product.
 
         Raises:
             InvalidValue: the product is not finite; nothing was written.
         """
-        self.observe()
-        before = [entry.values for entry, _ in due]
-        for entry, values in due:
-            entry.values = values
-        try:
-            self._values.write(self.groups(), self._product())
-        except InvalidValue:
-            for (entry, _), values in zip(due, before, strict=True):
-                entry.values = values
-            raise
+        groups, values = self.groups(), self.due(asked)
+        if not self._values.swap(groups, values):
+            if groups is not self._list or not self._values.untouched(groups):
+                self.observe()
+                groups, values = self.groups(), self.due(asked)
+            self._values.write(groups, values)
+        for entry, own in asked:
+            entry.values = own
         if self._stale or self._syncs:
             self._wrote()
         return self._values.written
 
     def due(self, asked: Sequence[tuple[Entry, list[float]]]) -> list[float]:
         """The values that `post_all` would write."""
-        out, instead = self.bases, dict(asked)
+        values, instead = self.bases, dict(asked)
         for entry in self._entries:
-            out = compounded(out, instead.get(entry, entry.values), entry.references)
-        return out
+            values = compounded(values, instead.get(entry, entry.values), entry.references)
+        return values
 
     def flush(self) -> list[float]:
         """Write the product of what all sources asked for last."""
@@ -356,12 +358,6 @@ class SharedKey:
     def zeroed(self) -> bool:
         """True if other code has set every group to exactly 0."""
         return self._values.set_by_hand(self.groups(), 0.0)
-
-    def _product(self) -> list[float]:
-        """The value that is due in every group."""
-        if len(self._entries) == 1 and self._entries[0].references == self.bases:
-            return self._entries[0].values
-        return product(self.bases, self._entries)
 
     def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
         """The bases that the factors make ``values`` of, ``near`` these; see `undone`."""
@@ -474,7 +470,7 @@ class SharedKey:
         restored = self.is_restored
         if not restored:
             self._adopt(groups[: len(self.bases)])
-        due = self._product()
+        due = self.due([])
         self._values.take(groups)
         written = self._values.written
         self._stale = {group for group, value in enumerate(due) if value != written[group]}

@@ -207,16 +207,22 @@ class Cosine(Ramp):
 
     def _between(self, x: Any, r: Any, xp: Any) -> Any:
         x, r = power_weights(x, r, self.k_decay, xp)
-        down = xp.sin(0.5 * math.pi * r) ** 2
+        down = _hill(r, xp)
         # One minus `down` has no digits left near the start, which shows only on the way up.
         falls = abs(self.end) <= abs(self.start)
-        up = 1 - down if falls else xp.sin(0.5 * math.pi * x) ** 2
+        up = 1 - down if falls else _hill(x, xp)
         return self._blend(*power_weights(down, up, self.power, xp))
 
     def _sum(self, shares: Grid) -> float | None:
         if self.power != 1 or self.k_decay != 1:
             return None
         return self._blended((shares.count + sum_of_cosines(shares)) / 2, shares.count)
+
+
+def _hill(x: Any, xp: Any) -> Any:
+    """``(1 - cos(π x)) / 2``, with all its digits near 0."""
+    sine = xp.sin(0.5 * math.pi * x)
+    return sine * sine
 
 
 @dataclass(frozen=True, repr=False)

@@ -97,6 +97,10 @@ def _backward(sign: str) -> Operator:
     return lambda a, b: a.trace.let(f"{a.trace.text(b)} {sign} {a.name}")
 
 
+def _times(a: Symbol, b: Any) -> Symbol:
+    return a if type(b) is float and b == 1.0 else _backward("*")(a, b)
+
+
 class Symbol:
     """A number that is known by name only: what is done with it is written down."""
 
@@ -105,7 +109,7 @@ class Symbol:
 
     __add__, __radd__ = _forward("+"), _backward("+")
     __sub__, __rsub__ = _forward("-"), _backward("-")
-    __mul__, __rmul__ = _forward("*"), _backward("*")
+    __mul__ = __rmul__ = _times
     __truediv__, __rtruediv__ = _forward("/"), _backward("/")
     __pow__, __rpow__ = _forward("**"), _backward("**")
     __lt__, __le__, __gt__, __ge__ = _forward("<"), _forward("<="), _forward(">"), _forward(">=")

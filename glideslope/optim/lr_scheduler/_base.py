@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import compiler
 
-from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
+from glideslope.errors import GlideslopeError, InvalidType
 from glideslope.groups import (
     Binding,
     Due,
@@ -81,6 +81,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         "_jumps",
         "_made_from",
         "_order",
+        "_settings_now",
         "_source",
         "_verbose",
         "_written_at",
@@ -94,7 +95,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     _resets: ClassVar[bool] = False  # starts from the bases, whatever deleted schedulers left
     _watches_order: ClassVar[bool] = True
     _warns_of_epoch: ClassVar[bool] = True
-    _settings_now: ClassVar[attrgetter[Any] | None] = None  # reads those a curve is made from
+    _read_settings: ClassVar[attrgetter[Any] | None] = None  # reads those a curve is made from
     _get_lr_called_within_step = False  # torch's flag, set on the object while it is on
 
     optimizer: Any
@@ -108,6 +109,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     _jumps: bool  # `step` was told where to go
     _made_from: Any  # the settings when the curve was made
     _order: CallOrder | None
+    _settings_now: attrgetter[Any] | None  # `_read_settings`, where reading it is quicker
     _source: Source
     _verbose: bool
     _written_at: float  # the step whose values were written last
@@ -117,7 +119,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         super().__init_subclass__(**kwargs)
         names = cls._curve_from if cls._curve_from is not None else cls._settings
         names = () if cls._curve is LRScheduler._curve else names
-        cls._settings_now = attrgetter(*names) if names else None
+        cls._read_settings = attrgetter(*names) if names else None
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
         """Begin unbound; a copy, which is not built again, binds at its next step."""
@@ -125,6 +127,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         self._bindings, self._first_rates = [], []
         self._written_at = self._ahead = 0
         self._order = self._made_from = None
+        self._settings_now = self._read_settings
         self._verbose = self._asking = self._jumps = False
         return self
 
@@ -181,8 +184,11 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         bindings = [self._binding(key, source) for key, source in sources.items()]
         bindings[0].bases = self._first_rates
         self._bindings = bindings
+        self._attach(self.last_epoch)
+
+    def _attach(self, t: float) -> None:
         for binding in self._bindings:
-            binding.attach(self.optimizer, self.last_epoch)
+            binding.attach(self.optimizer, t)
 
     def _binding(self, key: str, source: Source) -> Binding:
         return Binding(key, source, notes=key == "lr")
@@ -244,7 +250,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         Args:
             epoch: go to this step instead.
         """
-        if compiler.is_compiling():
+        if compiler.is_dynamo_compiling():
             return step_untraced(self, epoch)
         if self._step_count == 1:
             self._check_first_step(epoch)
@@ -281,43 +287,35 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         if self._settings_now is not None and self._settings_now(self) != self._made_from:
             self._follow_settings()
         self.last_epoch = t
-        time = t + self._ahead
-        if len(self._bindings) > 1:
+        optimizer, time, bindings = self.optimizer, t + self._ahead, self._bindings
+        binding = bindings[0]
+        if binding.bound_to is not optimizer:
+            self._attach(before)
+        if len(bindings) > 1:
             return self._write_all_keys(time, before)
-        (binding,) = self._bindings
-        if binding.bound_to is not self.optimizer:
-            binding.attach(self.optimizer, before)
         shared = binding.shared
-        groups = shared.groups()
+        groups = optimizer.param_groups if shared.is_whole else shared.groups()
         if len(groups) != len(binding.bases):
             binding.refit(before)
             groups = shared.groups()
         values = binding.source.values(time, binding.bases)
-        if binding.source.outright:
-            return binding.write(self._fitting(values, groups))
+        if binding.entry is None:
+            return binding.write(values)
         return shared.post(binding.entry, values, groups)
 
     def _write_all_keys(self, time: float, before: int) -> list[float]:
         """Write several keys, once the values of all are known."""
         optimizer, due = self.optimizer, []
         for binding in self._bindings:
-            if binding.bound_to is not optimizer:
-                binding.attach(optimizer, before)
-            groups = binding.shared.groups()
+            shared = binding.shared
+            groups = optimizer.param_groups if shared.is_whole else shared.groups()
             if len(groups) != len(binding.bases):
                 binding.refit(before)
-                groups = binding.shared.groups()
-            due.append((binding, binding.source.values(time, binding.bases), groups))
-        for binding, values, groups in due:
-            binding.shared.post(binding.entry, values, groups)
+                groups = shared.groups()
+            due.append((shared, binding.entry, binding.source.values(time, binding.bases), groups))
+        for shared, entry, values, groups in due:
+            shared.post(entry, values, groups)
         return self._bindings[0].shared.written
-
-    def _fitting(self, values: Any, groups: Sequence[Any]) -> Any:
-        """The rates of a user's `get_lr`, if there are enough of them."""
-        if len(values) < len(groups):
-            rule = f"give {len(groups)} rates, one per parameter group"
-            raise InvalidValue(f"get_lr() must {rule}, got {values!r}")
-        return values
 
     def _follow_settings(self) -> None:
         """Take a changed attribute, such as ``gamma``, into account."""
@@ -385,8 +383,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """Write the rates outright, whatever the others have: one of torch's composites asks."""
         before = self.last_epoch
         self.last_epoch = t = before + 1 if epoch is None else epoch
-        (binding,) = self._bindings[:1]
-        binding.attach(self.optimizer, before)
+        self._attach(before)
+        binding = self._bindings[0]
         rates = binding.source.values(t + self._ahead, binding.bases)
         self._last_lr = list(binding.claim(rates))
 
@@ -476,12 +474,9 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         if self._settings_now is not None and self._settings_now(self) != self._made_from:
             self._follow_settings()
         before, self.last_epoch = self.last_epoch, t
-        time = t + self._ahead
-        bindings = self._bindings
-        if len(bindings) == 1 and bindings[0].takes_part:
-            return [(bindings[0], bindings[0].due(self.optimizer, time, before))]
-        due = [(b, b.due(self.optimizer, time, before)) for b in bindings]
-        for binding in bindings:
+        optimizer, time, due = self.optimizer, t + self._ahead, []
+        for binding in self._bindings:
+            due.append((binding, binding.due(optimizer, time, before)))
             if not binding.takes_part:
                 binding.take_part()
         return due

@@ -100,7 +100,10 @@ class ChainedScheduler(LRScheduler):
 
     def advance(self, metrics: Any, /) -> list[Due]:
         """Go one step further; the values that are due, not written yet."""
-        return [due for member in self._members for due in member.advance(metrics)]
+        due: list[Due] = []
+        for member in self._members:
+            due += member.advance(metrics)
+        return due
 
     def at_work(self) -> list[tuple[Binding, float]]:
         """The bindings of all members, each with the step that its source is at."""

@@ -261,7 +261,7 @@ def step(self: Any, metrics: Any = None) -> None:  # noqa: D417 -- of `self`
     Raises:
         InvalidType: such a member is at work and there is no metric.
     """
-    if compiler.is_compiling():
+    if compiler.is_dynamo_compiling():
         return step_untraced(self, metrics)
     if self._order is not None:
         self._check_first_step(None)

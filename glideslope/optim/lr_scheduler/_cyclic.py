@@ -14,8 +14,8 @@ from glideslope.schedules import Exponential, Function, Linear, Schedule, warmup
 from ._base import LRScheduler
 from ._checks import above, at_least, number, per_group
 from ._curves import over
-from ._momentum import MomentumCycle
-from ._sources import Evaluated, Plain
+from ._momentum import NOTES, MomentumCycle
+from ._sources import Cycle, Evaluated, EvaluatedOnce, Plain
 from ._state import restore_callable, saved_callable
 
 
@@ -172,11 +172,13 @@ class CyclicLR(LRScheduler):
     def _sources(self) -> dict[str, Source]:
         sources = super()._sources()
         if self._momentum is not None:
-            sources[self._momentum.key] = self._momentum.source(1 - self._height())
+            height = self._source.curve  # type: ignore[attr-defined]
+            ends = (self._momentum.lower, self._momentum.upper)  # it is low where the rate is high
+            sources[self._momentum.key] = Cycle(height, *ends, NOTES[::-1])
         return sources
 
     def _lr_source(self) -> Source:
-        return _Rates(self._height(), self.max_lrs, self.base_lrs)
+        return _Rates(EvaluatedOnce(self._height()), self.max_lrs, self.base_lrs)
 
     def state_dict(self) -> dict[str, Any]:
         """The state in torch's format; of your own scale, what `load_state_dict` can give back."""
@@ -207,9 +209,8 @@ class _Rates(Plain):
 
     absolute = resets = True
 
-    def __init__(self, height: Schedule, tops: list[float], bottoms: list[float]) -> None:
-        self.curve = Evaluated(height)
-        self.tops, self.bottoms = tops, bottoms
+    def __init__(self, height: Evaluated, tops: list[float], bottoms: list[float]) -> None:
+        self.curve, self.tops, self.bottoms = height, tops, bottoms
 
     def values(self, t: float, bases: list[float]) -> list[float]:
         """``max_lr · x + base_lr · (1 - x)`` for every group."""

@@ -100,7 +100,7 @@ def step(self: Any, metrics: Any, epoch: int | None = None) -> None:  # noqa: D4
         metrics: the metric: a number or a tensor with one element.
         epoch: count on from this step instead.
     """
-    if compiler.is_compiling():
+    if compiler.is_dynamo_compiling():
         return step_untraced(self, metrics)
     if type(metrics) is not float:
         metrics = as_number(metrics)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from glideslope.errors import InvalidValue
-from glideslope.schedules import Schedule
 
-from ._sources import Cycle
+NOTES = ("max_momentum", "base_momentum")
+"""The keys under which torch keeps the ends of a group's cycle."""
 
 
 class MomentumCycle:
@@ -42,7 +42,3 @@ class MomentumCycle:
         """Keep the ends in the groups."""
         for group, low, high in zip(groups, self.lower, self.upper, strict=False):
             group["max_momentum"], group["base_momentum"] = high, low
-
-    def source(self, shape: Schedule) -> Cycle:
-        """The momentum: the upper end where ``shape`` is 1, the lower one where it is 0."""
-        return Cycle(shape, self.upper, self.lower, ("max_momentum", "base_momentum"))

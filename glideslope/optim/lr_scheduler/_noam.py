@@ -9,7 +9,7 @@ from glideslope.schedules import Schedule, noam_clamped
 
 from ._base import LRScheduler
 from ._checks import above
-from ._sources import Cycle
+from ._sources import Cycle, Evaluated
 
 
 class NoamScheduler(LRScheduler):
@@ -68,4 +68,4 @@ class NoamScheduler(LRScheduler):
 
     def _lr_source(self) -> Source:
         count = len(self.base_lrs)
-        return Cycle(self._curve(), [1.0] * count, [0.0] * count)
+        return Cycle(Evaluated(self._curve()), [1.0] * count, [0.0] * count)

@@ -6,10 +6,12 @@ that asks a user's own `get_lr`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from weakref import ref
 
+from glideslope.errors import InvalidValue
 from glideslope.groups import NewGroup, blended, scaled
 from glideslope.schedules import Schedule
 
@@ -25,6 +27,40 @@ class Evaluated:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Evaluated, (self.schedule,)
+
+
+class EvaluatedOnce(Evaluated):
+    """A schedule that several keys follow, evaluated once for all of them."""
+
+    __slots__ = ()
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.at = _once(schedule.evaluator())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EvaluatedOnce, (self.schedule,)
+
+
+def _once(evaluate: Callable[[float], float]) -> Callable[[float], float]:
+    """The function, with its last result kept."""
+    step, value = math.nan, 0.0
+
+    def at(t: float) -> float:
+        nonlocal step, value
+        if t != step:
+            value = evaluate(t)
+            step = t
+        return value
+
+    return at
+
+
+class Curve(Protocol):
+    """Gives a share, or a factor, of every step."""
+
+    def at(self, t: float) -> float:
+        """The value of step ``t``."""
 
 
 class Plain:
@@ -66,7 +102,7 @@ class Scaled(Plain):
         factor = self._at(t)
         if factor != self._factor or bases is not self._bases:
             self._factor, self._bases = factor, bases
-            self._given = scaled(bases, factor)
+            self._given = [bases[0] * factor] if len(bases) == 1 else scaled(bases, factor)
         return self._given
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,12 +152,12 @@ class Cycle(Plain):
 
     def __init__(
         self,
-        schedule: Schedule,
+        curve: Curve,
         tops: list[float],
         bottoms: list[float],
         notes: tuple[str, str] | None = None,
     ) -> None:
-        self.curve = Evaluated(schedule)
+        self.curve = curve
         self.tops, self.bottoms = tops, bottoms
         self.notes = notes
 
@@ -158,7 +194,14 @@ class OwnRates(Plain):
     def __reduce__(self) -> tuple[Any, ...]:
         return OwnRates, (None, self.outright)
 
-    def values(self, _t: float, _bases: list[float]) -> list[float]:
-        """The rates of `get_lr` at the scheduler's clock."""
+    def values(self, _t: float, bases: list[float]) -> list[float]:
+        """The rates of `get_lr` at the scheduler's clock.
+
+        Raises:
+            InvalidValue: there are fewer than groups.
+        """
         rates: list[float] = self._find().own_rates()
+        if len(rates) < len(bases):
+            rule = f"give {len(bases)} rates, one per parameter group"
+            raise InvalidValue(f"get_lr() must {rule}, got {rates!r}")
         return rates

@@ -131,11 +131,9 @@ class SWALR(LRScheduler):
             (group["swa_lr"],) = goals
         return self._goals()
 
-    def get_lr(self) -> list[float]:  # type: ignore[override]
-        """The learning rates of the step ``last_epoch``, one per parameter group."""
-        if self._get_lr_called_within_step and not self._asking:
-            return self._write_as_asked()
-        return blended(self._goals(), self._starts, self._annealing.at(self.last_epoch))
+    def own_rates(self) -> list[float]:
+        """The rates of the step ``last_epoch``."""
+        return self.rates_at(self.last_epoch)
 
     def rates_at(self, t: int) -> list[float]:
         """The learning rates of step ``t``, without the factors of other schedulers."""
