@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from functools import partial, reduce
-from operator import rshift
-from typing import Any, NamedTuple
+from typing import Any
 
 from glideslope.errors import InvalidValue
-from glideslope.groups import NewGroup, Source, blended
-from glideslope.schedules import Cosine, Linear, Schedule
+from glideslope.groups import NewGroup, Source, scaled
+from glideslope.schedules import Constant, Cosine, Linear, Schedule
 
 from ._base import LRScheduler
 from ._checks import above, number, per_group
@@ -25,7 +21,6 @@ _PHASES = {
     "out": ("initial_lr", "min_lr", "max_momentum", "max_momentum"),
     "down and out": ("max_lr", "min_lr", "base_momentum", "max_momentum"),
 }
-_UPPER = {"max_momentum": 1.0, "base_momentum": 0.0}
 _ENDS = ("start_lr", "end_lr", "start_momentum", "end_momentum")
 
 
@@ -155,35 +150,38 @@ class OneCycleLR(LRScheduler):
 
     # The curves.
 
-    def _spans(self) -> list[_Span]:
-        """The phases that have steps."""
-        begins = [0.0, *(phase["end_step"] for phase in self._schedule_phases)]
-        pairs = zip(self._schedule_phases, begins)  # noqa: B905
-        spans = [_Span(phase, begin, phase["end_step"]) for phase, begin in pairs]
-        return [s for s in spans if s.end > max(s.begin, 0)] or [spans[-1]._replace(begin=-1.0)]
+    def _cycle(self, key: str, levels: Mapping[str, float]) -> Schedule:
+        """The phases between the levels that they name under ``start_<key>`` and ``end_<key>``."""
+        ramp = Cosine if self._anneal_func_type == "cos" else Linear
+        curve, begin = None, 0.0
+        for phase in self._schedule_phases:
+            end = phase["end_step"]
+            ends = {"start": levels[phase["start_" + key]], "end": levels[phase["end_" + key]]}
+            if end > max(begin, 0):
+                part = over(end - begin, lambda steps, ends=ends: ramp(steps, **ends))  # type: ignore[misc]
+                curve = curve >> part if curve else part.shift(begin) if begin else part
+            begin = end
+        return curve or Constant(ends["end"])
 
-    def _ramp(self) -> type[Cosine | Linear]:
-        return Cosine if self._anneal_func_type == "cos" else Linear
+    def _shape(self, group: int) -> Schedule:
+        """The rates of a group over its peak."""
+        rates = {"initial_lr": self.base_lrs, "max_lr": self._max_lrs, "min_lr": self._min_lrs}
+        top = self._max_lrs[group]
+        return self._cycle("lr", {name: each[group] / top for name, each in rates.items()})
 
     def _curve(self) -> Schedule:
-        top, ramp, spans = self._max_lrs[0], self._ramp(), self._spans()
-        rates = {"initial_lr": self.base_lrs[0], "max_lr": top, "min_lr": self._min_lrs[0]}
-        parts = []
-        for phase, begin, end in spans:
-            start, stop = (rates[phase[name]] / top for name in ("start_lr", "end_lr"))
-            parts.append(over(end - begin, partial(ramp, start=start, end=stop)))
-        return top * reduce(rshift, parts).shift(spans[0].begin)
+        return self._shape(0) * self._max_lrs[0]
 
     def _sources(self) -> dict[str, Source]:
         sources = super()._sources()
         if self._momentum is not None:
-            place = self._source.place  # type: ignore[attr-defined]
+            shape = self._cycle("momentum", {"max_momentum": 1.0, "base_momentum": 0.0})
             ends = (self._momentum.upper, self._momentum.lower)
-            sources[self._momentum.key] = Cycle(_UpperShare(place), *ends, NOTES)
+            sources[self._momentum.key] = Cycle(Evaluated(shape), *ends, NOTES)
         return sources
 
     def _lr_source(self) -> Source:
-        return _Rates(self, _Place(self._ramp()(1), self._spans(), self.total_steps))
+        return _Rates(self)
 
     @staticmethod
     def _annealing_cos(start: float, end: float, pct: float) -> float:
@@ -252,24 +250,23 @@ class OneCycleLR(LRScheduler):
         self._note_limits()
 
 
-class _Span(NamedTuple):
-    """A phase, from the step where it begins to the one where it ends."""
+class _Rates(Plain):
+    """The rates of `OneCycleLR`: one shape for all groups whose limits have the same ratios."""
 
-    phase: Mapping[str, Any]
-    begin: float
-    end: float
+    absolute = resets = True
 
+    def __init__(self, scheduler: OneCycleLR) -> None:
+        curves: dict[Schedule, Evaluated] = {}
+        shapes = [scheduler._shape(group) for group in range(len(scheduler._max_lrs))]
+        self.shapes = [curves.setdefault(shape, Evaluated(shape)) for shape in shapes]
+        self.is_one, self.first = len(curves) == 1, self.shapes[0]
+        self.total_steps = scheduler.total_steps
+        self.peaks, self.ends, self.firsts = (
+            scheduler._max_lrs, scheduler._min_lrs, scheduler.base_lrs
+        )  # fmt: skip
 
-class _Place:
-    """The phase that a step is in, and the share of it that is left: found once for all keys."""
-
-    def __init__(self, ramp: Schedule, spans: Sequence[_Span], total_steps: int) -> None:
-        self.ramp, self.spans, self.total_steps = Evaluated(ramp), spans, total_steps
-        self.stops = [span.end for span in spans[:-1]]
-        self.t = self.end = -math.inf
-
-    def go(self, t: float) -> None:
-        """Go to step ``t``.
+    def values(self, t: float, _bases: list[float]) -> list[float]:
+        """The peak of every group times its shape.
 
         Raises:
             InvalidValue: the step is beyond the one after the last.
@@ -279,55 +276,17 @@ class _Place:
                 f"Tried to step {t} times. The specified number of total steps is "
                 f"{self.total_steps}"
             )
-        if t > self.end or t < self.t:
-            self.phase, self.begin, self.end = self.spans[bisect_left(self.stops, t)]
-            self.size = self.end - self.begin
-            self.uppers = _UPPER[self.phase["start_momentum"]], _UPPER[self.phase["end_momentum"]]
-        self.left = self.ramp.at((t - self.begin) / self.size)
-        self.t = t
-
-
-class _Rates(Plain):
-    """The rates of `OneCycleLR`: between the two levels of the phase."""
-
-    absolute = resets = True
-
-    def __init__(self, scheduler: OneCycleLR, place: _Place) -> None:
-        self.place = place
-        self.phase: Mapping[str, Any] = {}
-        self.peaks, self.ends = scheduler._max_lrs, scheduler._min_lrs
-        self.firsts = scheduler.base_lrs
-
-    def values(self, t: float, bases: list[float]) -> list[float]:
-        """``start · x + end · (1 - x)`` for every group."""
-        place = self.place
-        if t != place.t:
-            place.go(t)
-        if place.phase is not self.phase or bases is not self.firsts:
-            self.phase, self.firsts = place.phase, bases
-            levels = {"initial_lr": bases, "max_lr": self.peaks, "min_lr": self.ends}
-            self.start, self.stop = levels[self.phase["start_lr"]], levels[self.phase["end_lr"]]
-        return blended(self.start, self.stop, place.left)
+        if self.is_one:
+            height, peaks = self.first.at(t), self.peaks
+            return [peaks[0] * height] if len(peaks) == 1 else scaled(peaks, height)
+        pairs = zip(self.peaks, self.shapes)  # noqa: B905
+        return [peak * shape.at(t) for peak, shape in pairs]
 
     def join(self, new: NewGroup) -> float:
         """Its own rate is the peak; an ``"initial_lr"`` is the first rate."""
         scale = new.base / (self.firsts if new.given else self.peaks)[0]
         for rates in (self.peaks, self.ends):
             rates[new.index :] = [rates[0] * scale]
+        self.shapes[new.index :] = [self.shapes[0]]
         new.group["max_lr"], new.group["min_lr"] = self.peaks[-1], self.ends[-1]
         return self.firsts[0] * scale
-
-
-class _UpperShare:
-    """The share of the upper momentum, as a curve that `Cycle` follows."""
-
-    def __init__(self, place: _Place) -> None:
-        self.place = place
-
-    def at(self, t: float) -> float:
-        """1 where the rates are low, 0 at their peak."""
-        place = self.place
-        if t != place.t:
-            place.go(t)
-        start, end = place.uppers
-        return start * place.left + end * (1 - place.left)
