@@ -57,6 +57,9 @@ from ._engine import Engine as Engine
 from ._engine import Recipe as Recipe
 from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
+from ._memory import Use as Use
+from ._memory import is_backed as is_backed
+from ._memory import sharing_owners as sharing_owners
 from ._tensor import update as update
 
 __all__ = [
@@ -69,7 +72,10 @@ __all__ = [
     "Recipe",
     "Rounding",
     "Slot",
+    "Use",
     "choose",
+    "is_backed",
+    "sharing_owners",
     "update",
 ]
 

@@ -83,12 +83,17 @@ class Recipe:
 class Slot(NamedTuple):
     """One parameter as an engine sees it.
 
-    ``cohort`` counts the parameters of one group that are at the same step: they share scalars.
+    Attributes:
+        parameter: the parameter.
+        state: its state by name.
+        cohort: the number of its cohort.
+        shares_memory: one of its tensors overlaps with another one that the step writes.
     """
 
     parameter: Tensor
     state: dict[str, Tensor]
     cohort: int
+    shares_memory: bool = False
 
 
 class Batch(ABC):

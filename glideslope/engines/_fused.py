@@ -19,10 +19,10 @@ from glideslope.rules import Rule
 from ._compile import compiled, numba_is_installed
 from ._engine import Batch, Engine, Recipe, Slot, Values, compute_dtype
 from ._kernel import Kernel, sum_of_squares
-from ._layout import DTYPES, is_dense, is_plain, laid_out_as, real_count, walk_alike
+from ._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
 from ._specialise import specialise
 from ._table import Table
-from ._watch import Watch
+from ._watch import Watch, first_places
 
 
 def _own_references() -> int:
@@ -43,6 +43,8 @@ class FusedEngine(Engine):
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         if recipe.differentiable:
             return "gradients must flow through the step"
+        if slot.shares_memory:
+            return "a tensor shares memory with another one that the step writes"
         parameter, state = slot.parameter, [slot.state[name] for name in recipe.state]
         for tensor in (parameter, gradient, *state):
             if reason := _strangeness(tensor):
@@ -72,8 +74,15 @@ class FusedBatch(Batch):
         self._parameters = [slot.parameter for slot in slots]
         self._entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
         self._states = [dict.__getitem__(*entry) for entry in self._entries]
-        self._foreign = [i for i, g in enumerate(gradients) if not _is_laid_out(g, slots[i])]
-        self._watch, self._gradients = Watch(gradients), gradients
+        firsts = first_places(gradients)
+        # A gradient of two parameters is read by the second from a copy: the first may zero it.
+        self._foreign = [
+            i for i, g in enumerate(gradients) if firsts[i] != i or not _is_laid_out(g, slots[i])
+        ]
+        self._watch = Watch([*self._parameters, *gradients])
+        self._state_watch = Watch(self._states)
+        self._gradients = gradients
+        self._empty = sum(not parameter.numel() for parameter in self._parameters)
         self._addresses = list(map(Tensor.data_ptr, self._parameters))
         self._state_addresses = list(map(Tensor.data_ptr, self._states))
         self._cohorts = [slot.cohort for slot in slots]
@@ -84,20 +93,25 @@ class FusedBatch(Batch):
         self._table.addresses[:, 2:] = states.T
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
-        if not self._watch.all_unchanged(gradients):
+        if not self._watch.all_unchanged([*self._parameters, *gradients]):
             return False
         if list(map(Tensor.data_ptr, self._parameters)) != self._addresses:
             return False
         self._gradients = gradients
         aligned = list(gradients)
         for i in self._foreign:
-            aligned[i] = laid_out_as(gradients[i], self._parameters[i])
+            aligned[i] = copy_laid_out_as(gradients[i], self._parameters[i])
         self._copies = [aligned[i] for i in self._foreign]
-        self._table.addresses[:, 1] = list(map(Tensor.data_ptr, aligned))
+        addresses = list(map(Tensor.data_ptr, aligned))
+        if addresses.count(0) != self._empty:  # a gradient whose memory was freed
+            return False
+        self._table.addresses[:, 1] = addresses
         return True
 
     def has_moved(self) -> bool:
         if not all(map(is_, starmap(dict.get, self._entries), self._states)):
+            return True
+        if not self._state_watch.all_unchanged(self._states):
             return True
         return list(map(Tensor.data_ptr, self._states)) != self._state_addresses
 

@@ -46,17 +46,14 @@ def is_dense(tensor: Tensor) -> bool:
 
 
 def walk_alike(first: Tensor, second: Tensor) -> bool:
-    """Whether the n-th element in memory is the same element of both."""
+    """True if the n-th element in memory is the same element of both."""
+    if first.shape != second.shape:
+        return False
     if first.is_contiguous() and second.is_contiguous():
         return True
     return first.stride() == second.stride()
 
 
-def laid_out_as(tensor: Tensor, model: Tensor) -> Tensor:
-    """The tensor itself if it is laid out as the model, else a copy that is."""
-    plain = tensor.resolve_conj().resolve_neg()
-    return (
-        plain
-        if walk_alike(plain, model)
-        else torch.empty_like(model, dtype=plain.dtype).copy_(plain)
-    )
+def copy_laid_out_as(tensor: Tensor, model: Tensor) -> Tensor:
+    """A copy of the tensor that is laid out as the model."""
+    return torch.empty_like(model, dtype=tensor.dtype).copy_(tensor)

@@ -32,6 +32,7 @@ from ._engine import (
 )
 from ._layout import is_plain, real_view
 from ._lists import ListProgram
+from ._memory import is_backed
 from ._rounding import stochastic
 
 CACHED = 1 << 16
@@ -61,12 +62,29 @@ class TensorBatch(Batch):
 
     def __init__(self, recipe: Recipe, slots: Sequence[Slot]) -> None:
         self._recipe, self._slots = recipe, slots
+        self._entries = [(slot.state, name) for name in recipe.state for slot in slots]
+        self._seen = _descriptions(self._state())
+        self._parameters = [slot.parameter for slot in slots]
+        self._shapes = _descriptions(self._parameters)
         self._groups = _groups(slots)
         self._gradients: Sequence[Tensor] = ()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         self._gradients = [gradient for gradient in gradients if gradient is not None]
-        return len(self._gradients) == len(self._slots)
+        return (
+            len(self._gradients) == len(self._slots)
+            and _descriptions(self._parameters) == self._shapes
+            and [gradient.shape for gradient in self._gradients] == [s[0] for s in self._shapes]
+        )
+
+    def has_moved(self) -> bool:
+        return _descriptions(self._state()) != self._seen
+
+    def is_shared(self) -> bool:
+        return True  # others may resize or free what they hold; the look costs little here
+
+    def _state(self) -> list[Any]:
+        return [dict.get(*entry) for entry in self._entries]
 
     def sum_of_squares(self) -> float:
         return float(sum(map(_square, self._gradients)))
@@ -99,6 +117,14 @@ class TensorBatch(Batch):
 
     def release(self) -> None:
         self._gradients = ()
+
+
+def _descriptions(tensors: Sequence[Tensor]) -> list[Any]:
+    """The shape, dtype and memory of each; None for no tensor."""
+    return [
+        (tensor.shape, tensor.dtype, is_backed(tensor)) if isinstance(tensor, Tensor) else None
+        for tensor in tensors
+    ]
 
 
 def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:

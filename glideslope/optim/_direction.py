@@ -13,7 +13,16 @@ from torch import Tensor
 from glideslope.rules import Rule, agreeing
 
 from ._counters import number
-from ._plan import Assignment, Gradients, Group, Plan, Shape, States, flattened
+from ._plan import (
+    Assignment,
+    Gradients,
+    Group,
+    Plan,
+    Shape,
+    States,
+    flattened,
+    require_aimed,
+)
 
 State = Mapping[str, Tensor]
 
@@ -80,7 +89,7 @@ class Part:
         if self._plan is None or not self._plan.aim(shape, parameters, gradients, mine):
             self._plan = Plan(shape, groups, gradients, mine)
             states.update(mine)
-            self._plan.aim(shape, parameters, gradients, mine)
+            require_aimed(self._plan.aim(shape, parameters, gradients, mine))
         return self._plan
 
     def release(self) -> None:

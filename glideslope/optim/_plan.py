@@ -11,13 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glideslope.engines import EMA_WEIGHT, FACTOR, Batch, Engine, Recipe, Slot, choose
+from glideslope.engines import (
+    EMA_WEIGHT,
+    FACTOR,
+    Batch,
+    Engine,
+    Recipe,
+    Slot,
+    Use,
+    choose,
+    sharing_owners,
+)
 from glideslope.rules import Rule
 
 from ._common import Settings
 from ._counters import Counters
 from ._entry import Entry, Log
-from ._state import NARROW, complete
+from ._state import NARROW, check_gradient, check_state, complete
 
 Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]
@@ -195,8 +205,10 @@ class Plan:
     ) -> list[tuple[list[int], Batch]]:
         """A batch for each engine, recipe and kind of tensor."""
         kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Member, Slot]]] = defaultdict(list)
+        sharing = sharing_owners([use for member in members for use in _uses(member)])
         for member, cohort in zip(members, cohort_of, strict=True):
-            slot = Slot(member.parameter, member.state, cohort)
+            is_shared = member.position in sharing
+            slot = Slot(member.parameter, member.state, cohort, is_shared)
             wanted = self._shape.settings.engine
             engine, reason = choose(wanted, member.recipe, slot, member.gradient)
             kind = engine.kind(member.recipe, slot, member.gradient)
@@ -212,6 +224,16 @@ class Plan:
         ]
 
 
+def require_aimed(is_aimed: bool) -> None:
+    """Refuse to run a plan that does not suit the tensors that it was just made for.
+
+    Raises:
+        RuntimeError: another thread changed them in the meantime.
+    """
+    if not is_aimed:
+        raise RuntimeError("parameters, gradients or state changed while the step was prepared")
+
+
 def flattened(groups: Sequence[Group]) -> list[Tensor]:
     """The parameters of all groups."""
     return [parameter for group in groups for parameter in group["params"]]
@@ -222,6 +244,7 @@ def _members(
 ) -> Iterator[Member]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
+    names = _names(groups)
     for position, parameter in enumerate(flattened(groups)):
         gradient = gradients[position]
         if gradient is not None:
@@ -229,8 +252,26 @@ def _members(
             state = states[parameter] = Entry(states[parameter], log)
             recipe = shape.recipe(home, parameter)
             dtype = shape.settings.state_dtype
+            name = names[position]
+            check_gradient(name, parameter, gradient)
+            check_state(name, recipe, parameter, state)
             fresh = complete(recipe, groups[home], parameter, state, dtype)
             yield Member(position, home, parameter, gradient, state, recipe, fresh)
+
+
+def _names(groups: Sequence[Group]) -> list[str]:
+    """The name of every parameter, or its number."""
+    named = (group.get("param_names") or [""] * len(group["params"]) for group in groups)
+    flat = (name for names in named for name in names)
+    return [name or f"parameter {position}" for position, name in enumerate(flat)]
+
+
+def _uses(member: Member) -> Iterator[Use]:
+    """The tensors that a step reads and writes for a parameter."""
+    yield Use(member.position, member.parameter, True)
+    yield Use(member.position, member.gradient, member.recipe.zeroing)
+    for name in member.recipe.state:
+        yield Use(member.position, member.state[name], True)
 
 
 def _picked(gradients: Gradients, positions: list[int]) -> Sequence[Any]:

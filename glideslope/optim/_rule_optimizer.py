@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -19,7 +20,7 @@ from ._common import Common, Settings, changed_settings, check_settings
 from ._counters import separate
 from ._loading import Hyperparameters
 from ._optimizer import Optimizer, Params
-from ._plan import Plan, Shape, flattened
+from ._plan import Plan, Shape, flattened, require_aimed
 from ._report import EngineReport, EngineReportRow
 from ._text import optimizer_text
 from ._traced import can_trace, traced_step
@@ -77,6 +78,8 @@ class RuleOptimizer(Optimizer):
     _traceable: ClassVar[bool] = True
     """Whether a step is the rule and nothing else."""
     _plan: Plan | None = None
+    _lock: RLock
+    """Held by a step: the plan, its table and the counts belong to one thread at a time."""
 
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
         self._settings = Settings(**common)
@@ -84,6 +87,7 @@ class RuleOptimizer(Optimizer):
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
         self._owned = OwnedSchedules()
+        self._lock = RLock()
         super().__init__(params, defaults)
 
     def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
@@ -140,8 +144,9 @@ class RuleOptimizer(Optimizer):
             >>> optimizer.engine_report()
             tensor: weight and 1 more
         """
-        plan = self._aimed_plan(Shape.of(self.rule, self._settings, False, self.param_groups))
-        plan.release()
+        with self._lock:
+            plan = self._aimed_plan(Shape.of(self.rule, self._settings, False, self.param_groups))
+            plan.release()
         names = [name for group in self.param_groups for name in _names(group)]
         return EngineReport(
             EngineReportRow(
@@ -247,7 +252,7 @@ class RuleOptimizer(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._plan = None
+        self._plan, self._lock = None, RLock()
         self._check_state()
 
     def _can_be_cautious(self) -> bool:
@@ -273,21 +278,25 @@ class RuleOptimizer(Optimizer):
         gradients = [parameter.grad for parameter in parameters]
         if self._plan is None or not self._plan.aim(shape, parameters, gradients, self.state):
             self._plan = Plan(shape, self.param_groups, gradients, self.state)
-            self._plan.aim(shape, parameters, gradients, self.state)
+            require_aimed(self._plan.aim(shape, parameters, gradients, self.state))
         return self._plan
 
     def _update(self, shape: Shape) -> None:
-        plan = self._aimed_plan(shape)
-        try:
-            factor = self._factor(plan)
-            if factor is None:
-                self._skip(shape)
-            else:
-                self._run(plan, factor)
-                if self._owned:
-                    self._owned.advance(self)
-        finally:
-            plan.release()
+        with self._lock:
+            plan = self._aimed_plan(shape)
+            try:
+                self._apply(plan, shape)
+            finally:
+                plan.release()
+
+    def _apply(self, plan: Plan, shape: Shape) -> None:
+        factor = self._factor(plan)
+        if factor is None:
+            self._skip(shape)
+            return
+        self._run(plan, factor)
+        if self._owned:
+            self._owned.advance(self)
 
     @_disable_dynamo
     def _update_untraced(self, shape: Shape) -> None:

@@ -8,13 +8,66 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glideslope.engines import Recipe
+from glideslope.engines import Recipe, is_backed
+from glideslope.errors import InvalidValue, StateMismatch
 
 from ._counters import new_count, number
 
 State = dict[str, Any]
 
 NARROW = (torch.bfloat16, torch.float16)
+
+
+def check_gradient(name: str, parameter: Tensor, gradient: Tensor) -> None:
+    """Refuse a gradient that does not belong to its parameter as it is now.
+
+    Raises:
+        InvalidValue: another shape or kind of number, or memory that was freed.
+    """
+    for what, tensor in (("", parameter), ("`grad` of ", gradient)):
+        if not is_backed(tensor):
+            raise InvalidValue(f"the memory of {what}{name} was freed or is too small for it")
+    if gradient.shape != parameter.shape:
+        shapes = f"{tuple(parameter.shape)} of the parameter, got {tuple(gradient.shape)}"
+        raise InvalidValue(f"`grad` of {name} must have the shape {shapes}")
+    if gradient.is_complex() != parameter.is_complex():
+        dtypes = f"{parameter.dtype}, as the parameter is, got {gradient.dtype}"
+        raise InvalidValue(f"`grad` of {name} must be of a kind with {dtypes}")
+
+
+def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> None:
+    """Refuse state that is not this parameter's.
+
+    Raises:
+        StateMismatch: an entry that has another shape, kind of number or device, or memory that was
+            freed.
+    """
+    for entry in recipe.state:
+        kept = state.get(entry)
+        if isinstance(kept, Tensor):
+            fault = _fault(kept, parameter)
+            if fault is not None:
+                raise StateMismatch(f"state `{entry}` of {name} {fault}")
+    for counter in recipe.rule.counters:
+        kept = state.get(counter)
+        if isinstance(kept, Tensor) and (kept.numel() != 1 or kept.is_complex()):
+            rule = f"must be one real number, got shape {tuple(kept.shape)}, {kept.dtype}"
+            raise StateMismatch(f"state `{counter}` of {name} {rule}")
+
+
+def _fault(kept: Tensor, parameter: Tensor) -> str | None:
+    """The reason why a state is not this parameter's, if there is one."""
+    if kept.shape != parameter.shape:
+        return f"has the shape {tuple(kept.shape)}, the parameter {tuple(parameter.shape)}"
+    if kept.is_complex() != parameter.is_complex():
+        return f"is {kept.dtype}, the parameter {parameter.dtype}"
+    if not (kept.is_floating_point() or kept.is_complex()):
+        return f"must hold floating-point numbers, got {kept.dtype}"
+    if kept.device != parameter.device:
+        return f"is on {kept.device}, the parameter on {parameter.device}"
+    if not is_backed(kept):
+        return "has lost its memory: it was freed or is too small"
+    return None
 
 
 def complete(

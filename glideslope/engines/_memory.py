@@ -1,0 +1,69 @@
+"""The memory that tensors reach, and which of them share some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._layout import is_plain
+
+
+class Use(NamedTuple):
+    """A tensor that an owner reads or writes in a step."""
+
+    owner: int
+    tensor: Tensor
+    is_written: bool
+
+
+def is_backed(tensor: Tensor) -> bool:
+    """True if the memory of a tensor reaches as far as its elements.
+
+    It does not where somebody shrank or freed the storage: torch's own operations end the process
+    there.
+    """
+    if not _has_address(tensor):
+        return True
+    last = tensor.storage_offset() + _reach(tensor)
+    return last * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def sharing_owners(uses: Sequence[Use]) -> set[int]:
+    """The owners of which a tensor shares memory with one that is written."""
+    return {owner for pair in _overlaps(uses) for owner in pair}
+
+
+def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
+    """Pairs of owners, perhaps the same, whose tensors overlap, one of them being written."""
+    spans = sorted((*_span(use.tensor), place) for place, use in enumerate(uses) if _lies(use))
+    reaching: list[tuple[int, int]] = []  # those met before that reach beyond the present start
+    for start, end, place in spans:
+        reaching = [(stop, other) for stop, other in reaching if stop > start]
+        for _, other in reaching:
+            if uses[place].is_written or uses[other].is_written:
+                yield uses[place].owner, uses[other].owner
+        reaching.append((end, place))
+
+
+def _lies(use: Use) -> bool:
+    return _has_address(use.tensor) and use.tensor.device.type == "cpu"
+
+
+def _has_address(tensor: Tensor) -> bool:
+    is_strided = tensor.layout is torch.strided and is_plain(tensor)
+    return is_strided and tensor.device.type != "meta" and bool(tensor.numel())
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """The addresses of the first byte and of the one after the last."""
+    start = tensor.data_ptr()
+    return start, start + _reach(tensor) * tensor.element_size()
+
+
+def _reach(tensor: Tensor) -> int:
+    """The number of elements from the first to the last in memory."""
+    pairs = zip(tensor.shape, tensor.stride(), strict=True)
+    return 1 + sum((size - 1) * stride for size, stride in pairs)
