@@ -52,6 +52,7 @@ from ._choice import EngineName as EngineName
 from ._choice import choose as choose
 from ._engine import EMA_WEIGHT as EMA_WEIGHT
 from ._engine import FACTOR as FACTOR
+from ._engine import SEED as SEED
 from ._engine import Batch as Batch
 from ._engine import Engine as Engine
 from ._engine import Recipe as Recipe
@@ -60,6 +61,8 @@ from ._engine import Slot as Slot
 from ._memory import Use as Use
 from ._memory import is_backed as is_backed
 from ._memory import sharing_owners as sharing_owners
+from ._rounding import generator_of as generator_of
+from ._rounding import stored as stored
 from ._tensor import update as update
 
 __all__ = [
@@ -71,11 +74,14 @@ __all__ = [
     "FACTOR",
     "Recipe",
     "Rounding",
+    "SEED",
     "Slot",
     "Use",
     "choose",
+    "generator_of",
     "is_backed",
     "sharing_owners",
+    "stored",
     "update",
 ]
 

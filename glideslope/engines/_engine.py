@@ -18,6 +18,8 @@ Values = Mapping[str, Any]
 
 FACTOR, EMA_WEIGHT = "gradient_factor", "ema_weight"
 """Scalars of a step that belong to no rule: see `Recipe`."""
+SEED = "seed"
+"""The scalar of a step that stochastic rounding starts from: a number below 2^31."""
 COMPENSATION, EMA = "compensation", "ema"
 """State that belongs to no rule: see `Recipe`."""
 
@@ -36,6 +38,8 @@ class Recipe:
         zeroing: leave zero where the gradient was.
         rounding: how a parameter of 16 bits takes its new value: the nearest number, a random one
             of the two around it, or the nearest with the rest kept in the state ``compensation``.
+            State of 16 bits always takes a random one: a slow average that takes the nearest can
+            rise but not fall.
         differentiable: gradients must be able to flow through the step.
     """
 
@@ -58,6 +62,11 @@ class Recipe:
     def state(self) -> tuple[str, ...]:
         """The names of all state, the rule's first."""
         return (*self.rule.kept_state(self.options), *self.companions)
+
+    @property
+    def averages(self) -> tuple[str, ...]:
+        """The names of the state that is rounded stochastically where it has 16 bits."""
+        return tuple(name for name in self.state if name != COMPENSATION)
 
     @property
     def extras(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import starmap
 from operator import is_
 from sys import getrefcount
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +18,12 @@ from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
 from ._compile import compiled, numba_is_installed
-from ._engine import Batch, Engine, Recipe, Slot, Values, compute_dtype
+from ._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
 from ._kernel import Kernel, sum_of_squares
 from ._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
 from ._specialise import specialise
 from ._table import Table
+from ._threads import Native
 from ._watch import Watch, first_places
 
 
@@ -87,6 +89,7 @@ class FusedBatch(Batch):
         self._state_addresses = list(map(Tensor.data_ptr, self._states))
         self._cohorts = [slot.cohort for slot in slots]
         self._rows = _Rows(kernel, self._cohorts)
+        self._measures: dict[Rule, tuple[_Rows, Table, list[int]]] = {}
         self._table = _new_table(kernel, self._rows, self._parameters)
         self._table.addresses[:, 0] = self._addresses
         states = np.array(self._state_addresses, np.int64).reshape(-1, len(slots))
@@ -97,10 +100,10 @@ class FusedBatch(Batch):
             return False
         if list(map(Tensor.data_ptr, self._parameters)) != self._addresses:
             return False
-        self._gradients = gradients
-        aligned = list(gradients)
+        self._gradients = gradients  # type: ignore[assignment]
+        aligned: list[Any] = list(gradients)
         for i in self._foreign:
-            aligned[i] = copy_laid_out_as(gradients[i], self._parameters[i])
+            aligned[i] = copy_laid_out_as(aligned[i], self._parameters[i])
         self._copies = [aligned[i] for i in self._foreign]
         addresses = list(map(Tensor.data_ptr, aligned))
         if addresses.count(0) != self._empty:  # a gradient whose memory was freed
@@ -119,33 +122,33 @@ class FusedBatch(Batch):
         return any(getrefcount(state) != OURS for state in self._states)
 
     def sum_of_squares(self) -> float:
-        (squares,) = self._table.totals(compiled(sum_of_squares(self._kernel.dtypes[1])), 1)
+        (squares,) = self._table.totals(_squaring(self._kernel.dtypes[1]), 1)
         return float(squares.sum())
 
     def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
+        if measure not in self._measures:
+            self._measures[measure] = self._measured_by(measure)
+        rows, table, columns = self._measures[measure]
+        table.addresses[:] = self._table.addresses[:, columns]
+        return [float(total.sum()) for total in rows.measured(table, cohorts)]
+
+    def _measured_by(self, measure: Rule) -> tuple[_Rows, Table, list[int]]:
+        """The rows and the table of a rule of totals, and the columns of its arrays in ours."""
         kernel = self._kernel.measuring_by(measure)
         rows = _Rows(kernel, self._cohorts)
-        table = _new_table(kernel, rows, self._parameters)
         columns = [list(self._kernel.arrays).index(name) for name in kernel.arrays]
-        table.addresses[:] = self._table.addresses[:, columns]
-        return [float(total.sum()) for total in _measured(kernel, rows, table, cohorts)]
+        return rows, _new_table(kernel, rows, self._parameters), columns
 
     def run(self, cohorts: Sequence[Values]) -> None:
-        totals = _measured(self._kernel, self._rows, self._table, cohorts)
+        totals = self._rows.measured(self._table, cohorts)
         self._rows.fill(self._table, len(self._kernel.line.measuring), cohorts, totals)
-        self._table.run(self._function, self._seed())
+        self._table.run(self._function, int(cohorts[self._cohorts[0]][SEED]))
         if self._kernel.recipe.zeroing:
             for i in self._foreign:
                 self._gradients[i].zero_()
 
     def release(self) -> None:
         self._gradients, self._copies = (), []
-
-    def _seed(self) -> int:
-        """Fresh randomness where it is used; `torch.manual_seed` makes it repeatable."""
-        if self._kernel.recipe.rounding != "stochastic":
-            return 0
-        return int(torch.randint(2**31, ()))
 
 
 class _Rows:
@@ -158,6 +161,18 @@ class _Rows:
         self.height = 1 + max(self.row_of)
         places = np.array(cohorts)
         self._members = {cohort: np.flatnonzero(places == cohort) for cohort in set(cohorts)}
+        self._passes = [
+            (compiled(kernel.measure(number)), len(stage.outputs))
+            for number, stage in enumerate(kernel.line.measuring)
+        ]
+
+    def measured(self, table: Table, cohorts: Sequence[Values]) -> list[NDArray[np.float64]]:
+        """The totals of the rule, each over every tensor."""
+        totals: list[NDArray[np.float64]] = []
+        for number, (function, count) in enumerate(self._passes):
+            self.fill(table, number, cohorts, totals)
+            totals += table.totals(function, count)
+        return totals
 
     def fill(
         self,
@@ -190,15 +205,10 @@ def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> Tab
     return Table(counts, rows.row_of, len(kernel.dtypes), scalars)
 
 
-def _measured(
-    kernel: Kernel, rows: _Rows, table: Table, cohorts: Sequence[Values]
-) -> list[NDArray[np.float64]]:
-    """The totals of a rule, each over every tensor."""
-    totals: list[NDArray[np.float64]] = []
-    for number, stage in enumerate(kernel.line.measuring):
-        rows.fill(table, number, cohorts, totals)
-        totals += table.totals(compiled(kernel.measure(number)), len(stage.outputs))
-    return totals
+@cache
+def _squaring(dtype: str) -> Native:
+    """The kernel that adds up the squares of gradients."""
+    return compiled(sum_of_squares(dtype))
 
 
 def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:

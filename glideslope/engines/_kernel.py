@@ -123,8 +123,16 @@ class Kernel:
             *self._rounding(),
             *recipe.after,
             *["g = real(0.0)"] * recipe.zeroing,
-            *(_store(name, self.arrays[name]) for name in written),
+            *map(self._stored, written),
         ]
+
+    def _stored(self, name: str) -> str:
+        """The store of an array; each that is rounded stochastically has noise of its own."""
+        dtype = self.arrays[name]
+        if SIZES[dtype] == 2 and name in self.recipe.averages:
+            noise = f"noise(_seed + {1 + self.recipe.averages.index(name)}, _i)"
+            return f"{name}_at[_i] = narrow_{dtype}(stochastic_{dtype}(float32({name}), {noise}))"
+        return _store(name, dtype)
 
     def _rounding(self) -> list[str]:
         """The parameter as it will be stored, where that is more than the store itself."""

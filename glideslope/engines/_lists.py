@@ -52,7 +52,11 @@ class ListProgram:
         self._function: Callable[..., None] = space["update"]
 
     def bound(
-        self, values: Values, real: torch.dtype, rounded: Callable[[Tensor], Tensor]
+        self,
+        values: Values,
+        real: torch.dtype,
+        rounded: Callable[[Tensor], Tensor],
+        stored: Callable[[Tensor, torch.dtype], Tensor],
     ) -> Callable[[Lists], None]:
         """What updates lists in place with the scalars of one step.
 
@@ -60,6 +64,7 @@ class ListProgram:
             values: these scalars.
             real: the dtype of the arithmetic.
             rounded: gives a parameter as it will be stored.
+            stored: gives a state as it is stored in a dtype.
 
         Returns:
             A function of the lists: of parameters, of gradients, and of each state.
@@ -75,7 +80,7 @@ class ListProgram:
 
         constants = map(float, first.prologue(*scalars, None))
         extras = [float(values[name]) for name in self._recipe.extras]
-        after = (*constants, *extras, real, rounded, later)
+        after = (*constants, *extras, real, rounded, stored, later)
         return lambda lists: self._function(*lists, *after)
 
 
@@ -102,9 +107,12 @@ def _text(recipe: Recipe, line: StraightLine, wide: frozenset[str]) -> str:
     graph.meaning.update(zip(results, outputs, strict=True))
     for text in (*_rounding(recipe), *recipe.after):
         graph.add(text)
-    writer = Writer(graph, [name for name in arrays if name != "g"], wide)
+    written = [name for name in arrays if name != "g"]
+    writer = Writer(graph, written, wide, wide & {*recipe.averages})
     lines = writer.lines()
-    arguments = ", ".join((*arrays, *known, *recipe.extras, "_real", "_rounded", "_later"))
+    arguments = ", ".join(
+        (*arrays, *known, *recipe.extras, "_real", "_rounded", "_stored", "_later")
+    )
     body = textwrap.indent("\n".join(lines), "    ")
     return f"def update({arguments}):\n{body}\n"
 
@@ -149,10 +157,18 @@ class Writer:
         graph: what is computed.
         written: the arrays that are left with what their names mean at the end.
         wide: the arrays that are brought to the dtype of the arithmetic first.
+        narrowed: those of them that `stored` brings back to their own.
     """
 
-    def __init__(self, graph: Graph, written: Sequence[str], wide: Collection[str]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        written: Sequence[str],
+        wide: Collection[str],
+        narrowed: Collection[str] = (),
+    ) -> None:
         self._graph, self._written, self._wide = graph, written, wide
+        self._narrowed = narrowed
         self._lines: list[str] = []
         self._temporaries: set[str] = set()  # lists that may be overwritten
         self._numbers = count()
@@ -163,11 +179,16 @@ class Writer:
         """The calls, in order."""
         results = {name: self._result(name) for name in self._written}
         copies = [
-            f"torch._foreach_copy_({name}, {place})"
+            f"torch._foreach_copy_({name}, {self._narrow(name, place)})"
             for name, place in results.items()
             if place != name
         ]
         return [*self._lines, *copies]
+
+    def _narrow(self, name: str, place: str) -> str:
+        if name not in self._narrowed:
+            return place
+        return f"[_stored(x, y.dtype) for x, y in zip({place}, {name}, strict=True)]"
 
     def _result(self, name: str) -> str:
         place = self._read(self._graph.meaning[name])

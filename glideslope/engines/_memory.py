@@ -38,7 +38,9 @@ def sharing_owners(uses: Sequence[Use]) -> set[int]:
 
 def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
     """Pairs of owners, perhaps the same, whose tensors overlap, one of them being written."""
-    spans = sorted((*_span(use.tensor), place) for place, use in enumerate(uses) if _lies(use))
+    spans = sorted(
+        (*_span(use.tensor), place) for place, use in enumerate(uses) if _has_address(use.tensor)
+    )
     reaching: list[tuple[int, int]] = []  # those met before that reach beyond the present start
     for start, end, place in spans:
         reaching = [(stop, other) for stop, other in reaching if stop > start]
@@ -48,13 +50,9 @@ def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
         reaching.append((end, place))
 
 
-def _lies(use: Use) -> bool:
-    return _has_address(use.tensor) and use.tensor.device.type == "cpu"
-
-
 def _has_address(tensor: Tensor) -> bool:
     is_strided = tensor.layout is torch.strided and is_plain(tensor)
-    return is_strided and tensor.device.type != "meta" and bool(tensor.numel())
+    return is_strided and tensor.device.type == "cpu" and bool(tensor.numel())
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:

@@ -9,25 +9,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_SMALLEST_NORMAL = {torch.bfloat16: 0.0, torch.float16: 2.0**-14}
+_SMALLEST_NORMAL = 2.0**-14
 _SUBNORMAL_ULP = 2.0**-24
 _DROPPED_BITS = {torch.bfloat16: 16, torch.float16: 13}
 
 
-def stochastic(x: Tensor, dtype: torch.dtype) -> Tensor:
+def stochastic(x: Tensor, dtype: torch.dtype, generator: torch.Generator | None = None) -> Tensor:
     """``x`` in ``dtype``, each element rounded up or down with the chances its distances give.
 
     A bfloat16 has the exponents of a float32, so adding random bits below its last one and cutting
     them off is all. A float16 has fewer: its smallest numbers are equally spaced.
     """
-    last = 1 << _DROPPED_BITS[dtype]
-    random = torch.randint(last, x.shape, dtype=torch.int32, device=x.device)
+    x, last = x.float(), 1 << _DROPPED_BITS[dtype]
+    random = torch.randint(last, x.shape, generator=generator, dtype=torch.int32, device=x.device)
     cut = ((x.view(torch.int32) + random) & -last).view(torch.float32)
     rounded = torch.where(x.isfinite(), cut, x)
-    tiny = x.abs() < _SMALLEST_NORMAL[dtype]
-    return torch.where(tiny, _equally_spaced(x), rounded).to(dtype)
+    if dtype is torch.bfloat16:
+        return rounded.to(dtype)
+    tiny = x.abs() < _SMALLEST_NORMAL
+    return torch.where(tiny, _equally_spaced(x, random / last), rounded).to(dtype)
 
 
-def _equally_spaced(x: Tensor) -> Tensor:
-    ulps = x / _SUBNORMAL_ULP
-    return (ulps + torch.rand_like(ulps)).floor() * _SUBNORMAL_ULP
+def _equally_spaced(x: Tensor, random: Tensor) -> Tensor:
+    return (x / _SUBNORMAL_ULP + random).floor() * _SUBNORMAL_ULP
+
+
+def stored(x: Tensor, dtype: torch.dtype, generator: torch.Generator | None = None) -> Tensor:
+    """An average as it is stored: rounded stochastically where that is 16 bits."""
+    return stochastic(x, dtype, generator) if dtype in _DROPPED_BITS else x.to(dtype)
+
+
+def generator_of(device: torch.device, seed: int) -> torch.Generator | None:
+    """A generator that gives the same numbers for the same seed, where a device has any."""
+    try:
+        return torch.Generator(device).manual_seed(seed)
+    except RuntimeError:  # such as "meta"
+        return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from ._engine import (
     EMA,
     EMA_WEIGHT,
     FACTOR,
+    SEED,
     Batch,
     Engine,
     Recipe,
@@ -33,7 +34,7 @@ from ._engine import (
 from ._layout import is_plain, real_view
 from ._lists import ListProgram
 from ._memory import is_backed
-from ._rounding import stochastic
+from ._rounding import generator_of, stochastic, stored
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""
@@ -75,6 +76,7 @@ class TensorBatch(Batch):
             len(self._gradients) == len(self._slots)
             and _descriptions(self._parameters) == self._shapes
             and [gradient.shape for gradient in self._gradients] == [s[0] for s in self._shapes]
+            and all(map(is_backed, self._gradients))
         )
 
     def has_moved(self) -> bool:
@@ -101,15 +103,18 @@ class TensorBatch(Batch):
         if program:
             self._run_lists(program, cohorts)
         else:
+            first = self._slots[0]
+            noise = _Noise(self._recipe, first.parameter.device, cohorts[first.cohort])
             for slot, gradient in zip(self._slots, self._gradients, strict=True):
-                update(self._recipe, slot, gradient, cohorts[slot.cohort])
+                update(self._recipe, slot, gradient, cohorts[slot.cohort], noise)
 
     def _run_lists(self, program: ListProgram, cohorts: Sequence[Values]) -> None:
         lists = [*_lists(self._recipe, self._slots, self._gradients)]
         real = compute_dtype(*(tensors[0] for tensors in lists))
-        rounded = partial(_rounded, self._recipe, self._slots[0].parameter.dtype)
+        noise = _Noise(self._recipe, lists[0][0].device, cohorts[self._slots[0].cohort])
+        rounded = partial(noise.rounded, self._slots[0].parameter.dtype)
         for cohort, groups in self._groups.items():
-            run = program.bound(cohorts[cohort], real, rounded)
+            run = program.bound(cohorts[cohort], real, rounded, noise.stored)
             for places in groups:
                 run([[tensors[i] for i in places] for tensors in lists])
         if self._recipe.zeroing:
@@ -186,8 +191,32 @@ def _real_views(tensors: list[Tensor]) -> list[Tensor]:
     return [real_view(tensor) for tensor in tensors] if tensors[0].is_complex() else tensors
 
 
-def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None:
+class _Noise:
+    """The rounding of one step: the same numbers each time that the step is taken."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, values: Values) -> None:
+        self._is_stochastic = recipe.rounding == "stochastic"
+        self._device, self._seed = device, values[SEED]
+
+    @cached_property
+    def _generator(self) -> torch.Generator | None:
+        return generator_of(self._device, self._seed)
+
+    def rounded(self, dtype: torch.dtype, p: Tensor) -> Tensor:
+        """A parameter as it will be stored, in the dtype of the arithmetic."""
+        narrow = stochastic(p, dtype, self._generator) if self._is_stochastic else p.to(dtype)
+        return narrow.to(p.dtype)
+
+    def stored(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """An average as it is stored."""
+        return stored(x, dtype, self._generator)
+
+
+def update(
+    recipe: Recipe, slot: Slot, gradient: Tensor, values: Values, noise: _Noise | None = None
+) -> None:
     """One parameter and its state by the formula itself, in place."""
+    noise = noise or _Noise(recipe, gradient.device, values)
     arrays = _tensors(recipe, slot, gradient)
     real = compute_dtype(*arrays.values())
     p, g, *state = (tensor.to(real) for tensor in arrays.values())
@@ -195,7 +224,7 @@ def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None
     if COMPENSATION in wide:
         p = p + wide[COMPENSATION]
     new_p, new_state = _formula(recipe, p, _gradient(recipe, g, values), wide, values)
-    rounded = _rounded(recipe, slot.parameter.dtype, new_p)
+    rounded = noise.rounded(slot.parameter.dtype, new_p)
     if COMPENSATION in wide:
         new_state[COMPENSATION] = new_p - rounded
     if EMA in wide:
@@ -205,7 +234,8 @@ def update(recipe: Recipe, slot: Slot, gradient: Tensor, values: Values) -> None
         _replace(slot, new_state)
     else:
         for name, value in new_state.items():
-            arrays[name].copy_(value)
+            is_average = name in recipe.averages
+            arrays[name].copy_(noise.stored(value, arrays[name].dtype) if is_average else value)
     if recipe.zeroing:
         gradient.zero_()
 
@@ -246,12 +276,6 @@ def _formula(
     new_p, *new_state = result if isinstance(result, tuple) else (result,)
     kept = zip(rule.state, new_state, strict=True)
     return new_p, {name: value for name, value in kept if name in state}
-
-
-def _rounded(recipe: Recipe, dtype: torch.dtype, p: Tensor) -> Tensor:
-    """A parameter as it will be stored, in the dtype of the arithmetic."""
-    real = p.dtype
-    return (stochastic(p, dtype) if recipe.rounding == "stochastic" else p.to(dtype)).to(real)
 
 
 def _replace(slot: Slot, state: dict[str, Tensor]) -> None:

@@ -26,6 +26,7 @@ class Counters:
     """
 
     def __init__(self, names: Sequence[str], states: Sequence[State]) -> None:
+        self.names = tuple(names)
         self._vectors: dict[str, NDArray[np.floating[Any]]] = {}
         self._views: list[tuple[State, str, Tensor]] = []
         for name in names:
@@ -64,7 +65,7 @@ def number(value: float | Tensor) -> float:
 def new_count(value: float | Sequence[float]) -> Tensor:
     """One count or several, in torch's dtype for them: its default, but float32 at least."""
     wide = torch.get_default_dtype() is torch.float64
-    return torch.tensor(value, dtype=torch.float64 if wide else torch.float32)
+    return torch.tensor(value, dtype=torch.float64 if wide else torch.float32, device="cpu")
 
 
 def separate(state: State) -> State:

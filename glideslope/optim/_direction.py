@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from glideslope.engines import generator_of, is_backed, stored
+from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
-from ._counters import number
+from ._counters import new_count, number
+from ._gradients import check_gradient, dense
 from ._plan import (
     Assignment,
     Gradients,
@@ -21,8 +24,11 @@ from ._plan import (
     Shape,
     States,
     flattened,
+    parameter_names,
     require_aimed,
+    seed_of,
 )
+from ._state import NARROW, check_state, usual_dtype
 
 State = Mapping[str, Tensor]
 
@@ -124,6 +130,8 @@ class DirectedStep:
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything, as if each gradient had been multiplied by the factor."""
         for part, picked in zip(self._parts, self._picked, strict=True):
+            self._check(part, picked)
+        for part, picked in zip(self._parts, self._picked, strict=True):
             if part.direction is None:
                 self._plan(part, picked).run(groups, factor)
             else:
@@ -156,6 +164,28 @@ class DirectedStep:
             for (p, group), g in zip(homes, gradients, strict=True)
         ]
 
+    def _generator(
+        self, p: Tensor, state: dict[str, Any], direction: Direction
+    ) -> torch.Generator | None:
+        """The noise of this step for state of 16 bits; the step is counted where there is some."""
+        if not any(state[name].dtype in NARROW for name in direction.state if name in state):
+            return None
+        if "step" not in state:
+            state["step"] = new_count(0.0)
+        return generator_of(p.device, seed_of({"step": number(state["step"]) + 1}))
+
+    def _check(self, part: Part, gradients: Gradients) -> None:
+        """Refuse gradients and state that are not the parameters', before anything is changed."""
+        shape = Shape.of(part.rule, self._shape.settings, False, self._groups)
+        homes = [(i, p) for i, group in enumerate(self._groups) for p in group["params"]]
+        rows = zip(parameter_names(self._groups), homes, gradients, strict=True)
+        for name, (i, p), g in rows:
+            if g is not None:
+                check_gradient(name, p, g)
+                check_state(name, shape.recipe(i, p), p, self._states[p])
+                if part.direction is not None:
+                    _check_kept(part.direction, name, p, self._groups[i], self._states[p])
+
     def _direct(
         self, direction: Direction, p: Tensor, g: Tensor, group: Group, factor: float
     ) -> Tensor:
@@ -163,12 +193,15 @@ class DirectedStep:
         state = self._states[p]
         _complete(direction, p, group, state, self._shape.settings.state_dtype)
         real = torch.promote_types(p.dtype, torch.float32)
+        if not p.numel():  # means of no elements are not numbers
+            return g
         wide = {name: state[name].to(real) for name in direction.state if name in state}
         step = int(number(state.get("step", 0.0))) + 1
-        g = _dense(g).to(real)
+        noise = self._generator(p, state, direction)
+        g = dense(g).to(real)
         found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, step)
         for name, value in kept.items():
-            state[name].copy_(value)
+            state[name].copy_(stored(value, state[name].dtype, noise))
         is_cautious = group.get("cautious", self._shape.settings.cautious)
         return agreeing(found, g) if is_cautious else found
 
@@ -177,7 +210,7 @@ def _complete(
     direction: Direction, p: Tensor, group: Group, state: dict[str, Any], chosen: torch.dtype | None
 ) -> None:
     """Make what is not there yet, and bring what is to the dtype that was chosen, if one was."""
-    dtype = chosen or p.dtype
+    dtype = chosen or usual_dtype(p)
     if direction.widens_state:
         dtype = torch.promote_types(dtype, torch.float32)
     for name, shape in direction.shapes(p, group).items():
@@ -188,10 +221,21 @@ def _complete(
             state[name] = kept.to(dtype)
 
 
-def _dense(gradient: Tensor) -> Tensor:
-    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state: State) -> None:
+    """Refuse what is kept for a direction if it is not of this parameter.
+
+    Raises:
+        StateMismatch: it has another shape or device.
+    """
+    for entry, shape in direction.shapes(p, group).items():
+        kept = state.get(entry)
+        if isinstance(kept, Tensor) and (
+            kept.shape != torch.Size(shape) or kept.device != p.device or not is_backed(kept)
+        ):
+            told = f"{tuple(kept.shape)} on {kept.device}, not {tuple(shape)} on {p.device}"
+            raise StateMismatch(f"state `{entry}` of {name} has the shape {told}")
 
 
 def _square(gradient: Tensor) -> float:
     """The sum of the squares of one gradient, in double precision."""
-    return float(torch.linalg.vector_norm(_dense(gradient), dtype=torch.float64).square())
+    return float(torch.linalg.vector_norm(dense(gradient), dtype=torch.float64).square())

@@ -14,6 +14,7 @@ from torch import Tensor
 from glideslope.engines import (
     EMA_WEIGHT,
     FACTOR,
+    SEED,
     Batch,
     Engine,
     Recipe,
@@ -25,9 +26,10 @@ from glideslope.engines import (
 from glideslope.rules import Rule
 
 from ._common import Settings
-from ._counters import Counters
+from ._counters import Counters, new_count
 from ._entry import Entry, Log
-from ._state import NARROW, check_gradient, check_state, complete
+from ._gradients import check_gradient
+from ._state import NARROW, check_state, complete
 
 Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]
@@ -111,7 +113,7 @@ class Plan:
         self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
         self._log = Log()
         members = list(_members(shape, groups, gradients, states, self._log))
-        self._counters = Counters(shape.rule.counters, [member.state for member in members])
+        self._counters = Counters(_counted(shape, members), [member.state for member in members])
         self._cohorts, cohort_of = self._gather(members)
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
@@ -160,11 +162,11 @@ class Plan:
         extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._shape.settings.ema_decay or 0.0)}
         rule = self._shape.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
-        scalars = [{**each, **extras} for each in values]
+        scalars = [{**each, **extras, SEED: seed_of(each)} for each in values]
         for _, batch in self._batches:
             batch.run(scalars)
         for cohort, each in zip(self._cohorts, values, strict=True):
-            for name in self._shape.rule.counters:
+            for name in self._counters.names:
                 self._counters.advance(name, cohort.places, each[name])
         self._cohorts = [cohort._replace(fresh=False) for cohort in self._cohorts]
 
@@ -239,12 +241,38 @@ def flattened(groups: Sequence[Group]) -> list[Tensor]:
     return [parameter for group in groups for parameter in group["params"]]
 
 
+def seed_of(values: Mapping[str, Any]) -> int:
+    """The seed of a step: the same on every process, and in a run that goes on from a state."""
+    return int(values.get("step", 0)) * 0x9E3779B1 % 2**31
+
+
+def _counted(shape: Shape, members: Sequence[Member]) -> tuple[str, ...]:
+    """The names of what is counted: the rule's, and the step where numbers are rounded by it."""
+    counters = shape.rule.counters
+    if "step" in counters or not any(_is_noisy(member) for member in members):
+        return counters
+    for member in members:
+        if "step" not in member.state:
+            member.state["step"] = new_count(0.0)
+    return (*counters, "step")
+
+
+def _is_noisy(member: Member) -> bool:
+    """True if something of a parameter is rounded stochastically."""
+    kept = (member.state[name] for name in member.recipe.averages)
+    return (
+        member.recipe.rounding == "stochastic"
+        or "step" in member.state
+        or any(tensor.dtype in NARROW for tensor in kept)
+    )
+
+
 def _members(
     shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States, log: Log
 ) -> Iterator[Member]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
-    names = _names(groups)
+    names = parameter_names(groups)
     for position, parameter in enumerate(flattened(groups)):
         gradient = gradients[position]
         if gradient is not None:
@@ -259,7 +287,7 @@ def _members(
             yield Member(position, home, parameter, gradient, state, recipe, fresh)
 
 
-def _names(groups: Sequence[Group]) -> list[str]:
+def parameter_names(groups: Sequence[Group]) -> list[str]:
     """The name of every parameter, or its number."""
     named = (group.get("param_names") or [""] * len(group["params"]) for group in groups)
     flat = (name for names in named for name in names)

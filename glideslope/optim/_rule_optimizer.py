@@ -18,6 +18,7 @@ from glideslope.rules import Rule
 
 from ._common import Common, Settings, changed_settings, check_settings
 from ._counters import separate
+from ._gradients import dense, large_norm
 from ._loading import Hyperparameters
 from ._optimizer import Optimizer, Params
 from ._plan import Plan, Shape, flattened, require_aimed
@@ -126,7 +127,7 @@ class RuleOptimizer(Optimizer):
         with torch.set_grad_enabled(shape.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(shape)
-            elif self._traceable and can_trace(shape) and not self._owned:
+            elif self._traceable and can_trace(shape, self.param_groups) and not self._owned:
                 traced_step(shape, self.param_groups, self.state)
             else:
                 self._update_untraced(shape)
@@ -260,7 +261,7 @@ class RuleOptimizer(Optimizer):
 
     def _known_state(self) -> set[str]:
         """The names of all state that this kind of optimizer may keep."""
-        return {*self.rule.state, *self.rule.counters, "ema", "compensation"}
+        return {*self.rule.state, *self.rule.counters, "step", "ema", "compensation"}
 
     def _check_state(self) -> None:
         """Refuse the state of another kind of optimizer."""
@@ -309,11 +310,19 @@ class RuleOptimizer(Optimizer):
         """What the gradients are multiplied by; None if the step is to be skipped."""
         if not self._settings.needs_norm:
             return 1.0
-        self.grad_norm = norm = math.sqrt(plan.sum_of_squares())
+        self.grad_norm = norm = self._norm(plan)
         if self._settings.skip_nonfinite and not math.isfinite(norm):
             return None
         limit = self._settings.max_grad_norm
         return 1.0 if limit is None else min(1.0, limit / (norm + CLIP_EPS))
+
+    def _norm(self, plan: Plan) -> float:
+        """The norm of all gradients, which may be finite where their squares are not."""
+        squares = plan.sum_of_squares()
+        if squares != math.inf:
+            return math.sqrt(squares)
+        gradients = (p.grad for p in flattened(self.param_groups) if p.grad is not None)
+        return large_norm([dense(gradient) for gradient in gradients])
 
     def _skip(self, shape: Shape) -> None:
         self.skipped_steps += 1

@@ -9,30 +9,13 @@ import torch
 from torch import Tensor
 
 from glideslope.engines import Recipe, is_backed
-from glideslope.errors import InvalidValue, StateMismatch
+from glideslope.errors import StateMismatch
 
 from ._counters import new_count, number
 
 State = dict[str, Any]
 
 NARROW = (torch.bfloat16, torch.float16)
-
-
-def check_gradient(name: str, parameter: Tensor, gradient: Tensor) -> None:
-    """Refuse a gradient that does not belong to its parameter as it is now.
-
-    Raises:
-        InvalidValue: another shape or kind of number, or memory that was freed.
-    """
-    for what, tensor in (("", parameter), ("`grad` of ", gradient)):
-        if not is_backed(tensor):
-            raise InvalidValue(f"the memory of {what}{name} was freed or is too small for it")
-    if gradient.shape != parameter.shape:
-        shapes = f"{tuple(parameter.shape)} of the parameter, got {tuple(gradient.shape)}"
-        raise InvalidValue(f"`grad` of {name} must have the shape {shapes}")
-    if gradient.is_complex() != parameter.is_complex():
-        dtypes = f"{parameter.dtype}, as the parameter is, got {gradient.dtype}"
-        raise InvalidValue(f"`grad` of {name} must be of a kind with {dtypes}")
 
 
 def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> None:
@@ -95,6 +78,11 @@ def complete(
     return fresh
 
 
+def usual_dtype(parameter: Tensor) -> torch.dtype:
+    """The dtype of state unless one is chosen: the squares of gradients vanish in a float16."""
+    return torch.float32 if parameter.dtype is torch.float16 else parameter.dtype
+
+
 def _begun(
     name: str,
     recipe: Recipe,
@@ -102,8 +90,9 @@ def _begun(
     parameter: Tensor,
     dtype: torch.dtype | None,
 ) -> Tensor:
+    dtype = dtype or usual_dtype(parameter)
     if recipe.rule.starts_at_parameter(name):
-        kept = parameter.dtype if dtype is None or parameter.is_complex() else dtype
+        kept = parameter.dtype if parameter.is_complex() else dtype
         return parameter.detach().to(kept, copy=True)
     return _filled(parameter, number(recipe.rule.initial(name, group)), dtype)
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from glideslope.engines import EMA_WEIGHT, FACTOR, Slot, update
+from glideslope.engines import EMA_WEIGHT, FACTOR, SEED, Slot, update
 
 from ._plan import Group, Shape, States
-from ._state import complete
+from ._state import NARROW, complete, usual_dtype
 
 
-def can_trace(shape: Shape) -> bool:
-    """Whether a step is the same sequence of operations whatever the gradients hold."""
-    return shape.settings.engine != "fused" and not shape.settings.needs_norm
+def can_trace(shape: Shape, groups: Sequence[Group]) -> bool:
+    """True if a step is the same sequence of operations whatever the gradients hold.
+
+    Stochastic rounding has a generator for each step, which a graph cannot hold.
+    """
+    if shape.settings.engine == "fused" or shape.settings.needs_norm:
+        return False
+    parameters = [p for group in groups for p in group["params"]]
+    kept = {shape.settings.state_dtype or usual_dtype(p) for p in parameters}
+    rounded = {p.dtype for p in parameters if shape.settings.rounding == "stochastic"}
+    return {*NARROW}.isdisjoint(kept | rounded)
 
 
 def traced_step(shape: Shape, groups: Sequence[Group], states: States) -> None:
     """Update all parameters that have gradients; counts stay tensors."""
-    extras = {FACTOR: 1.0, EMA_WEIGHT: 1.0 - (shape.settings.ema_decay or 0.0)}
+    extras = {FACTOR: 1.0, EMA_WEIGHT: 1.0 - (shape.settings.ema_decay or 0.0), SEED: 0}
     for home, group in enumerate(groups):
         for parameter in group["params"]:
             if parameter.grad is not None:

@@ -1,0 +1,43 @@
+"""Gradients outside of an engine: checked, made dense, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from glideslope.engines import is_backed
+from glideslope.errors import InvalidValue
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """A gradient with its zeros."""
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+
+
+def check_gradient(name: str, parameter: Tensor, gradient: Tensor) -> None:
+    """Refuse a gradient that does not belong to its parameter as it is now.
+
+    Raises:
+        InvalidValue: another shape or kind of number, or memory that was freed.
+    """
+    for prefix, tensor in (("", parameter), ("`grad` of ", gradient)):
+        if not is_backed(tensor):
+            raise InvalidValue(f"the memory of {prefix}{name} was freed or is too small for it")
+    if gradient.shape != parameter.shape:
+        shapes = f"{tuple(parameter.shape)} of the parameter, got {tuple(gradient.shape)}"
+        raise InvalidValue(f"`grad` of {name} must have the shape {shapes}")
+    if gradient.is_complex() != parameter.is_complex():
+        dtypes = f"{parameter.dtype}, as the parameter is, got {gradient.dtype}"
+        raise InvalidValue(f"`grad` of {name} must be of a kind with {dtypes}")
+
+
+def large_norm(gradients: Sequence[Tensor]) -> float:
+    """The norm of gradients whose squares overflow: of each over the largest element, times it."""
+    largest = max(float(g.detach().abs().max()) for g in gradients if g.numel())
+    if not 0 < largest < math.inf:
+        return largest
+    scaled = (torch.linalg.vector_norm(g.detach().double() / largest) for g in gradients)
+    return largest * math.hypot(*map(float, scaled))
