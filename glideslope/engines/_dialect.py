@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import cfunc, float32, float64, njit, types
+from numba import cfunc, float32, float64, njit, types, uint32
 
 from ._instructions import (
     float32_at,
@@ -24,9 +24,9 @@ from ._instructions import (
     narrow_bfloat16,
     narrow_float16,
     noise,
+    random_bfloat16,
     take,
     uint16_at,
-    unit,
     use_short_loops,
     widen_bfloat16,
     widen_float16,
@@ -93,9 +93,8 @@ def store_sums(sums, first, values):
 
 
 INFINITY = np.float32(np.inf)
-ZERO, ONE = np.float32(0.0), np.float32(1.0)
+ZERO = np.float32(0.0)
 SMALLEST_NORMAL = np.float32(2.0**-14)
-SUBNORMAL_ULP = np.float32(2.0**-24)
 
 
 @inline
@@ -105,13 +104,21 @@ def stochastic_bfloat16(x, random):
 
 
 @inline
+def random_float16(x, random):
+    """The bits of one of the two float16 around x."""
+    return narrow_float16(stochastic_float16(x, random))
+
+
+@inline
 def stochastic_float16(x, random):
-    """One of the two float16 around x, the nearer the likelier."""
-    ulps = abs(x) / SUBNORMAL_ULP
-    whole = np.floor(ulps)
-    up = whole + (ONE if unit(random) < ulps - whole else ZERO)
-    large = jitter(x, random, 0x1FFF) if abs(x) < INFINITY else x
-    return math.copysign(up * SUBNORMAL_ULP, x) if abs(x) < SMALLEST_NORMAL else large
+    """One of the two float16 around x, the nearer the likelier.
+
+    Below the smallest normal number they are as far apart as just above it, so it is added first.
+    """
+    magnitude = abs(x)
+    offset = SMALLEST_NORMAL if magnitude < SMALLEST_NORMAL else ZERO
+    moved = jitter(magnitude + offset, random, 0x1FFF) - offset
+    return math.copysign(moved if magnitude < INFINITY else magnitude, x)
 
 
 __all__ = [
@@ -130,6 +137,8 @@ __all__ = [
     "narrow_bfloat16",
     "narrow_float16",
     "noise",
+    "random_bfloat16",
+    "random_float16",
     "reduction",
     "sign",
     "sqrt",
@@ -138,6 +147,7 @@ __all__ = [
     "store_sums",
     "take",
     "uint16_at",
+    "uint32",
     "use_short_loops",
     "where",
     "wide",

@@ -106,6 +106,18 @@ def narrow_bfloat16(builder, number):
     return builder.trunc(builder.lshr(chosen, _u32(16)), I16)
 
 
+@instructions(types.uint16, types.float32, types.uint32)
+def random_bfloat16(builder, number, random):
+    """The bits of one of the two bfloat16 around a float32, by the low sixteen of random bits."""
+    bits = builder.bitcast(number, I32)
+    magnitude = builder.and_(bits, _u32(0x7FFFFFFF))
+    moved = builder.add(bits, builder.and_(random, _u32(0xFFFF)))
+    is_finite = builder.icmp_unsigned("<", magnitude, _u32(0x7F800000))
+    is_number = builder.icmp_unsigned("<=", magnitude, _u32(0x7F800000))
+    kept = builder.select(is_number, bits, _u32(0x7FC00000))
+    return builder.trunc(builder.lshr(builder.select(is_finite, moved, kept), _u32(16)), I16)
+
+
 @instructions(types.float32, types.uint16)
 def widen_float16(builder, number):
     """The float32 that equals a float16 given by its bits."""
@@ -123,8 +135,7 @@ def noise(builder, seed, index):
     """Thirty-two random bits for each index: a hash, so the same for any number of threads."""
     mixed = builder.mul(builder.trunc(index, I32), _u32(0x9E3779B1))
     h = builder.xor(mixed, builder.trunc(seed, I32))
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
-        h = builder.mul(builder.xor(h, builder.lshr(h, _u32(shift))), _u32(factor))
+    h = builder.mul(builder.xor(h, builder.lshr(h, _u32(16))), _u32(0x21F0AAAD))
     return builder.xor(h, builder.lshr(h, _u32(15)))
 
 
@@ -134,9 +145,3 @@ def jitter(builder, number, random, low):
     mask = builder.trunc(low, I32)
     moved = builder.add(builder.bitcast(number, I32), builder.and_(random, mask))
     return builder.bitcast(builder.and_(moved, builder.not_(mask)), FLOAT)
-
-
-@instructions(types.float32, types.uint32)
-def unit(builder, random):
-    """Random bits as a float32 in [0, 1]."""
-    return builder.fmul(builder.uitofp(random, FLOAT), ir.Constant(FLOAT, 2.0**-32))

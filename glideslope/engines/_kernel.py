@@ -130,9 +130,13 @@ class Kernel:
         """The store of an array; each that is rounded stochastically has noise of its own."""
         dtype = self.arrays[name]
         if SIZES[dtype] == 2 and name in self.recipe.averages:
-            noise = f"noise(_seed + {1 + self.recipe.averages.index(name)}, _i)"
-            return f"{name}_at[_i] = narrow_{dtype}(stochastic_{dtype}(float32({name}), {noise}))"
+            return f"{name}_at[_i] = random_{dtype}(float32({name}), {self._noise(name)})"
         return _store(name, dtype)
+
+    def _noise(self, name: str) -> str:
+        """Random bits for an average: two, which take sixteen at most, share thirty-two."""
+        number = self.recipe.averages.index(name)
+        return f"noise(_seed + {1 + number // 2}, _i)" + " >> uint32(16)" * (number % 2)
 
     def _rounding(self) -> list[str]:
         """The parameter as it will be stored, where that is more than the store itself."""

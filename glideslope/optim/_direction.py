@@ -152,8 +152,12 @@ class DirectedStep:
                     gradient.zero_()
 
     def _plan(self, part: Part, gradients: Gradients) -> Plan:
-        shape = Shape.of(part.rule, self._shape.settings, False, self._groups)
+        shape = self._shape_of(part)
         return part.plan(shape, self._groups, gradients, self._states)
+
+    def _shape_of(self, part: Part) -> Shape:
+        whole = self._shape
+        return Shape.of(part.rule, whole.settings, False, self._groups, whole.scaled)
 
     def _directions(
         self, direction: Direction, gradients: Gradients, factor: float
@@ -176,7 +180,7 @@ class DirectedStep:
 
     def _check(self, part: Part, gradients: Gradients) -> None:
         """Refuse gradients and state that are not the parameters', before anything is changed."""
-        shape = Shape.of(part.rule, self._shape.settings, False, self._groups)
+        shape = self._shape_of(part)
         homes = [(i, p) for i, group in enumerate(self._groups) for p in group["params"]]
         rows = zip(parameter_names(self._groups), homes, gradients, strict=True)
         for name, (i, p), g in rows:

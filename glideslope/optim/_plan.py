@@ -44,10 +44,20 @@ class Shape(NamedTuple):
     zeroing: bool
     groups: tuple[tuple[frozenset[str], bool, bool], ...]
     """Of each group: the rule's active options, maximize, differentiable."""
+    scaled: bool
+    """Gradients are multiplied by a factor: they are clipped, or come scaled."""
 
     @classmethod
-    def of(cls, rule: Rule, settings: Settings, zeroing: bool, groups: Sequence[Group]) -> Shape:
-        return cls(rule, settings, zeroing, tuple(_switches(rule, settings, g) for g in groups))
+    def of(
+        cls,
+        rule: Rule,
+        settings: Settings,
+        zeroing: bool,
+        groups: Sequence[Group],
+        scaled: bool = False,
+    ) -> Shape:
+        switches = tuple(_switches(rule, settings, group) for group in groups)
+        return cls(rule, settings, zeroing, switches, scaled or settings.max_grad_norm is not None)
 
     @property
     def differentiable(self) -> bool:
@@ -61,7 +71,7 @@ class Shape(NamedTuple):
             rule=self.rule,
             options=options,
             maximize=maximize,
-            scaled=self.settings.max_grad_norm is not None,
+            scaled=self.scaled,
             averaged=self.settings.ema_decay is not None,
             zeroing=self.zeroing,
             rounding=self.settings.rounding if parameter.dtype in NARROW else "nearest",

@@ -123,7 +123,8 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups)
+        is_scaled = getattr(self, "grad_scale", None) is not None
+        shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups, is_scaled)
         with torch.set_grad_enabled(shape.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(shape)
@@ -307,14 +308,28 @@ class RuleOptimizer(Optimizer):
         plan.run(self.param_groups, factor)
 
     def _factor(self, plan: Plan) -> float | None:
-        """What the gradients are multiplied by; None if the step is to be skipped."""
+        """The number that gradients are multiplied by; None if the step is to be skipped."""
+        scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        if found_inf is not None and float(found_inf):
+            return None
+        unscaled = 1.0 if scale is None else 1.0 / float(scale)
         if not self._settings.needs_norm:
-            return 1.0
-        self.grad_norm = norm = self._norm(plan)
+            return unscaled
+        self.grad_norm = norm = self._norm(plan) * unscaled
         if self._settings.skip_nonfinite and not math.isfinite(norm):
+            self.skipped_steps += 1
             return None
         limit = self._settings.max_grad_norm
-        return 1.0 if limit is None else min(1.0, limit / (norm + CLIP_EPS))
+        return unscaled if limit is None else unscaled * min(1.0, limit / (norm + CLIP_EPS))
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """True where `torch.amp.GradScaler` may leave its scale and its verdict to the step.
+
+        It sets ``grad_scale`` and ``found_inf``. On other devices than the CPU they would have to
+        be read, so there it goes on as with any optimizer.
+        """
+        return all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
 
     def _norm(self, plan: Plan) -> float:
         """The norm of all gradients, which may be finite where their squares are not."""
@@ -325,7 +340,6 @@ class RuleOptimizer(Optimizer):
         return large_norm([dense(gradient) for gradient in gradients])
 
     def _skip(self, shape: Shape) -> None:
-        self.skipped_steps += 1
         if shape.zeroing:
             self.zero_grad(set_to_none=False)
 

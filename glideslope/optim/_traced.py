@@ -16,7 +16,7 @@ def can_trace(shape: Shape, groups: Sequence[Group]) -> bool:
 
     Stochastic rounding has a generator for each step, which a graph cannot hold.
     """
-    if shape.settings.engine == "fused" or shape.settings.needs_norm:
+    if shape.settings.engine == "fused" or shape.settings.needs_norm or shape.scaled:
         return False
     parameters = [p for group in groups for p in group["params"]]
     kept = {shape.settings.state_dtype or usual_dtype(p) for p in parameters}
