@@ -60,6 +60,7 @@ from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
 from ._memory import Use as Use
 from ._memory import is_backed as is_backed
+from ._memory import overlaps_itself as overlaps_itself
 from ._memory import sharing_owners as sharing_owners
 from ._rounding import generator_of as generator_of
 from ._rounding import stored as stored
@@ -80,6 +81,7 @@ __all__ = [
     "choose",
     "generator_of",
     "is_backed",
+    "overlaps_itself",
     "sharing_owners",
     "stored",
     "update",

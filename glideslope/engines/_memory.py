@@ -31,6 +31,19 @@ def is_backed(tensor: Tensor) -> bool:
     return last * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
+def overlaps_itself(tensor: Tensor) -> bool:
+    """True if elements of a tensor share memory, as after `Tensor.expand`."""
+    if tensor.layout is not torch.strided:
+        return False
+    pairs = zip(tensor.shape, tensor.stride(), strict=True)
+    reach = 0
+    for size, stride in sorted(pairs, key=lambda pair: pair[1]):
+        if size > 1 and stride <= reach:
+            return bool(tensor.numel())
+        reach += (size - 1) * stride
+    return False
+
+
 def sharing_owners(uses: Sequence[Use]) -> set[int]:
     """The owners of which a tensor shares memory with one that is written."""
     return {owner for pair in _overlaps(uses) for owner in pair}

@@ -125,11 +125,18 @@ class TensorBatch(Batch):
 
 
 def _descriptions(tensors: Sequence[Tensor]) -> list[Any]:
-    """The shape, dtype and memory of each; None for no tensor."""
+    """The shape, strides, dtype, device and memory of each; None for no tensor."""
     return [
-        (tensor.shape, tensor.dtype, is_backed(tensor)) if isinstance(tensor, Tensor) else None
+        (tensor.shape, *_layout(tensor), tensor.dtype, tensor.device, is_backed(tensor))
+        if isinstance(tensor, Tensor)
+        else None
         for tensor in tensors
     ]
+
+
+def _layout(tensor: Tensor) -> tuple[Any, ...]:
+    is_strided = tensor.layout is torch.strided
+    return tensor.layout, tensor.stride() if is_strided else ()
 
 
 def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:

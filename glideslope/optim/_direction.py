@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from glideslope.engines import generator_of, is_backed, stored
+from glideslope.engines import generator_of, stored
 from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
@@ -28,7 +28,7 @@ from ._plan import (
     require_aimed,
     seed_of,
 )
-from ._state import NARROW, check_state, usual_dtype
+from ._state import NARROW, check_state, fault_of, usual_dtype
 
 State = Mapping[str, Tensor]
 
@@ -115,6 +115,8 @@ class DirectedStep:
     ) -> None:
         self._parts, self._shape, self._groups, self._states = parts, shape, groups, states
         self._picked = [part.pick(groups) for part in parts]
+        for part, picked in zip(parts, self._picked, strict=True):
+            self._check(part, picked)
 
     @property
     def assignments(self) -> list[Assignment]:
@@ -129,8 +131,6 @@ class DirectedStep:
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything, as if each gradient had been multiplied by the factor."""
-        for part, picked in zip(self._parts, self._picked, strict=True):
-            self._check(part, picked)
         for part, picked in zip(self._parts, self._picked, strict=True):
             if part.direction is None:
                 self._plan(part, picked).run(groups, factor)
@@ -233,11 +233,8 @@ def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state:
     """
     for entry, shape in direction.shapes(p, group).items():
         kept = state.get(entry)
-        if isinstance(kept, Tensor) and (
-            kept.shape != torch.Size(shape) or kept.device != p.device or not is_backed(kept)
-        ):
-            told = f"{tuple(kept.shape)} on {kept.device}, not {tuple(shape)} on {p.device}"
-            raise StateMismatch(f"state `{entry}` of {name} has the shape {told}")
+        if isinstance(kept, Tensor) and (fault := fault_of(kept, torch.Size(shape), p)):
+            raise StateMismatch(f"state `{entry}` of {name} {fault}")
 
 
 def _square(gradient: Tensor) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from glideslope.engines import is_backed
+from glideslope.engines import is_backed, overlaps_itself
 from glideslope.errors import InvalidValue
 
 
@@ -26,6 +26,11 @@ def check_gradient(name: str, parameter: Tensor, gradient: Tensor) -> None:
     for prefix, tensor in (("", parameter), ("`grad` of ", gradient)):
         if not is_backed(tensor):
             raise InvalidValue(f"the memory of {prefix}{name} was freed or is too small for it")
+    if overlaps_itself(parameter):
+        raise InvalidValue(f"the elements of {name} share memory, such as an expanded tensor's")
+    if gradient.device != parameter.device:
+        devices = f"{parameter.device}, where the parameter is, got {gradient.device}"
+        raise InvalidValue(f"`grad` of {name} must be on {devices}")
     if gradient.shape != parameter.shape:
         shapes = f"{tuple(parameter.shape)} of the parameter, got {tuple(gradient.shape)}"
         raise InvalidValue(f"`grad` of {name} must have the shape {shapes}")

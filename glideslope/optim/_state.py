@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glideslope.engines import Recipe, is_backed
+from glideslope.engines import Recipe, is_backed, overlaps_itself
 from glideslope.errors import StateMismatch
 
 from ._counters import new_count, number
@@ -28,20 +28,26 @@ def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> N
     for entry in recipe.state:
         kept = state.get(entry)
         if isinstance(kept, Tensor):
-            fault = _fault(kept, parameter)
+            fault = fault_of(kept, parameter.shape, parameter)
             if fault is not None:
                 raise StateMismatch(f"state `{entry}` of {name} {fault}")
     for counter in recipe.rule.counters:
         kept = state.get(counter)
-        if isinstance(kept, Tensor) and (kept.numel() != 1 or kept.is_complex()):
-            rule = f"must be one real number, got shape {tuple(kept.shape)}, {kept.dtype}"
+        if isinstance(kept, Tensor) and not _is_number(kept):
+            rule = f"must be one real number, got {kept.dtype} of shape {tuple(kept.shape)}"
             raise StateMismatch(f"state `{counter}` of {name} {rule}")
 
 
-def _fault(kept: Tensor, parameter: Tensor) -> str | None:
-    """The reason why a state is not this parameter's, if there is one."""
-    if kept.shape != parameter.shape:
-        return f"has the shape {tuple(kept.shape)}, the parameter {tuple(parameter.shape)}"
+def _is_number(kept: Tensor) -> bool:
+    """True if a tensor is one real number that can be read."""
+    is_readable = kept.device.type != "meta" and is_backed(kept)
+    return kept.numel() == 1 and not kept.is_complex() and is_readable
+
+
+def fault_of(kept: Tensor, shape: torch.Size, parameter: Tensor) -> str | None:
+    """The reason why a state cannot be this parameter's, if there is one."""
+    if kept.shape != shape:
+        return f"has the shape {tuple(kept.shape)}, not {tuple(shape)} as its parameter asks"
     if kept.is_complex() != parameter.is_complex():
         return f"is {kept.dtype}, the parameter {parameter.dtype}"
     if not (kept.is_floating_point() or kept.is_complex()):
@@ -50,6 +56,8 @@ def _fault(kept: Tensor, parameter: Tensor) -> str | None:
         return f"is on {kept.device}, the parameter on {parameter.device}"
     if not is_backed(kept):
         return "has lost its memory: it was freed or is too small"
+    if overlaps_itself(kept):
+        return "has elements that share memory, such as an expanded tensor's"
     return None
 
 
