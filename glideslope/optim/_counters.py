@@ -65,11 +65,3 @@ def new_count(value: float | Sequence[float]) -> Tensor:
     """One count or several, in torch's dtype for them: its default, but float32 at least."""
     wide = torch.get_default_dtype() is torch.float64
     return torch.tensor(value, dtype=torch.float64 if wide else torch.float32)
-
-
-def separate(state: State) -> State:
-    """A plain dict with the same state, whose tensors share no memory with other parameters'."""
-    return {
-        name: value.clone() if isinstance(value, Tensor) and value.ndim == 0 else value
-        for name, value in state.items()
-    }

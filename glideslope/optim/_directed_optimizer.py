@@ -11,6 +11,7 @@ from glideslope.errors import GlideslopeError, require_type
 from glideslope.rules import Rule
 
 from ._direction import DirectedStep, Direction, Part
+from ._kept import Kept
 from ._plan import Group, Shape
 from ._rule_optimizer import RuleOptimizer
 
@@ -65,7 +66,13 @@ class DirectedOptimizer(RuleOptimizer):
     def _can_be_cautious(self) -> bool:
         return True
 
-    def _known_state(self) -> set[str]:
-        rules = [part.rule for part in self._all_parts()]
-        own = {name for rule in rules for name in (*rule.state, *rule.counters)}
-        return {*super()._known_state(), *own, *self.direction.state}
+    def _rules(self) -> tuple[Rule, ...]:
+        return tuple(part.rule for part in self._all_parts())
+
+    def _keeps(self, parameter: Tensor, group: Group) -> Kept:
+        """The entries of the rule and of its direction; of the companion, where there is none."""
+        rule = self._rules()[0 if self._is_directed(parameter, group) else -1]
+        kept = Kept.by_rule(rule, parameter, {"cautious": False, **group})
+        if self._is_directed(parameter, group):
+            return kept.with_shapes(self.direction.shapes(parameter, group))
+        return kept

@@ -183,6 +183,10 @@ class OwnedSchedules:
         if differences and policy == "error":
             told = "\n  ".join(["the state is of another run:", *differences])
             raise StateMismatch(f"{told}\n{HELP}")
+        if policy == "adopt":
+            for group in saved:
+                for key, text in (group.get(TEXTS) or {}).items():
+                    _parsed(key, text)
         return not differences
 
     def resume(self, optimizer: Any, own: Sequence[Mapping[str, Any]], same: bool) -> None:
@@ -238,12 +242,16 @@ def reference(schedule: Schedule) -> float:
 
 
 def _adopted(key: str, text: str, group: Mapping[str, Any]) -> Followed:
-    try:
-        schedule = parse(text)
-    except ValueError as error:
-        raise StateMismatch(f"the state's schedule of `{key}` cannot be adopted: {error}") from None
+    schedule = _parsed(key, text)
     peak = reference(schedule)
     return Followed(schedule, Evaluated(schedule), float(group.get(NOTE + key, peak)) / peak)
+
+
+def _parsed(key: str, text: str) -> Schedule:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise StateMismatch(f"the state's schedule of `{key}` cannot be adopted: {error}") from None
 
 
 def _schedules_in(values: Mapping[str, Any]) -> Iterator[tuple[str, Schedule]]:
