@@ -58,7 +58,8 @@ class Kept(NamedTuple):
             if key in driven or not {name} <= saved.needed & own.needed
         }
         shapes = {**saved.shapes, **self.shapes}
-        return self._replace(shapes=shapes, needed=self.needed - begins)
+        counts = tuple(dict.fromkeys((*self.counts, *saved.counts)))
+        return self._replace(shapes=shapes, counts=counts, needed=self.needed - begins)
 
     def problem(self, entry: Entry, parameter: Tensor, keeper: str) -> str | None:
         """Why a saved entry does not fit, in words; None if it does."""
@@ -67,7 +68,7 @@ class Kept(NamedTuple):
             names = ", ".join(sorted(known))
             return f"{keeper} keeps {names} and has no use for {', '.join(foreign)}"
         if missing := sorted(self.needed - entry.keys()):
-            return f"`{'`, `'.join(missing)}` is missing"
+            return f"`{'`, `'.join(missing)}` {'are' if missing[1:] else 'is'} missing"
         told = ((name, self._misfit(name, entry[name], parameter, keeper)) for name in entry)
         return next((f"`{name}` {misfit}" for name, misfit in told if misfit), None)
 

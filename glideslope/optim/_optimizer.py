@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from inspect import signature
 from typing import Any, ClassVar
 
@@ -113,7 +114,7 @@ class Optimizer(torch.optim.Optimizer):
         self._take(Load.of(self, saved, strict, hyperparameters))
 
     def _after_pre_hooks(self, state_dict: dict[str, Any]) -> dict[str, Any]:
-        state_dict = state_dict.copy()
+        state_dict = copy(state_dict)
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = pre_hook(self, state_dict) or state_dict
         return state_dict
