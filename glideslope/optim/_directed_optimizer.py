@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from glideslope.errors import GlideslopeError, require_type
+from glideslope.errors import GlideslopeError, UnsupportedDtype
 from glideslope.rules import Rule
 
 from ._direction import DirectedStep, Direction, Part
@@ -35,7 +35,8 @@ class DirectedOptimizer(RuleOptimizer):
     def _check_group(self, group: Group) -> None:
         """Refuse a group that no direction can be made for."""
         for p in group["params"]:
-            require_type(not p.is_complex(), "params", "be real numbers", p.dtype)
+            if p.is_complex():
+                raise UnsupportedDtype(f"`params` must be real numbers, got {p.dtype}")
 
     @_disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:

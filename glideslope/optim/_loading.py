@@ -24,7 +24,7 @@ from ._merging import Hyperparameters, Merge
 
 State = defaultdict[Any, Any]
 
-STACKLEVEL = 6
+STACKLEVEL = 5
 """From a warning here to the caller of `load_state_dict`."""
 
 HOST_COUNTERS = {"step"}
@@ -37,7 +37,7 @@ class Load(NamedTuple):
     Attributes:
         state: copies of the saved state, by parameter.
         groups: the groups as they will be.
-        told: for each group what the saved groups say about it.
+        told: for each group what the saved groups of its parameters say; nothing if all are new.
     """
 
     state: State
@@ -68,7 +68,7 @@ class Load(NamedTuple):
         state.update(_of_no_parameter(saved))
         for text in told:
             warnings.warn(text, stacklevel=STACKLEVEL)
-        return cls(state, groups, [counterpart.values for counterpart in counterparts])
+        return cls(state, groups, [each.values if each.sources else {} for each in counterparts])
 
 
 def _of_no_parameter(saved: Mapping[str, Any]) -> dict[Any, Any]:

@@ -35,10 +35,12 @@ class Counterpart(NamedTuple):
     Attributes:
         values: that on which they agree.
         disputed: the keys on which they differ, with the values.
+        sources: how many saved groups there are.
     """
 
     values: Group
     disputed: dict[str, list[Any]]
+    sources: int
 
 
 class Merge(NamedTuple):
@@ -82,7 +84,7 @@ class Merge(NamedTuple):
             if key not in values:
                 self._take_progress(key, values)
             disputed.pop(key, None)
-        return Counterpart(values, disputed)
+        return Counterpart(values, disputed, len(groups))
 
     def _take_progress(self, key: str, values: Group) -> None:
         """Progress is that of the whole run: any saved group tells it."""
@@ -112,14 +114,15 @@ class Merge(NamedTuple):
         if "param_names" in saved and "param_names" not in group:
             taken["param_names"] = list(saved["param_names"])
         # What the saved group does not have is dropped, as in torch, but a hyperparameter stays.
-        left = {k: v for k, v in group.items() if k in self._left(kept, counterpart)}
+        left = {k: v for k, v in group.items() if k in self._left(group, kept, counterpart)}
         merged = {**left, **taken}
         order = [key for key in group if key in merged]  # so that a resumed run saves the same
         return {key: merged[key] for key in dict.fromkeys([*order, *merged])}
 
-    def _left(self, kept: set[str], counterpart: Counterpart) -> set[str]:
+    def _left(self, group: Group, kept: set[str], counterpart: Counterpart) -> set[str]:
         """The keys of a group that stay if nothing takes their place."""
-        return {*kept, *self.optimizer.defaults, *OWN_KEYS, *counterpart.disputed}
+        left = {*kept, *self.optimizer.defaults, *OWN_KEYS}
+        return left if counterpart.sources == 1 else {*left, *group}
 
     def _differences(
         self, index: int, group: Group, saved: Group, keys: Iterable[str]
@@ -143,25 +146,26 @@ class Merge(NamedTuple):
         stays = [f"{key} stays {group[key]!r}, not {_listed(disputed[key])}" for key in names]
         return stays and [
             f"the parameters of group {index} were saved in groups that differ: "
-            f"{', '.join(stays)}; set what is to be taken"
+            f"{', '.join(stays)}; set it after loading if that is wrong"
         ]
 
 
-def _agreed(groups: list[Group]) -> Counterpart:
-    """What is in all of several groups, and the same."""
+def _agreed(groups: list[Group]) -> tuple[Group, dict[str, list[Any]]]:
+    """What is in all of several groups and the same, and what is not."""
     if len(groups) == 1:
         names = names_of(groups[0])
         named = {} if None in names or "param_names" not in groups[0] else {"param_names": names}
         plain = {k: v for k, v in groups[0].items() if k not in ("params", "param_names")}
-        return Counterpart({**plain, **named}, {})
-    values, disputed = {}, {}
+        return {**plain, **named}, {}
+    values: Group = {}
+    disputed: dict[str, list[Any]] = {}
     for key in dict.fromkeys(key for group in groups for key in group if key not in OWN_KEYS):
         told = [group[key] for group in groups if key in group]
         if len(told) == len(groups) and all(_equal(told[0], other) for other in told):
             values[key] = told[0]
         else:
             disputed[key] = told
-    return Counterpart(values, disputed)
+    return values, disputed
 
 
 def _listed(values: list[Any]) -> str:

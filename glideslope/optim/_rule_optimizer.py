@@ -29,7 +29,7 @@ from ._report import EngineReport, EngineReportRow
 from ._snapshot import separate
 from ._text import optimizer_text
 from ._traced import can_trace, traced_step
-from .lr_scheduler._owned import POLICIES, OwnedSchedules
+from .lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 
 Closure = Callable[[], Any]
 
@@ -234,8 +234,7 @@ class RuleOptimizer(Optimizer):
         own = [dict(group) for group in self.param_groups]
         self._take(load)
         if not same and on_mismatch == "adopt":
-            pairs = zip(own, load.told, strict=True)
-            self._owned.adopt(self, [{**group, **told} for group, told in pairs])
+            self._owned.adopt(self, [_told(*pair) for pair in zip(own, load.told, strict=True)])
         is_same = same or on_mismatch == "adopt"
         self._owned.resume(self, own, is_same and hyperparameters == "saved")
 
@@ -330,6 +329,11 @@ class RuleOptimizer(Optimizer):
 
 
 _observed_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)
+
+
+def _told(group: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A group with the values and the schedules of a saved one; its own, if there is none."""
+    return {**group, TEXTS: {}, **told} if told else group
 
 
 def _plain(entry: Any) -> Any:

@@ -416,9 +416,9 @@ BROKEN: dict[str, tuple[Callable[[Saved], Any], str]] = {
     "a group without parameters": (
         lambda s: {**s, "param_groups": [{"lr": 1.0}]}, "saved group 0 has no list `params`"),
     "an entry that is no dict": (
-        lambda s: {**s, "state": {0: torch.ones(3)}}, "parameter 0 does not fit: it must be a dict"),
+        lambda s: {**s, "state": {0: torch.ones(3)}}, "0 does not fit: it must be a dict"),
     "an entry that is a number": (
-        lambda s: {**s, "state": {0: 0.0}}, "parameter 0 does not fit: it must be a dict"),
+        lambda s: {**s, "state": {0: 0.0}}, "0 does not fit: it must be a dict"),
 }  # fmt: skip
 
 
