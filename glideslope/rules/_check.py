@@ -16,21 +16,22 @@ from glideslope.errors import InvalidValue
 Function = Callable[..., Any]
 
 
-def line_of(function: Function, name: str | None = None) -> str:
-    """The file and the line of a function, or of one of its parameters."""
-    code = function.__code__
-    line = code.co_firstlineno
-    for node in ast.walk(_tree(function)):
-        if isinstance(node, ast.FunctionDef) and name is None:
-            return f"{code.co_filename}:{line + node.lineno - 1}"
-        if isinstance(node, ast.arg) and node.arg == name:
-            return f"{code.co_filename}:{line + node.lineno - 1}"
-    return f"{code.co_filename}:{line}"
+def _line_of(function: Function, name: str | None = None) -> int:
+    """The line of a function's ``def``, or of one of its parameters."""
+    first, nodes = function.__code__.co_firstlineno, list(ast.walk(_tree(function)))
+    arguments = [node.lineno for node in nodes if isinstance(node, ast.arg) and node.arg == name]
+    definitions = [node.lineno for node in nodes if isinstance(node, ast.FunctionDef)]
+    return first + next(iter((*arguments, *definitions)), 1) - 1
 
 
 def refuse(function: Function, problem: str, name: str | None = None) -> InvalidValue:
     """The error about a rule, or a function of it, with the line."""
-    return InvalidValue(f"the rule `{function.__name__}` {problem} ({line_of(function, name)})")
+    return _error(function, problem, _line_of(function, name))
+
+
+def _error(function: Function, problem: str, line: int | None) -> InvalidValue:
+    place = f"{function.__code__.co_filename}:{line}"
+    return InvalidValue(f"the rule `{function.__name__}` {problem} ({place})")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -50,10 +51,8 @@ def check_words(function: Function) -> None:
         if each.opname == "LOAD_GLOBAL" and each.argval not in known:
             line = each.positions.lineno if each.positions else None
             local = {*function.__code__.co_varnames, *known}
-            raise InvalidValue(
-                f"the rule `{function.__name__}` uses `{each.argval}`, which stands for nothing"
-                f"{suggestion(each.argval, local)} ({function.__code__.co_filename}:{line})"
-            )
+            problem = f"uses `{each.argval}`, which stands for nothing"
+            raise _error(function, problem + suggestion(each.argval, local), line)
 
 
 def check_names(function: Function, names: Iterable[str], known: Mapping[str, Any]) -> None:
@@ -74,26 +73,41 @@ def check_results(function: Function, results: Any, state: tuple[str, ...]) -> N
     Raises:
         InvalidValue: it returns another number of results, or something that is no number.
     """
-    found = results if isinstance(results, tuple) else (results,)
-    if len(found) != len(state) + 1 or any(each is None for each in found):
-        wanted = ", ".join(("p", *state))
-        count = "nothing" if results is None else f"{len(found)} of {len(state) + 1} results"
-        problem = f"returns {count}: `return {wanted}` is asked for"
-        line = f"{function.__code__.co_filename}:{_line_of_return(function)}"
-        raise InvalidValue(f"the rule `{function.__name__}` {problem} ({line})")
+    names, found = ("p", *state), results if isinstance(results, tuple) else (results,)
+    if len(found) == len(names) and all(each is not None for each in found):
+        return
+    count = f"{len(found)} of {len(names)} results"
+    if len(found) == len(names):
+        count = f"None for `{names[[each is None for each in found].index(True)]}`"
+    if results is None:
+        count = "nothing"
+    problem = f"returns {count}: `return {', '.join(names)}` is asked for"
+    raise _error(function, problem, _line_of_return(function))
 
 
-def told_by(function: Function, error: Exception) -> InvalidValue:
+def tried(function: Function, *values: Any, **named: Any) -> Any:
+    """What a function returns.
+
+    Raises:
+        InvalidValue: it fails; the message has the line.
+        ArithmeticError: it fails for these numbers, such as a division by a rate of 0.
+    """
+    try:
+        return function(*values, **named)
+    except (ArithmeticError, InvalidValue):
+        raise
+    except Exception as error:
+        raise _told_by(function, error) from error
+
+
+def _told_by(function: Function, error: Exception) -> InvalidValue:
     """An error in a formula, with the line at which it was raised."""
     code, line, trace = function.__code__, function.__code__.co_firstlineno, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is code:
             line = trace.tb_lineno
         trace = trace.tb_next
-    return InvalidValue(
-        f"the rule `{function.__name__}` fails: {type(error).__name__}: {error} "
-        f"({code.co_filename}:{line})"
-    )
+    return _error(function, f"fails: {type(error).__name__}: {error}", line)
 
 
 def names_in(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,8 +122,11 @@ def names_in(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _line_of_return(function: Function) -> int:
-    returns = [node.lineno for node in ast.walk(_tree(function)) if isinstance(node, ast.Return)]
-    return function.__code__.co_firstlineno + max(returns, default=1) - 1
+    nodes = ast.walk(_tree(function))
+    returns = [node.lineno for node in nodes if isinstance(node, ast.Return)]
+    if not returns:
+        return _line_of(function)
+    return function.__code__.co_firstlineno + max(returns) - 1
 
 
 def _tree(function: Function) -> ast.AST:

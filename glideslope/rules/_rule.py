@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, overload
 
 from glideslope.errors import InvalidValue, require
@@ -15,7 +16,7 @@ from ._check import (
     names_in,
     refuse,
     suggestion,
-    told_by,
+    tried,
 )
 
 Formula = Callable[..., Any]
@@ -89,7 +90,8 @@ class Rule:
                 raise refuse(self.formula, problem + suggestion(key, group), name)
         active = self.active_options(group)
         if (active, frozenset(group)) not in self._checked:
-            self._try(group, element, active)
+            with suppress(ArithmeticError):
+                self._try(group, element, active)
             self._checked.add((active, frozenset(group)))
 
     def _check_declaration(self, kinds: Any) -> None:
@@ -108,41 +110,29 @@ class Rule:
                     raise refuse(self.formula, problem)
 
     def _try(self, group: Mapping[str, Any], element: Any, active: frozenset[str]) -> None:
-        """Run the formula once, on ones."""
-        known = {**names_in(group), "fresh": 1.0, **dict.fromkeys(self.counters, 1.0)}
-        named = {name: each for name, each in self._start.items() if isinstance(each, str)}
-        check_names(self.formula, set(named.values()) - {"p"}, known)
-        known |= {name: self.initial(name, group) for name in self.counters if name != "step"}
+        """Run the formula once, on ones; an error of arithmetic is one of these numbers alone."""
         check_words(self.formula)
+        scalars = self._first_scalars(group)
+        check_names(self.formula, self.scalars, scalars)
+        chosen = {name: scalars[name] for name in self.scalars}
         options = {name: name in active for name in self.options}
         elements = [element] * (len(self.state) + 2)
-        try:
-            scalars = {**known, **self._derived(known)}
-            check_names(self.formula, self.scalars, scalars)
-            chosen = {name: scalars[name] for name in self.scalars}
-            results = self.formula(*elements, **chosen, **options)
-        except ArithmeticError:
-            return  # of these numbers, and not of all: such as a division by a rate of 0
-        except InvalidValue:
-            raise
-        except Exception as error:
-            raise told_by(self.formula, error) from error
-        check_results(self.formula, results, self.state)
+        check_results(self.formula, tried(self.formula, *elements, **chosen, **options), self.state)
 
-    def _derived(self, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _first_scalars(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """All that a scalar may be called, at the first step."""
+        known = {**names_in(group), "fresh": 1.0, "step": 1.0}
+        named = {each for each in self._start.values() if isinstance(each, str)}
+        check_names(self.formula, sorted(named - {"p"}), known)
+        known |= {name: self.initial(name, group) for name in self.counters if name != "step"}
         if self.derive is None:
-            return {}
+            return known
         check_words(self.derive)
         check_names(self.derive, self._derived_from, known)
-        try:
-            derived = self.derive(*(known[name] for name in self._derived_from))
-        except ArithmeticError:
-            raise
-        except Exception as error:
-            raise told_by(self.derive, error) from error
+        derived = tried(self.derive, *(known[name] for name in self._derived_from))
         if not isinstance(derived, Mapping):
             raise refuse(self.derive, "must give a mapping of names to numbers")
-        return derived
+        return {**known, **derived}
 
     def active_options(self, group: Mapping[str, Any]) -> frozenset[str]:
         """The options that a parameter group switches on."""
