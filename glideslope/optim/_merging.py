@@ -84,6 +84,7 @@ class Merge(NamedTuple):
             if key not in values:
                 self._take_progress(key, values)
             disputed.pop(key, None)
+        _check_clock(values.get("updates", 0))
         return Counterpart(values, disputed, len(groups))
 
     def _take_progress(self, key: str, values: Group) -> None:
@@ -148,6 +149,17 @@ class Merge(NamedTuple):
             f"the parameters of group {index} were saved in groups that differ: "
             f"{', '.join(stays)}; set it after loading if that is wrong"
         ]
+
+
+def _check_clock(updates: Any) -> None:
+    try:
+        is_whole = int(updates) == updates and updates >= 0
+    except (TypeError, ValueError, OverflowError):
+        is_whole = False
+    if not is_whole:
+        raise StateMismatch(
+            f"`updates` of a saved group must be a whole number, got {shortened(updates)}"
+        )
 
 
 def _agreed(groups: list[Group]) -> tuple[Group, dict[str, list[Any]]]:

@@ -235,6 +235,7 @@ class RuleOptimizer(Optimizer):
         self._take(load)
         if not same and on_mismatch == "adopt":
             self._owned.adopt(self, [_told(*pair) for pair in zip(own, load.told, strict=True)])
+        self._owned.fill(self, load.told)
         is_same = same or on_mismatch == "adopt"
         self._owned.resume(self, own, is_same and hyperparameters == "saved")
 

@@ -11,14 +11,20 @@ State = dict[str, Any]
 
 
 def snapshot(value: Any) -> Any:
-    """A copy of a value and of all tensors in it, as plain containers; no gradient flows on."""
+    """A copy of a value and of all tensors in it, as plain containers; no gradient flows on.
+
+    An object of the user's own that cannot be copied, such as a lock, is shared.
+    """
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, dict):
         return {key: snapshot(inner) for key, inner in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map(snapshot, value))
-    return deepcopy(value)
+    try:
+        return deepcopy(value)
+    except TypeError:
+        return value
 
 
 def separate(entry: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import threading
 import warnings
 from typing import Any
 
@@ -122,6 +123,16 @@ def test_progress_on_which_the_saved_groups_differ_is_refused() -> None:
     assert_refused(grouped(AdamW, ONE, lr=gs.linear(9)), saved, r"differ in `updates`: \[3, 5\]")
 
 
+@pytest.mark.parametrize("updates", [None, "three", 1.5, -1, float("nan"), float("inf")])
+def test_a_clock_that_is_no_count_is_refused(updates: Any) -> None:
+    saved = train(grouped(AdamW, TWO, lr=gs.linear(9)), 2).state_dict()
+    for group in saved["param_groups"]:
+        group["updates"] = updates
+    for names in (ONE, TWO):
+        told = "`updates` of a saved group must be a whole number|differ in `updates`"
+        assert_refused(grouped(AdamW, names, lr=gs.linear(9)), saved, told)
+
+
 @pytest.mark.parametrize(
     ("kind", "key"), [(Prodigy, "d"), (Prodigy, "d_max"), (AdamWScheduleFree, "train_mode")]
 )
@@ -183,6 +194,18 @@ def test_what_the_saved_groups_do_not_agree_on_stays_and_is_named() -> None:
         optimizer.load_state_dict(saved, hyperparameters="own")
 
 
+@pytest.mark.parametrize("rate", [1.0, torch.tensor(1.0)], ids=["number", "tensor"])
+def test_a_rate_that_is_not_adopted_is_the_schedules_at_the_loaded_update(rate: Any) -> None:
+    """Not the first one, which the new optimizer shows before it is loaded."""
+    rates = [{"lr": 0.5}, {"lr": 0.25}]
+    saved = train(grouped(AdamW, TWO, rates, lr=gs.linear(20)), 5).state_dict()
+    optimizer = grouped(AdamW, ONE, [{"lr": rate}], lr=gs.linear(20))
+    with pytest.warns(UserWarning, match=r"lr stays .*, not 0\.375 or 0\.1875"):
+        optimizer.load_state_dict(saved)
+    assert float(optimizer.param_groups[0]["lr"]) == 0.75
+    assert float(train(optimizer, 1).param_groups[0]["lr"]) == pytest.approx(0.7)
+
+
 @pytest.mark.parametrize("kind", [AdamW, Optimizer])
 def test_warnings_point_at_the_call(kind: Any) -> None:
     class Plain(Optimizer):
@@ -202,9 +225,13 @@ def test_a_new_parameter_begins_in_a_group_of_its_own() -> None:
     assert_refused(optimizer, saved, "no parameter named c")
     optimizer.load_state_dict(saved, strict=False)
     assert [g["updates"] for g in optimizer.param_groups] == [4, 4]
+    assert [g["lr"] for g in optimizer.param_groups] == [gs.linear(20)(4)] * 2
     train(optimizer, 1)
     steps = [optimizer.state[p]["step"].item() for p in by_name(optimizer).values()]
     assert steps == [5, 5, 1]
+    adopted = grouped(AdamW, TWO, lr=gs.cosine(9))
+    adopted.load_state_dict(saved, strict=False, on_mismatch="adopt")
+    assert [g["lr"] for g in adopted.param_groups] == [gs.linear(20)(4), gs.cosine(9)(4)]
 
 
 def test_a_schedule_that_cannot_be_adopted_is_refused_before_anything_changes() -> None:
@@ -337,6 +364,15 @@ def test_a_state_kept_in_memory_is_where_the_run_was(kind: Any) -> None:
     again.load_state_dict(kept)
     train(again, 1, 1)
     assert all(torch.equal(p, after[name]) for name, p in by_name(again).items())
+
+
+def test_what_cannot_be_copied_is_shared_and_all_else_is_not() -> None:
+    lock, numbers = threading.Lock(), {1, 2}
+    optimizer = grouped(AdamW, ONE, [{"lock": lock, "numbers": numbers}])
+    (group,) = optimizer.state_dict()["param_groups"]
+    assert group["lock"] is lock
+    assert group["numbers"] == numbers
+    assert group["numbers"] is not numbers
 
 
 def test_an_optimizer_by_hand_gives_a_snapshot_too() -> None:

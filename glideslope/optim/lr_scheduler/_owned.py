@@ -212,6 +212,16 @@ class OwnedSchedules:
             binding.entry.restored = False  # the state of the groups is its state
         self._show(optimizer)
 
+    def fill(self, optimizer: Any, told: Sequence[Mapping[str, Any]]) -> None:
+        """Put the values of the loaded update where the saved groups have ``told`` none."""
+        for number, (group, values) in enumerate(zip(optimizer.param_groups, told, strict=True)):
+            for key, each in self.followed(number).items():
+                if key.partition("[")[0] not in values:
+                    value = each.curve.at(int(group.get(CLOCK, self.updates))) * each.scale
+                    held = _held(group, key)
+                    is_tensor = hasattr(held, "fill_")
+                    _put(group, key, held.detach().clone().fill_(value) if is_tensor else value)
+
     def adopt(self, optimizer: Any, saved: Sequence[Mapping[str, Any]]) -> None:
         """Put the groups under the schedules of a saved state."""
         for binding in self.bindings.values():
