@@ -12,11 +12,11 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from torch import Tensor
 
-from glideslope.errors import StateMismatch, shortened
+from glideslope.errors import StateMismatch, require, shortened
 
 from ._kept import Kept, tensor_of
 from ._matching import Group, Match, check_saved, match_parameters
@@ -52,7 +52,10 @@ class Load(NamedTuple):
 
         Raises:
             StateMismatch: it does not fit.
+            InvalidValue: ``hyperparameters`` is neither side.
         """
+        sides = get_args(Hyperparameters)
+        require(hyperparameters in sides, "hyperparameters", f"be one of {sides}", hyperparameters)
         check_saved(saved)
         entries, saved_groups = saved["state"], saved["param_groups"]
         matches = match_parameters(optimizer.param_groups, saved_groups, strict)

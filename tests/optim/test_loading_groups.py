@@ -508,3 +508,9 @@ def test_mismatched_groups_without_names_are_refused() -> None:
     saved = AdamW(list(weights().values())).state_dict()
     with pytest.raises(StateMismatch, match=r"have \[3\] parameters, the optimizer's \[2, 1\]"):
         grouped(AdamW, TWO).load_state_dict(saved)
+
+
+def test_a_side_that_is_none_is_refused() -> None:
+    optimizer = AdamW(list(weights().values()))
+    with pytest.raises(gs.errors.InvalidValue, match="`hyperparameters` must be one of"):
+        optimizer.load_state_dict(optimizer.state_dict(), hyperparameters="theirs")  # type: ignore
