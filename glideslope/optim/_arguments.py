@@ -28,8 +28,8 @@ def check_arguments(kind: type, given: Iterable[str]) -> None:
             raise InvalidType(f"{kind.__name__} has no argument `{name}`{near(name, known)}")
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def near(name: str, known: Iterable[str], most: int = NEAR) -> str:
     """The names that may have been meant, as the end of a sentence; nothing if none is near."""
     spelt = {word.lower(): word for word in known}
-    close = [f"`{spelt[word]}`" for word in get_close_matches(name.lower(), spelt, n=NEAR)]
+    close = [f"`{spelt[word]}`" for word in get_close_matches(name.lower(), spelt, n=most)]
     return f": did you mean {' or '.join(close)}?" if close else ""

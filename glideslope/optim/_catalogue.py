@@ -116,7 +116,7 @@ def _find(name: str) -> OptimizerClass:
     classes = _classes()
     if name.lower() not in classes:
         names = [kind.__name__ for kind in sorted(classes.values(), key=_by_name)]
-        hint = near(name, names) or f"; there are {', '.join(names)}"
+        hint = near(name, names, most=1) or f"; there are {', '.join(names)}"
         raise InvalidValue(f"there is no optimizer `{name}`{hint}")
     return classes[name.lower()]
 

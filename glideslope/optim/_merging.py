@@ -80,12 +80,22 @@ class Merge(NamedTuple):
 
     def _counterpart(self, groups: list[Group]) -> Counterpart:
         values, disputed = _agreed(groups)
+        if self._is_regrouped():
+            values = {key: value for key, value in values.items() if self._is_known(key)}
         for key in sorted(self._progress()):
             if key not in values:
                 self._take_progress(key, values)
             disputed.pop(key, None)
         _check_clock(values.get("updates", 0))
         return Counterpart(values, disputed, len(groups))
+
+    def _is_regrouped(self) -> bool:
+        """True if the groups are others, so that a user's own keys, such as names, are no match."""
+        return len(self.saved) != len(self.optimizer.param_groups)
+
+    def _is_known(self, key: str) -> bool:
+        known = {*self.optimizer.defaults, *PROGRESS_KEYS, *MARKS}
+        return key in known or key.startswith(NOTE)
 
     def _take_progress(self, key: str, values: Group) -> None:
         """Progress is that of the whole run: any saved group tells it."""
@@ -123,7 +133,8 @@ class Merge(NamedTuple):
     def _left(self, group: Group, kept: set[str], counterpart: Counterpart) -> set[str]:
         """The keys of a group that stay if nothing takes their place."""
         left = {*kept, *self.optimizer.defaults, *OWN_KEYS}
-        return left if counterpart.sources == 1 else {*left, *group}
+        is_whole = counterpart.sources == 1 and not self._is_regrouped()
+        return left if is_whole else {*left, *group}
 
     def _differences(
         self, index: int, group: Group, saved: Group, keys: Iterable[str]

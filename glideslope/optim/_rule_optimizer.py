@@ -15,6 +15,7 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from glideslope.errors import require
+from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
 from ._arguments import check_arguments
@@ -333,8 +334,11 @@ _observed_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)
 
 
 def _told(group: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """A group with the values and the schedules of a saved one; its own, if there is none."""
-    return {**group, TEXTS: {}, **told} if told else group
+    """What a saved group tells, and of a group the rest; the group itself, if there is none."""
+    if not told:
+        return group
+    known = {*told, *(NOTE + key for key in told), TEXTS}
+    return {**{key: value for key, value in group.items() if key not in known}, **told}
 
 
 def _plain(entry: Any) -> Any:

@@ -287,6 +287,18 @@ def test_the_entry_of_an_option_that_was_on_is_refused_if_it_is_missing(switch: 
         assert_refused(one(switch.kind, **switch.on), saved, told, hyperparameters=choice)
 
 
+@every_switch
+def test_an_option_switched_on_by_hand_between_updates_is_saved_and_loaded(switch: Switch) -> None:
+    run = stepped(one(switch.kind, **switch.off))
+    run.param_groups[0].update(switch.on)
+    optimizer = one(switch.kind, **switch.off)
+    (option,) = switch.on.keys() - switch.off.keys()
+    with pytest.warns(UserWarning, match=f"{option} from"):
+        optimizer.load_state_dict(run.state_dict())
+    stepped(optimizer, 1)
+    assert switch.entry in optimizer.state_dict()["state"][0]
+
+
 def test_a_momentum_that_a_schedule_raises_from_0_is_saved_and_loaded_between_updates() -> None:
     import glideslope as gs
 

@@ -177,6 +177,28 @@ def test_groups_in_another_order_are_found_by_name() -> None:
     assert [g["lr"] for g in optimizer.param_groups] == [0.25, 0.5]
 
 
+def test_of_as_many_groups_each_is_that_of_its_number_if_it_was_in_it() -> None:
+    """A parameter that was moved does not make the group that it came to another one."""
+    saved = grouped(AdamW, TWO, DECAYS).state_dict()
+    optimizer = grouped(AdamW, [["a"], ["b", "c"]], DECAYS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.load_state_dict(saved)
+    assert [g["lr"] for g in optimizer.param_groups] == [0.5, 0.25]
+
+
+def test_keys_of_the_users_own_are_those_of_its_groups_if_they_are_others() -> None:
+    saved = grouped(AdamW, TWO, [{"name": "old", "layer": 1}, {"name": "old", "layer": 2}])
+    optimizer = grouped(AdamW, THREE, [{"name": name} for name in "xyz"])
+    optimizer.load_state_dict(saved.state_dict())
+    assert [(g["name"], "layer" in g) for g in optimizer.param_groups] == [
+        ("x", False), ("y", False), ("z", False),
+    ]  # fmt: skip
+    same = grouped(AdamW, [["c"], ["a", "b"]], [{"name": "old"}] * 2)
+    same.load_state_dict(saved.state_dict())
+    assert [g["layer"] for g in same.param_groups] == [2, 1]
+
+
 def test_what_the_saved_groups_do_not_agree_on_stays_and_is_named() -> None:
     saved = train(grouped(AdamW, TWO, DECAYS), 2).state_dict()
     optimizer = grouped(AdamW, ONE, [{"name": "all", "weight_decay": 0.3}], lr=0.75)
