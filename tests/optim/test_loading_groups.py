@@ -144,6 +144,15 @@ def test_progress_that_no_saved_group_tells_is_refused(kind: Any, key: str) -> N
         assert_refused(grouped(kind, names), saved, f"the saved groups have no `{key}`")
 
 
+def test_a_run_that_has_not_begun_has_no_progress_to_tell() -> None:
+    saved = grouped(Prodigy, TWO).state_dict()
+    for group in saved["param_groups"]:
+        del group["d"]
+    optimizer = grouped(Prodigy, TWO)
+    optimizer.load_state_dict(saved)
+    assert [group["d"] for group in optimizer.param_groups] == [1e-6] * 2
+
+
 def test_the_d_of_adafactor_is_a_hyperparameter() -> None:
     saved = grouped(Adafactor, ONE, d=2.0).state_dict()
     optimizer = grouped(Adafactor, ONE, d=3.0)
@@ -263,6 +272,15 @@ def test_a_schedule_that_cannot_be_adopted_is_refused_before_anything_changes() 
     for names in (ONE, TWO):
         optimizer = train(grouped(AdamW, names, lr=gs.cosine(9)), 1)
         assert_refused(optimizer, saved, "of `lr` cannot be adopted", on_mismatch="adopt")
+
+
+def test_no_schedule_is_adopted_from_a_state_that_has_none() -> None:
+    saved = train(grouped(AdamW, TWO, lr=gs.linear(20)), 5).state_dict()
+    for group in saved["param_groups"]:
+        del group["schedules"]
+    optimizer = grouped(AdamW, TWO, lr=gs.cosine(9))
+    optimizer.load_state_dict(saved, on_mismatch="adopt")
+    assert [g["lr"] for g in train(optimizer, 2).param_groups] == [0.75, 0.75]
 
 
 def test_a_schedule_is_adopted_into_other_groups() -> None:
@@ -433,6 +451,15 @@ def test_entries_of_no_parameter_are_kept(name: str) -> None:
     optimizer.state["tensors"]["of"][0].zero_()
     assert saved["state"]["tensors"]["of"][0].all()
     stepped(other, 1)
+
+
+def test_a_number_of_no_parameter_is_not_taken_for_that_of_another() -> None:
+    """As where a group is cut out of a saved state: torch keeps its entries under their numbers."""
+    saved = train(grouped(AdamW, ONE), 1).state_dict()
+    del saved["param_groups"][0]["params"][0], saved["param_groups"][0]["param_names"][0]
+    optimizer = grouped(AdamW, [["b", "c"]])
+    optimizer.load_state_dict(saved)
+    assert set(optimizer.state) == {*optimizer.param_groups[0]["params"]}
 
 
 COPIES = {"copy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing))}
