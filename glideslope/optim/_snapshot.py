@@ -7,8 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-State = dict[str, Any]
-
 
 def snapshot(value: Any) -> Any:
     """A copy of a value and of all tensors in it, as plain containers; no gradient flows on.
