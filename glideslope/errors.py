@@ -5,6 +5,7 @@ A bad value is refused when it is given, by name, rule and value::
     GlideslopeError
     ├── InvalidValue       (ValueError)   `steps` must be at least 1, got 0
     ├── InvalidType        (TypeError)    `gamma` must be a number, got 'fast'
+    │   └── UnsupportedDtype (RuntimeError) a matrix method is given complex parameters
     ├── ParseError         (ValueError)   points at the character of a schedule's text
     ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
     ├── StateMismatch      (ValueError)   a saved state does not belong to this object
@@ -25,6 +26,7 @@ __all__ = [
     "ParseError",
     "StateMismatch",
     "UnboundError",
+    "UnsupportedDtype",
     "require",
     "require_type",
     "shortened",
@@ -44,6 +46,10 @@ class InvalidValue(GlideslopeError, ValueError):
 
 class InvalidType(GlideslopeError, TypeError):
     """A value of the wrong type."""
+
+
+class UnsupportedDtype(InvalidType, RuntimeError):
+    """Numbers that no formula here takes, where torch raises a `RuntimeError` at the step."""
 
 
 class ParseError(GlideslopeError, ValueError):

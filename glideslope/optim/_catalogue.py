@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from difflib import get_close_matches
-from inspect import getdoc, signature
+from inspect import getdoc
 from typing import Any, Literal, NamedTuple, get_args, overload
 
 import torch
@@ -14,9 +13,9 @@ from torch import Tensor
 from torch.optim import LBFGS, SparseAdam
 
 from glideslope.engines import EngineName, Slot, choose
-from glideslope.errors import InvalidType, InvalidValue, require_type
+from glideslope.errors import InvalidValue, require_type
 
-from ._common import Common
+from ._arguments import check_arguments, near
 from ._optimizer import Params
 from ._plan import Shape
 from ._rule_optimizer import RuleOptimizer
@@ -95,11 +94,7 @@ def create(name: str, params: Params, **options: Any) -> torch.optim.Optimizer:
         glideslope.errors.InvalidValue: there is no optimizer `adamwww`: did you mean `AdamW`?
     """
     kind = _find(name)
-    known = {**signature(kind).parameters, **Common.__annotations__}
-    for option in options:
-        if option not in known:
-            problem = f"{kind.__name__} has no argument `{option}`"
-            raise InvalidType(problem + _suggestion(option, known))
+    check_arguments(kind, options)
     return kind(params, **options)
 
 
@@ -121,15 +116,9 @@ def _find(name: str) -> OptimizerClass:
     classes = _classes()
     if name.lower() not in classes:
         names = [kind.__name__ for kind in sorted(classes.values(), key=_by_name)]
-        hint = _suggestion(name, names) or f"; there are {', '.join(names)}"
+        hint = near(name, names, most=1) or f"; there are {', '.join(names)}"
         raise InvalidValue(f"there is no optimizer `{name}`{hint}")
     return classes[name.lower()]
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    spelt = {word.lower(): word for word in known}
-    close = get_close_matches(name.lower(), spelt, n=1)
-    return f": did you mean `{spelt[close[0]]}`?" if close else ""
 
 
 def _classes() -> dict[str, OptimizerClass]:

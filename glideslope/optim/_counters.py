@@ -29,13 +29,21 @@ class Counters:
         self.names = tuple(names)
         self._vectors: dict[str, NDArray[np.floating[Any]]] = {}
         self._views: list[tuple[State, str, Tensor]] = []
+        self._traced: dict[tuple[str, int], tuple[State, Tensor]] = {}
         for name in names:
-            values = new_count([float(state[name]) for state in states])
-            for state, view in zip(states, values.unbind(), strict=True):
-                state[name] = view
-                self._views.append((state, name, view))
+            values = new_count([number(state[name]) for state in states])
+            for index, (state, view) in enumerate(zip(states, values.unbind(), strict=True)):
+                self._keep(name, index, state, view)
             self._vectors[name] = values.numpy()
         self._expected = {name: vector.copy() for name, vector in self._vectors.items()}
+
+    def _keep(self, name: str, index: int, state: State, view: Tensor) -> None:
+        """Make an entry a view of its vector, but for one that a gradient flows through."""
+        if state[name].requires_grad and torch.is_grad_enabled():
+            self._traced[name, index] = state, state[name]
+        else:
+            state[name] = view
+            self._views.append((state, name, view))
 
     def are_untouched(self) -> bool:
         """Whether only `advance` has changed them."""
@@ -45,16 +53,27 @@ class Counters:
 
     def were_replaced(self) -> bool:
         """Whether an entry of a state is no longer the view it became."""
-        return any(dict.get(state, name) is not view for state, name, view in self._views)
+        traced = ((state, name, count) for (name, _), (state, count) in self._traced.items())
+        return any(dict.get(s, name) is not view for s, name, view in (*self._views, *traced))
 
-    def of(self, index: int) -> dict[str, float]:
-        """The counts of one parameter."""
-        return {name: float(vector[index]) for name, vector in self._vectors.items()}
+    def of(self, index: int) -> dict[str, Any]:
+        """The counts of one parameter: numbers, or tensors that a gradient flows through."""
+        counts: dict[str, Any] = {name: float(each[index]) for name, each in self._vectors.items()}
+        for (name, place), (_, count) in self._traced.items():
+            if place == index:
+                counts[name] = count
+        return counts
 
     def advance(self, name: str, members: Any, value: float | Tensor) -> None:
         """Set a count of some parameters."""
         self._vectors[name][members] = number(value)
         self._expected[name][members] = number(value)
+        if self._traced and isinstance(value, Tensor):
+            for index in members:
+                if (name, index) in self._traced:
+                    state, _ = self._traced[name, index]
+                    state[name] = value
+                    self._traced[name, index] = state, value
 
 
 def number(value: float | Tensor) -> float:
@@ -66,11 +85,3 @@ def new_count(value: float | Sequence[float]) -> Tensor:
     """One count or several, in torch's dtype for them: its default, but float32 at least."""
     wide = torch.get_default_dtype() is torch.float64
     return torch.tensor(value, dtype=torch.float64 if wide else torch.float32, device="cpu")
-
-
-def separate(state: State) -> State:
-    """A plain dict with the same state, whose tensors share no memory with other parameters'."""
-    return {
-        name: value.clone() if isinstance(value, Tensor) and value.ndim == 0 else value
-        for name, value in state.items()
-    }

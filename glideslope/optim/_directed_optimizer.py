@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from glideslope.errors import GlideslopeError, require_type
+from glideslope.errors import GlideslopeError, UnsupportedDtype
 from glideslope.rules import Rule
 
 from ._direction import DirectedStep, Direction, Part
+from ._kept import Kept
 from ._plan import Group, Shape
 from ._rule_optimizer import RuleOptimizer
 
@@ -34,7 +35,8 @@ class DirectedOptimizer(RuleOptimizer):
     def _check_group(self, group: Group) -> None:
         """Refuse a group that no direction can be made for."""
         for p in group["params"]:
-            require_type(not p.is_complex(), "params", "be real numbers", p.dtype)
+            if p.is_complex():
+                raise UnsupportedDtype(f"`params` must be real numbers, got {p.dtype}")
 
     @_disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -65,7 +67,13 @@ class DirectedOptimizer(RuleOptimizer):
     def _can_be_cautious(self) -> bool:
         return True
 
-    def _known_state(self) -> set[str]:
-        rules = [part.rule for part in self._all_parts()]
-        own = {name for rule in rules for name in (*rule.state, *rule.counters)}
-        return {*super()._known_state(), *own, *self.direction.state}
+    def _rules(self) -> tuple[Rule, ...]:
+        return tuple(part.rule for part in self._all_parts())
+
+    def _keeps(self, parameter: Tensor, group: Group) -> Kept:
+        """The entries of the rule and of its direction; of the companion, where there is none."""
+        rule = self._rules()[0 if self._is_directed(parameter, group) else -1]
+        kept = Kept.by_rule(rule, parameter, {"cautious": False, **group})
+        if self._is_directed(parameter, group):
+            return kept.with_shapes(self.direction.shapes(parameter, group))
+        return kept

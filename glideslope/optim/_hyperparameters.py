@@ -82,12 +82,13 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _require_number(name: str, value: Any) -> None:
-    single = not isinstance(value, Tensor) or value.numel() == 1
-    number = isinstance(value, int | float | Tensor) and single
+    number = isinstance(value, int | float | Tensor)
     if callable(value) and not number:
         rule = "be a number or a schedule; glideslope.function(f) makes one of a function"
         raise InvalidType(f"`{name}` must {rule}, got {value!r}")
     require_type(number, name, "be a number, a tensor of one element or a schedule", value)
+    single = not isinstance(value, Tensor) or value.numel() == 1
+    require(single, name, "be a number, a tensor of one element or a schedule", value)
 
 
 def check_spelling(group: Iterable[str], known: Iterable[str]) -> None:
@@ -103,3 +104,10 @@ def check_spelling(group: Iterable[str], known: Iterable[str]) -> None:
 def at_start(value: Any) -> Any:
     """A hyperparameter, or the first value of its schedule."""
     return value(0) if isinstance(value, Schedule) else value
+
+
+def starts(value: Any) -> Any:
+    """The same of each of several."""
+    if isinstance(value, tuple | list):
+        return tuple(map(at_start, value))
+    return at_start(value)

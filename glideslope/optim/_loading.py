@@ -1,8 +1,9 @@
 """Bringing a saved state to the parameters of an optimizer.
 
 Torch matches by position, casts every tensor to its parameter's dtype and replaces every key of the
-groups. Here names decide where both sides have them, a state keeps the dtype it was saved in, and
-what becomes of a hyperparameter that differs is said.
+groups. Here names decide where both sides have them, every entry is held against what this
+optimizer keeps, a state keeps the dtype it was saved in, and what becomes of a hyperparameter that
+differs is said. Nothing is changed before all of it has been looked at.
 """
 
 from __future__ import annotations
@@ -11,67 +12,141 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
-from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from torch import Tensor
 
-from glideslope.errors import StateMismatch
-from glideslope.groups import NOTE, SharedKey
+from glideslope.errors import StateMismatch, require, shortened
 
-Group = dict[str, Any]
+from ._kept import Kept, tensor_of
+from ._matching import Group, Match, check_saved, match_parameters
+from ._merging import Hyperparameters, Merge
+
 State = defaultdict[Any, Any]
-Hyperparameters = Literal["saved", "own"]
 
-OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differentiable")
-"""What belongs to this optimizer and this machine, whatever was saved."""
-
-PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
-"""What says how far a run has come: always the saved one's."""
-
-SCHEDULED_KEYS = {"lr"}
-"""What changes during a run, so that a difference says nothing."""
-
-MARKS = {"base_momentum", "max_lr", "max_momentum", "min_lr", "schedules", "swa_lr"}
-"""The keys that schedulers keep in a group for themselves."""
+STACKLEVEL = 5
+"""From a warning here to the caller of `load_state_dict`."""
 
 HOST_COUNTERS = {"step"}
 """Entries that stay on the CPU wherever their parameter is."""
 
 
-def match_parameters(groups: list[Group], saved: list[Group], strict: bool) -> dict[Any, Tensor]:
-    """The parameter that each saved identity belongs to.
+class Load(NamedTuple):
+    """A saved state that fits an optimizer, and has not been taken over yet.
 
-    Raises:
-        StateMismatch: the groups differ in number or size, or a parameter has no saved name.
+    Attributes:
+        state: copies of the saved state, by parameter.
+        groups: the groups as they will be.
+        told: for each group what the saved groups of its parameters say; nothing if all are new.
     """
-    parameters = list(chain.from_iterable(group["params"] for group in groups))
-    identities = list(chain.from_iterable(group["params"] for group in saved))
-    if all("param_names" in group for group in (*groups, *saved)):
-        names = chain.from_iterable(group["param_names"] for group in groups)
-        saved_names = chain.from_iterable(group["param_names"] for group in saved)
-        identity_of = dict(zip(saved_names, identities, strict=True))
-        wanted = dict(zip(names, parameters, strict=True))
-        if strict and (missing := [name for name in wanted if name not in identity_of]):
-            raise StateMismatch(f"the saved state has no parameter named {', '.join(missing)}")
-        return {identity_of[name]: wanted[name] for name in wanted if name in identity_of}
-    sizes, saved_sizes = ([len(group["params"]) for group in side] for side in (groups, saved))
-    if sizes != saved_sizes:
-        raise StateMismatch(
-            f"the saved groups have {saved_sizes} parameters, the optimizer's {sizes}"
+
+    state: State
+    groups: list[Group]
+    told: list[Group]
+
+    @classmethod
+    def of(
+        cls, optimizer: Any, saved: dict[str, Any], strict: bool, hyperparameters: Hyperparameters
+    ) -> Load:
+        """Hold a saved state against an optimizer, which stays as it is.
+
+        Raises:
+            StateMismatch: it does not fit.
+            InvalidValue: ``hyperparameters`` is neither side.
+        """
+        sides = get_args(Hyperparameters)
+        require(hyperparameters in sides, "hyperparameters", f"be one of {sides}", hyperparameters)
+        check_saved(saved)
+        entries, saved_groups = saved["state"], saved["param_groups"]
+        matches = match_parameters(optimizer.param_groups, saved_groups, strict)
+        merge = Merge(optimizer, hyperparameters, saved_groups, matches, bool(entries))
+        counterparts = merge.counterparts()
+        groups, told = merge.groups(counterparts)
+        fit = _Fit(optimizer, merge, groups)
+        problems = [found for match in matches if (found := fit.problem(match, entries))]
+        if problems:
+            rest = f"; and {len(problems) - 1} more do not fit" if problems[1:] else ""
+            raise StateMismatch(problems[0] + rest)
+        state = fit.placed(matches, entries)
+        state.update(_of_no_parameter(saved))
+        for text in told:
+            warnings.warn(text, stacklevel=STACKLEVEL)
+        return cls(state, groups, [each.values if each.sources else {} for each in counterparts])
+
+
+def _of_no_parameter(saved: Mapping[str, Any]) -> dict[Any, Any]:
+    """Copies of the entries that belong to no parameter of any saved group.
+
+    A number would be taken for that of a parameter.
+    """
+    listed = {identity for group in saved["param_groups"] for identity in group["params"]}
+    others = ((k, v) for k, v in saved["state"].items() if k not in listed)
+    return {k: deepcopy(v) for k, v in others if not isinstance(k, int)}
+
+
+class _Fit(NamedTuple):
+    """Holds saved entries against what an optimizer keeps under the groups it will have."""
+
+    optimizer: Any
+    merge: Merge
+    groups: list[Group]
+
+    def problem(self, match: Match, entries: Mapping[Any, Any]) -> str | None:
+        """Why the state of a parameter does not fit; None if it does, or if there is none."""
+        entry, kept = entries.get(match.identity, {}), self._kept(match)
+        if kept is None:
+            return None
+        if not isinstance(entry, Mapping):
+            told: str | None = f"it must be a dict, got {shortened(entry)}"
+        else:
+            begun, keeper = _begun(entry), type(self.optimizer).__name__
+            told = kept.problem(begun, match.parameter, keeper) if begun else None
+        return told and f"the state of parameter {match.title} does not fit: {told}"
+
+    def _kept(self, match: Match) -> Kept | None:
+        """The entries that a parameter must have, and may; None if anything may be there."""
+        own = self.optimizer.param_groups[match.group]
+        saved = {**own, **self.merge.saved[match.source]}
+        now, then, code = (
+            self.optimizer._keeps(match.parameter, group)
+            for group in (self.groups[match.group], saved, own)
         )
-    return dict(zip(identities, parameters, strict=True))
+        if now is None:
+            return None
+        keys = now.switches.values()
+        driven = frozenset(key for key in keys if self.merge.is_driven(key, own, saved))
+        joined: Kept = now.joined(then, code, driven)
+        return joined
+
+    def placed(self, matches: list[Match], entries: Mapping[Any, Any]) -> State:
+        """Copies of the saved state, each where its parameter is."""
+        state: State = defaultdict(dict)
+        for match in matches:
+            if match.identity in entries:
+                kept = self.optimizer._keeps(match.parameter, self.groups[match.group])
+                entry, parameter = entries[match.identity], match.parameter
+                if kept is None:
+                    state[parameter] = _placed(entry, parameter)
+                elif begun := _begun(entry):
+                    state[parameter] = {
+                        name: _converted(value, parameter, name in kept.counts)
+                        for name, value in begun.items()
+                    }
+        return state
 
 
-def placed_state(saved: Mapping[Any, Any], owners: Mapping[Any, Tensor]) -> State:
-    """Copies of the saved state, each where its parameter is."""
-    state: State = defaultdict(dict)
-    for identity, entry in saved.items():
-        if identity in owners:
-            state[owners[identity]] = _placed(entry, owners[identity])
-        elif not isinstance(identity, int):
-            state[identity] = deepcopy(entry)  # of no parameter: an optimizer's own
-    return state
+def _begun(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a state; torch writes None for one that has not begun."""
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _converted(value: Any, parameter: Tensor, is_count: bool) -> Tensor:
+    """A copy of a saved value as a tensor; a count is on the CPU, as one number."""
+    found = tensor_of(value)
+    assert found is not None, "a value that is no tensor has been refused"
+    if is_count:
+        return found.detach().to(device="cpu", copy=True).reshape(())
+    return found.detach().to(device=parameter.device, copy=True)
 
 
 def _placed(value: Any, parameter: Tensor, key: str = "") -> Any:
@@ -81,62 +156,6 @@ def _placed(value: Any, parameter: Tensor, key: str = "") -> Any:
         return value.detach().to(device=device, copy=True)
     if isinstance(value, dict):
         return {name: _placed(inner, parameter, name) for name, inner in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_placed(inner, parameter) for inner in value)
     return deepcopy(value)
-
-
-class Merge(NamedTuple):
-    """Brings saved groups to those of an optimizer, with the hyperparameters of one side."""
-
-    optimizer: Any
-    hyperparameters: Hyperparameters
-
-    def groups(self, saved: list[Group]) -> list[Group]:
-        """The groups, with a warning where the sides differ."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(saved):
-            return list(groups)
-        pairs = enumerate(zip(groups, saved, strict=True))
-        return [self._merged(i, group, other) for i, (group, other) in pairs]
-
-    def _merged(self, index: int, group: Group, saved: Group) -> Group:
-        is_own = self.hyperparameters == "own"
-        kept = set(group) - PROGRESS_KEYS if is_own else {*OWN_KEYS} & set(group)
-        self._warn(index, group, saved, group.keys() - kept)
-        taken = {k: deepcopy(v) for k, v in saved.items() if k not in {*kept, *OWN_KEYS}}
-        # What the saved group does not have is dropped, as in torch, but a hyperparameter stays.
-        left = {k: v for k, v in group.items() if k in kept or k in self._known()}
-        merged = {**left, **taken}
-        order = [key for key in group if key in merged]  # so that a resumed run saves the same
-        return {key: merged[key] for key in dict.fromkeys([*order, *merged])}
-
-    def _known(self) -> set[str]:
-        return {*self.optimizer.defaults, *OWN_KEYS}
-
-    def _warn(self, index: int, group: Group, saved: Group, keys: set[str]) -> None:
-        changed = [
-            f"{key} from {group[key]!r} to {saved[key]!r}"
-            for key in keys - SCHEDULED_KEYS - PROGRESS_KEYS
-            if key in saved
-            and not _equal(group[key], saved[key])
-            and not self._is_driven(key, group, saved)
-        ]
-        if changed:
-            warnings.warn(
-                f"the saved state changes group {index}: {', '.join(sorted(changed))}; "
-                'load_state_dict(..., hyperparameters="own") keeps the values of the code',
-                stacklevel=6,
-            )
-
-    def _is_driven(self, key: str, group: Group, saved: Group) -> bool:
-        """True if a schedule drives the key, here or in the saved run: then it is progress."""
-        names = {*group, *saved}
-        cycled = key in ("momentum", "betas") and "max_momentum" in names
-        noted = any(name.startswith(NOTE + key) for name in names)
-        is_mark = key.startswith(NOTE) or key in MARKS
-        return cycled or noted or is_mark or SharedKey.is_driven(self.optimizer, key)
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return bool(abs(float(a) - float(b)) == 0)
-    return bool(tuple(a) == tuple(b) if isinstance(a, tuple | list) else a == b)

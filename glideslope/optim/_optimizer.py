@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from inspect import signature
 from typing import Any, ClassVar
 
@@ -13,7 +14,10 @@ from torch._compile import _disable_dynamo
 from glideslope.groups import remember_load
 
 from ._hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
-from ._loading import Hyperparameters, Merge, match_parameters, placed_state
+from ._kept import Kept
+from ._loading import Load
+from ._merging import Hyperparameters
+from ._snapshot import snapshot
 from ._text import optimizer_text
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -24,13 +28,14 @@ class Optimizer(torch.optim.Optimizer):
     """What an optimizer written by hand subclasses.
 
     It is `torch.optim.Optimizer`: hooks, `GradScaler`, ``add_param_group``, ``zero_grad``,
-    pickling and profiling are torch's. Three things differ:
+    pickling and profiling are torch's. Four things differ:
 
     - a key of a parameter group that looks like a hyperparameter, but is misspelt, is refused;
     - `load_state_dict` matches parameters by name where both sides have names
       (``named_parameters()``), not by position;
     - `load_state_dict` copies a state as it was saved, and does not cast it to the dtype of its
-      parameter.
+      parameter;
+    - `state_dict` is a snapshot: it shares no tensor with the optimizer.
 
     Args:
         params: tensors, parameter groups, or named tensors.
@@ -62,6 +67,8 @@ class Optimizer(torch.optim.Optimizer):
     """The hyperparameters that are less than 1."""
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        check_lengths(defaults, _argument_defaults(type(self)))
+        check_values(defaults, self._fractions)
         super().__init__(params, defaults)
 
     @_disable_dynamo
@@ -99,20 +106,44 @@ class Optimizer(torch.optim.Optimizer):
                 one other than the learning rate differs, or this optimizer's ``"own"``.
 
         Raises:
-            StateMismatch: the groups differ in number or size, or a parameter's name is missing.
+            StateMismatch: the groups differ in number or size, a parameter's name is missing, or an
+                entry of a parameter's state is missing, unknown or of another shape. Then nothing
+                was changed.
         """
-        state_dict = state_dict.copy()
+        saved = self._after_pre_hooks(state_dict)
+        self._take(Load.of(self, saved, strict, hyperparameters))
+
+    def _after_pre_hooks(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+        state_dict = copy(state_dict)
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = pre_hook(self, state_dict) or state_dict
-        saved_groups = state_dict["param_groups"]
-        owners = match_parameters(self.param_groups, saved_groups, strict)
-        state = placed_state(state_dict["state"], owners)
+        return state_dict
+
+    def _take(self, load: Load) -> None:
         before = self.param_groups
-        merged = Merge(self, hyperparameters).groups(saved_groups)
-        self.__setstate__({"state": state, "param_groups": merged})
+        self.__setstate__({"state": load.state, "param_groups": load.groups})
         remember_load(self, before)
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
+
+    def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept | None:
+        """The state of a parameter under a group's hyperparameters; None if it may be anything."""
+        return None
+
+    @_disable_dynamo
+    def state_dict(self, *, share: bool = False) -> dict[str, Any]:
+        """Give the state and the hyperparameters, in torch's format.
+
+        Args:
+            share: give the tensors themselves, as torch does, instead of copies: for who writes
+                them at once. The next step changes some of them.
+
+        Returns:
+            A dict of ``"state"``, by the number of the parameter, and ``"param_groups"``; nothing
+            in it moves when training goes on.
+        """
+        saved = super().state_dict()
+        return saved if share else snapshot(saved)
 
     def __repr__(self) -> str:
         return optimizer_text(self, {})

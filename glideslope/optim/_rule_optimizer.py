@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any, ClassVar, Unpack
 
 import torch
+from torch import Tensor
 from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from glideslope.errors import StateMismatch, require
+from glideslope.errors import require
+from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
+from ._arguments import check_arguments
 from ._common import Common, Settings, changed_settings, check_settings
-from ._counters import separate
 from ._gradients import dense, large_norm
-from ._loading import Hyperparameters
+from ._hyperparameters import starts
+from ._kept import Kept
+from ._loading import Load
+from ._merging import Hyperparameters
 from ._optimizer import Optimizer, Params
 from ._plan import Plan, Shape, flattened, require_aimed
 from ._report import EngineReport, EngineReportRow
+from ._snapshot import separate
 from ._text import optimizer_text
 from ._traced import can_trace, traced_step
-from .lr_scheduler._owned import POLICIES, OwnedSchedules
+from .lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 
 Closure = Callable[[], Any]
 
@@ -48,7 +55,9 @@ class RuleOptimizer(Optimizer):
         common: the arguments that all optimizers share: see `Common`.
 
     Raises:
-        InvalidValue: a value is outside its bounds, or a group's key is misspelt.
+        InvalidValue: a value is outside its bounds, a group's key is misspelt, or the rule cannot
+            run on these hyperparameters; then the message has the line of the rule.
+        InvalidType: there is no argument of this name.
 
     Example:
         >>> import torch
@@ -83,6 +92,7 @@ class RuleOptimizer(Optimizer):
     """Held by a step: the plan, its table and the counts belong to one thread at a time."""
 
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
+        check_arguments(type(self), common)
         self._settings = Settings(**common)
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
@@ -195,8 +205,11 @@ class RuleOptimizer(Optimizer):
             param_group: ``params`` and any hyperparameters that differ from the defaults.
 
         Raises:
-            InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
+            InvalidValue: a hyperparameter is outside its bounds, a key is misspelt, or the rule
+                cannot run on these hyperparameters.
         """
+        if isinstance(param_group, dict):
+            self._check_rules({**self.defaults, **param_group})
         super().add_param_group(param_group)
         self._owned.take_group(self)
 
@@ -220,25 +233,30 @@ class RuleOptimizer(Optimizer):
                 state's update, ``"adopt"`` with the state's.
 
         Raises:
-            StateMismatch: the state does not fit, or is of other schedules; then nothing was
+            StateMismatch: the state does not fit, or is of other schedules. Then nothing was
                 changed.
         """
         require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
-        saved = state_dict["param_groups"]
-        same = self._owned.check(self, saved, on_mismatch)
+        load = Load.of(self, self._after_pre_hooks(state_dict), strict, hyperparameters)
+        same = self._owned.check(self, load.told, on_mismatch)
         own = [dict(group) for group in self.param_groups]
-        super().load_state_dict(state_dict, strict=strict, hyperparameters=hyperparameters)
+        self._take(load)
         if not same and on_mismatch == "adopt":
-            self._owned.adopt(self, saved)
+            self._owned.adopt(self, [_told(*pair) for pair in zip(own, load.told, strict=True)])
+        self._owned.fill(self, load.told)
         is_same = same or on_mismatch == "adopt"
         self._owned.resume(self, own, is_same and hyperparameters == "saved")
 
     @_disable_dynamo
-    def state_dict(self) -> dict[str, Any]:
-        """Give the state and the hyperparameters, in torch's format for this optimizer."""
-        saved = super().state_dict()
-        entries = saved["state"].items()
-        saved["state"] = {key: separate(entry) for key, entry in entries if entry}
+    def state_dict(self, *, share: bool = False) -> dict[str, Any]:
+        """Give the state and the hyperparameters, in torch's format for this optimizer.
+
+        Args:
+            share: see `Optimizer.state_dict`.
+        """
+        saved = super().state_dict(share=share)
+        entries = {key: _plain(entry) for key, entry in saved["state"].items()}
+        saved["state"] = {key: entry for key, entry in entries.items() if entry != {}}
         return saved
 
     def __repr__(self) -> str:
@@ -246,33 +264,33 @@ class RuleOptimizer(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        for key, entry in state["state"].items():
-            state["state"][key] = separate(entry)
-        self._plan = None
-        own = ("_settings", "_owned", "skipped_steps")
-        return {**state, **{name: getattr(self, name) for name in own}}
+        entries = {key: separate(entry) for key, entry in state["state"].items()}
+        kept = ("_settings", "_owned", "skipped_steps", "grad_norm")
+        own = {name: value for name, value in vars(self).items() if name in kept}
+        return {**state, "state": defaultdict(dict, entries), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._plan, self._lock = None, RLock()
-        self._check_state()
 
     def _can_be_cautious(self) -> bool:
         return "cautious" in self.rule.options
 
-    def _known_state(self) -> set[str]:
-        """The names of all state that this kind of optimizer may keep."""
-        return {*self.rule.state, *self.rule.counters, "step", "ema", "compensation"}
+    def _rules(self) -> tuple[Rule, ...]:
+        """The rules that update the parameters."""
+        return (self.rule,)
 
-    def _check_state(self) -> None:
-        """Refuse the state of another kind of optimizer."""
-        known = self._known_state()
-        for entry in self.state.values():
-            if foreign := sorted(set(entry) - known):
-                raise StateMismatch(
-                    f"{type(self).__name__} keeps {', '.join(sorted(known))} "
-                    f"and has no use for {', '.join(foreign)}"
-                )
+    def _check_rules(self, group: dict[str, Any]) -> None:
+        """Refuse a rule that fails on a group, before the first step."""
+        named = {k: starts(v) for k, v in group.items() if k not in ("params", "param_names")}
+        element = torch.ones(1, dtype=torch.float64, device="cpu")
+        with torch.no_grad():
+            for rule in self._rules():
+                rule.check({"cautious": False, **named}, element)
+
+    def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
+        """The entries of the rule, and those that the arguments of all optimizers switch on."""
+        return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
     def _aimed_plan(self, shape: Shape) -> Plan:
         """The plan, pointed at the present gradients; a new one where the old does not fit."""
@@ -345,6 +363,18 @@ class RuleOptimizer(Optimizer):
 
 
 _observed_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)
+
+
+def _told(group: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """What a saved group tells, and of a group the rest; the group itself, if there is none."""
+    if not told:
+        return group
+    known = {*told, *(NOTE + key for key in told), TEXTS}
+    return {**{key: value for key, value in group.items() if key not in known}, **told}
+
+
+def _plain(entry: Any) -> Any:
+    return dict(entry) if isinstance(entry, dict) else entry
 
 
 def _names(group: dict[str, Any]) -> list[str]:

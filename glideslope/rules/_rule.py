@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, overload
 
-from glideslope.errors import require
+from glideslope.errors import InvalidValue, require
+
+from ._check import (
+    check_names,
+    check_results,
+    check_words,
+    names_in,
+    refuse,
+    suggestion,
+    tried,
+)
 
 Formula = Callable[..., Any]
 Derive = Callable[..., Mapping[str, Any]]
@@ -23,6 +34,7 @@ class Rule:
         scalars: names of what is the same for a whole tensor.
         options: names of the switches that choose the formula's shape.
         counters: names of the scalars kept per tensor in a state dict.
+        only_if: the option without which a state does not exist, by the state's name.
     """
 
     def __init__(
@@ -42,10 +54,12 @@ class Rule:
         self.state = elements[2:]
         self.scalars = _parameters(formula, kinds.POSITIONAL_OR_KEYWORD)
         self.options = _parameters(formula, kinds.KEYWORD_ONLY)
-        self._only_if, self._start = dict(only_if), dict(start)
+        self.only_if, self._start = dict(only_if), dict(start)
         self._derived_from = tuple(inspect.signature(derive).parameters) if derive else ()
         counted = {"step"} & {*self.scalars, *self._derived_from}
         self.counters = tuple(dict.fromkeys((*counted, *counters)))
+        self._checked: set[Any] = set()
+        self._check_declaration(kinds)
 
     def __call__(self, *values: Any, **scalars: Any) -> Any:
         """The formula on any numbers; an option that is not given is off.
@@ -59,13 +73,74 @@ class Rule:
     def __repr__(self) -> str:
         return f"<rule {self.name}{inspect.signature(self.formula)}>"
 
+    def check(self, group: Mapping[str, Any], element: Any) -> None:
+        """Refuse hyperparameters that the rule cannot run on, and a rule that runs on none.
+
+        Args:
+            group: the hyperparameters, by name.
+            element: numbers of the kind that an engine gives, for a trial.
+
+        Raises:
+            InvalidValue: a name is in none of them, or the formula fails, or does not return the
+                parameter and all state; the message has the line.
+        """
+        for name in self.options:
+            if (key := name.removeprefix("with_")) not in group:
+                problem = f"has the option `{name}`, and there is no hyperparameter `{key}`"
+                raise refuse(self.formula, problem + suggestion(key, group), name)
+        active = self.active_options(group)
+        if (active, frozenset(group)) not in self._checked:
+            with suppress(ArithmeticError):
+                self._try(group, element, active)
+            self._checked.add((active, frozenset(group)))
+
+    def _check_declaration(self, kinds: Any) -> None:
+        several = _parameters(self.formula, kinds.VAR_POSITIONAL)
+        several += _parameters(self.formula, kinds.VAR_KEYWORD)
+        declared = {
+            "name each of its parameters, not": (several, ()),
+            "have a state": (self.only_if, self.state),
+            "have an option": (self.only_if.values(), self.options),
+            "have a state or a counter": (self._start, (*self.state, *self.counters)),
+        }
+        for wanted, (names, known) in declared.items():
+            for name in names:
+                if name not in known:
+                    problem = f"must {wanted} `{name}`{suggestion(name, known)}"
+                    raise refuse(self.formula, problem)
+
+    def _try(self, group: Mapping[str, Any], element: Any, active: frozenset[str]) -> None:
+        """Run the formula once, on ones; an error of arithmetic is one of these numbers alone."""
+        check_words(self.formula)
+        scalars = self._first_scalars(group)
+        check_names(self.formula, self.scalars, scalars)
+        chosen = {name: scalars[name] for name in self.scalars}
+        options = {name: name in active for name in self.options}
+        elements = [element] * (len(self.state) + 2)
+        check_results(self.formula, tried(self.formula, *elements, **chosen, **options), self.state)
+
+    def _first_scalars(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """All that a scalar may be called, at the first step."""
+        known = {**names_in(group), "fresh": 1.0, "step": 1.0}
+        named = {each for each in self._start.values() if isinstance(each, str)}
+        check_names(self.formula, sorted(named - {"p"}), known)
+        known |= {name: self.initial(name, group) for name in self.counters if name != "step"}
+        if self.derive is None:
+            return known
+        check_words(self.derive)
+        check_names(self.derive, self._derived_from, known)
+        derived = tried(self.derive, *(known[name] for name in self._derived_from))
+        if not isinstance(derived, Mapping):
+            raise refuse(self.derive, "must give a mapping of names to numbers")
+        return {**known, **derived}
+
     def active_options(self, group: Mapping[str, Any]) -> frozenset[str]:
         """The options that a parameter group switches on."""
         return frozenset(name for name in self.options if group[name.removeprefix("with_")])
 
     def kept_state(self, active: frozenset[str]) -> tuple[str, ...]:
         """The names of the state that exists under these options."""
-        absent = {name for name, option in self._only_if.items() if option not in active}
+        absent = {name for name, option in self.only_if.items() if option not in active}
         return tuple(name for name in self.state if name not in absent)
 
     def initial(self, name: str, group: Mapping[str, Any]) -> Any:
@@ -98,7 +173,10 @@ class _Names:
             return self.counted[name]
         if name in self.group:
             return self.group[name]
-        return self.group[f"{name[:-1]}s"][int(name[-1]) - 1]  # beta2 is betas[1]
+        several = self.group.get(f"{name[:-1]}s")
+        if name[-1].isdecimal() and isinstance(several, tuple | list):
+            return several[int(name[-1]) - 1]  # beta2 is betas[1]
+        raise InvalidValue(f"the group has no `{name}`, which its rule asks for")
 
 
 def _parameters(formula: Formula, kind: Any) -> tuple[str, ...]:
@@ -163,7 +241,8 @@ def rule(
             hyperparameter, or ``"p"``, the parameter itself.
 
     Raises:
-        InvalidValue: the formula does not begin with ``p, g``.
+        InvalidValue: the formula does not begin with ``p, g``, or an argument names a state, an
+            option or a counter that it does not have.
 
     Example:
         >>> from glideslope.rules import rule, sign

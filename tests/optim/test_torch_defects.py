@@ -177,6 +177,82 @@ def test_a_state_follows_names_and_not_positions(library: Any, answer: float) ->
     assert optimizer.state[model["b"].weight]["exp_avg"][0, 0].item() == pytest.approx(answer)
 
 
+def averaged(library: Any, *shape: int) -> torch.optim.Optimizer:
+    optimizer = library.AdamW([("w", with_gradient(torch.ones(shape, requires_grad=True), 1.0))])
+    optimizer.step()
+    return optimizer
+
+
+def loaded(library: Any, state: dict[str, Any], *shape: int) -> None:
+    optimizer = averaged(library, *shape)
+    optimizer.load_state_dict(state)
+    if library is torch.optim:
+        optimizer.step()
+
+
+@expect(ours=StateMismatch, torch=RuntimeError)
+def test_a_state_of_another_shape_is_refused_when_it_is_loaded(library: Any, answer: Any) -> None:
+    """Torch's load succeeds, and its step does not."""
+    with pytest.raises(answer, match=r"`w`.*\(3, 2\).*\(2, 3\)" if library is optim else "size"):
+        loaded(library, averaged(library, 3, 2).state_dict(), 2, 3)
+
+
+@pytest.mark.parametrize("entry", ["step", "exp_avg", "exp_avg_sq"])
+@expect(ours=StateMismatch, torch=KeyError)
+def test_a_state_without_an_entry_is_refused_when_it_is_loaded(
+    library: Any, answer: Any, entry: str
+) -> None:
+    """Torch's load succeeds, and its step does not."""
+    state = averaged(library, 2).state_dict()
+    del state["state"][0][entry]
+    with pytest.raises(answer, match=entry):
+        loaded(library, state, 2)
+
+
+@expect(ours=[2.0, 2.0], torch=ValueError)
+def test_groups_are_no_part_of_a_parameters_state(library: Any, answer: Any) -> None:
+    params = [(name, with_gradient(weight([1.0]), 1.0)) for name in "ab"]
+    two = library.AdamW([{"params": [each]} for each in params])
+    two.step()
+    one = library.AdamW(params)
+    if answer is ValueError:
+        with pytest.raises(answer, match="different number of parameter groups"):
+            one.load_state_dict(two.state_dict())
+        return
+    one.load_state_dict(two.state_dict())
+    one.step()
+    assert [one.state[p]["step"].item() for _, p in params] == answer
+
+
+@expect(ours=1.0, torch=2.0)
+def test_a_state_kept_in_memory_does_not_move(library: Any, answer: float) -> None:
+    optimizer = averaged(library, 2)
+    kept = optimizer.state_dict()
+    optimizer.step()
+    assert kept["state"][0]["step"] == answer
+    assert torch.equal(
+        kept["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"]
+    ) is (library is torch.optim)
+
+
+@expect(ours=None, torch=ValueError)
+def test_a_beta_may_be_a_tensor_beside_a_number(library: Any, answer: Any) -> None:
+    p, q = (with_gradient(weight([1.0]), 1.0) for _ in "pq")
+    if answer is ValueError:
+        with pytest.raises(answer, match="both floats or both Tensors"):
+            library.Adam([p], betas=(0.9, torch.tensor(0.99)))
+        return
+    library.Adam([p], betas=(0.9, torch.tensor(0.99))).step()
+    library.Adam([q], betas=(0.9, 0.99)).step()
+    assert torch.equal(p, q)
+
+
+@expect(ours="did you mean `weight_decay`", torch="unexpected keyword argument")
+def test_a_misspelt_argument_is_named(library: Any, answer: str) -> None:
+    with pytest.raises(TypeError, match=answer):
+        library.AdamW([weight([1.0])], weight_decya=0.1)
+
+
 @expect(ours=torch.float32, torch=torch.bfloat16)
 def test_a_wide_state_stays_wide_when_it_is_loaded(library: Any, answer: torch.dtype) -> None:
     p = with_gradient(torch.ones(4, requires_grad=True), 1.0)

@@ -183,6 +183,10 @@ class OwnedSchedules:
         if differences and policy == "error":
             told = "\n  ".join(["the state is of another run:", *differences])
             raise StateMismatch(f"{told}\n{HELP}")
+        if policy == "adopt":
+            for group in saved:
+                for key, text in (group.get(TEXTS) or {}).items():
+                    _parsed(key, text)
         return not differences
 
     def resume(self, optimizer: Any, own: Sequence[Mapping[str, Any]], same: bool) -> None:
@@ -207,6 +211,16 @@ class OwnedSchedules:
                 binding.restore(self.updates)
             binding.entry.restored = False  # the state of the groups is its state
         self._show(optimizer)
+
+    def fill(self, optimizer: Any, told: Sequence[Mapping[str, Any]]) -> None:
+        """Put the values of the loaded update where the saved groups have ``told`` none."""
+        for number, (group, values) in enumerate(zip(optimizer.param_groups, told, strict=True)):
+            for key, each in self.followed(number).items():
+                if key.partition("[")[0] not in values:
+                    value = each.curve.at(int(group.get(CLOCK, self.updates))) * each.scale
+                    held = _held(group, key)
+                    is_tensor = hasattr(held, "fill_")
+                    _put(group, key, held.detach().clone().fill_(value) if is_tensor else value)
 
     def adopt(self, optimizer: Any, saved: Sequence[Mapping[str, Any]]) -> None:
         """Put the groups under the schedules of a saved state."""
@@ -238,12 +252,16 @@ def reference(schedule: Schedule) -> float:
 
 
 def _adopted(key: str, text: str, group: Mapping[str, Any]) -> Followed:
-    try:
-        schedule = parse(text)
-    except ValueError as error:
-        raise StateMismatch(f"the state's schedule of `{key}` cannot be adopted: {error}") from None
+    schedule = _parsed(key, text)
     peak = reference(schedule)
     return Followed(schedule, Evaluated(schedule), float(group.get(NOTE + key, peak)) / peak)
+
+
+def _parsed(key: str, text: str) -> Schedule:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise StateMismatch(f"the state's schedule of `{key}` cannot be adopted: {error}") from None
 
 
 def _schedules_in(values: Mapping[str, Any]) -> Iterator[tuple[str, Schedule]]:
