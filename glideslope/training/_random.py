@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-Stream = torch.Generator | np.random.Generator | random.Random
+Stream = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
 """A source of random numbers that a program holds itself."""
 
 
@@ -19,6 +19,8 @@ def stream_state(stream: Stream) -> Any:
         return stream.get_state()
     if isinstance(stream, random.Random):
         return _from_python(stream.getstate())
+    if isinstance(stream, np.random.RandomState):
+        return _with_tensors(stream.get_state(legacy=False))
     return _with_tensors(stream.bit_generator.state)
 
 
@@ -28,6 +30,8 @@ def set_stream_state(stream: Stream, state: Any) -> None:
         stream.set_state(state)
     elif isinstance(stream, random.Random):
         stream.setstate(_to_python(state))
+    elif isinstance(stream, np.random.RandomState):
+        stream.set_state(_with_arrays(state))
     else:
         stream.bit_generator.state = _with_arrays(state)
 
@@ -59,12 +63,12 @@ def set_global_state(state: dict[str, Any]) -> None:
 
 
 # The hundreds of integers that make up a state are kept as one tensor: a checkpoint would
-# otherwise spend longer on them than on a small model.
+# otherwise spend longer on them than on a small model. It is on the CPU, whatever the default.
 
 
 def _from_python(state: Any) -> tuple[Any, ...]:
     version, numbers, gauss = state
-    return version, torch.tensor(numbers), gauss
+    return version, torch.tensor(numbers, device="cpu"), gauss
 
 
 def _to_python(state: tuple[Any, ...]) -> Any:
@@ -76,7 +80,7 @@ def _with_tensors(state: Any) -> Any:
     """The state of a NumPy generator, its arrays as tensors."""
     if isinstance(state, dict):
         return {name: _with_tensors(part) for name, part in state.items()}
-    return torch.tensor(state) if isinstance(state, np.ndarray) else state
+    return torch.tensor(state, device="cpu") if isinstance(state, np.ndarray) else state
 
 
 def _with_arrays(state: Any) -> Any:
