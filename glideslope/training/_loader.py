@@ -102,7 +102,7 @@ class ResumableLoader(Generic[Batch]):
         Raises:
             InvalidValue: an epoch is running, at whose beginning they were not looked at.
         """
-        held = {id(stream) for stream in self._streams().values()}
+        held = {id(stream) for stream in self._all_streams().values()}
         new = {name: stream for name, stream in streams.items() if id(stream) not in held}
         rule = "be named before an epoch begins: build the TrainingState before the loop"
         require(not new or self._beginning is None, "generators", rule, list(new))
