@@ -116,7 +116,11 @@ class ResumableLoader(Generic[Batch]):
                 would have.
         """
         position = self._position()
-        for place in (self._beginning or position)["generators"]:
+        known = (self._beginning or position)["generators"]
+        position["generators"] = {
+            place: state for place, state in position["generators"].items() if place in known
+        }
+        for place in known:
             if place not in self._made_with and place not in self._followed:
                 raise StateMismatch(f"`{place}` was made after the loader was built: {MAKE_IT}")
         here = {"epoch": self.epoch, "batch": self.batch, "beginning": self._beginning}
@@ -129,8 +133,7 @@ class ResumableLoader(Generic[Batch]):
             StateMismatch: the loader has fewer batches than were already used, or other generators.
         """
         beginning = state["beginning"]
-        for position in (state, beginning or state):
-            self._check(position)
+        self._check(beginning or state)
         before = self._position()
         try:
             rest = None if beginning is None else self._fast_forward(beginning, state["batch"])
