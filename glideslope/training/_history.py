@@ -33,8 +33,8 @@ class History:
     as the floats they were.
 
     One writer at a time: from its first record on, a history refuses others, of this process and of
-    any other, until it is no longer used. One that loads a state takes the file over from another
-    one of its process.
+    any other, until it is no longer used. One that has loaded a state takes the file over from
+    another one of its process.
 
     As a part of a `TrainingState`, a history goes back to the records it had: those that a killed
     run appended after its last checkpoint are removed, for they are about to be made again.
@@ -116,16 +116,13 @@ class History:
             StateMismatch: the file holds the records of something else.
             CheckpointError: another process is writing the file.
         """
-        self._lock.acquire(take_over=True)
+        self._lock.claim()
         there = self.path.stat().st_size if self.path.exists() else 0
         if there < state["size"]:
             message = f"{self.path} is shorter than when the state was saved: records are missing"
             warnings.warn(message, stacklevel=2)
         elif there:
-            with self.path.open("r+b") as file:
-                if _line_before(file, state["size"]) != state["last"].encode():
-                    raise StateMismatch(f"{self.path} is not the history that the state speaks of")
-                file.truncate(state["size"])
+            self._go_back(there, state)
 
     def __repr__(self) -> str:
         try:
@@ -133,6 +130,14 @@ class History:
         except OSError:
             size = "no file yet"
         return f"History({str(self.path)!r}, {size})"
+
+    def _go_back(self, there: int, state: dict[str, Any]) -> None:
+        with self.path.open("rb") as file:
+            if _line_before(file, state["size"]) != state["last"].encode():
+                raise StateMismatch(f"{self.path} is not the history that the state speaks of")
+        if there > state["size"]:
+            self._lock.acquire()
+            os.truncate(self.path, state["size"])
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the file.

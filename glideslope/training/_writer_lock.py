@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import weakref
 from pathlib import Path
@@ -36,17 +37,19 @@ class WriterLock:
         self._path = path
         self._target = path
         self._process = 0
+        self._claims = False
         self._file: BinaryIO | None = None
         self._finish: weakref.finalize[..., WriterLock] | None = None
 
     def __reduce__(self) -> tuple[type[WriterLock], tuple[Path]]:
         return type(self), (self._path,)
 
-    def acquire(self, *, take_over: bool = False) -> bool:
-        """Take the lock; True if this had not got it.
+    def claim(self) -> None:
+        """Let the next `acquire` take it from another writer of this process."""
+        self._claims = True
 
-        Args:
-            take_over: take it from another writer of this process, which is refused from now on.
+    def acquire(self) -> bool:
+        """Take the lock; True if this had not got it.
 
         Raises:
             CheckpointError: another writer has it.
@@ -55,12 +58,7 @@ class WriterLock:
             return False
         self.release()
         self._target = Path(os.path.realpath(self._path))
-        other = _holders.get(self._target)
-        if other is not None and other._process == os.getpid():
-            if not take_over:
-                reason = f"{self._path} has another writer in this process"
-                raise CheckpointError(f"{reason}: {WAY_OUT}")
-            other.release()
+        self._clear()
         self._take()
         return True
 
@@ -72,9 +70,20 @@ class WriterLock:
             self._finish()
         self._file, self._finish, self._process = None, None, 0
 
+    def _clear(self) -> None:
+        """Release another writer of this process, or refuse this one."""
+        if _holder(self._target) is not None and not self._claims:
+            gc.collect()  # it may be left over from a run that was interrupted
+        other = _holder(self._target)
+        if other is not None:
+            if not self._claims:
+                reason = f"{self._path} has another writer in this process"
+                raise CheckpointError(f"{reason}: {WAY_OUT}")
+            other.release()
+
     def _take(self) -> None:
         self._file = _locked(self._lock_path, self._path)
-        self._process = os.getpid()
+        self._process, self._claims = os.getpid(), False
         _holders[self._target] = self
         if self._file is not None:
             ends = (self._file, self._lock_path, self._process)
@@ -88,6 +97,12 @@ class WriterLock:
         if self._process != os.getpid() or _holders.get(self._target) is not self:
             return False
         return self._file is None or _is_at(self._file, self._lock_path)
+
+
+def _holder(path: Path) -> WriterLock | None:
+    """Who holds a file in this process; a child forgets what its parent holds."""
+    holder = _holders.get(path)
+    return holder if holder is not None and holder._process == os.getpid() else None
 
 
 def _locked(lock_path: Path, path: Path) -> BinaryIO | None:

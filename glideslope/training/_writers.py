@@ -92,13 +92,14 @@ class CSVWriter:
         Raises:
             CheckpointError: another process is writing the file, or it could not be written.
         """
-        self._lock.acquire(take_over=True)
+        self._lock.claim()
         table = self._table()
         self._note(table)
         if self._rows < state["rows"]:
             message = f"{self.path} is shorter than when the state was saved: rows are missing"
             warnings.warn(message, stacklevel=2)
         elif self._rows > state["rows"]:
+            self._lock.acquire()
             rows = 1 + state["rows"]  # and the names of the columns
             self._cut(table.ends[rows - 1])
             self._note(Table(table.rows[:rows], table.ends[:rows]))

@@ -226,6 +226,18 @@ def test_a_writer_no_longer_used_is_in_nobodys_way(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@writers
+def test_a_writer_left_over_in_a_cycle_is_in_nobodys_way(
+    tmp_path: Path, kind: Callable[[Path], Any], name: str
+) -> None:
+    left = kind(tmp_path / name)
+    left.append({"step": 0})
+    left.itself = left
+    del left
+    kind(tmp_path / name).append({"step": 1})
+    assert len(content(tmp_path / name)) == 2
+
+
 OTHER = """
 import sys
 from glideslope.errors import CheckpointError
