@@ -19,7 +19,7 @@ from ._workers import PersistentWorkers
 Batch = TypeVar("Batch")
 
 FIRST = ("generator", "sampler", "batch_sampler", "dataset", "collate_fn", "worker_init_fn")
-ANEW = "be iterated over anew for each epoch, which an iterator cannot"
+AGAIN = "begin again at each epoch, which an iterator cannot"
 MAKE_IT = "a new loader has none to restore, so make it in the constructor"
 IN_ORDER = "be True with several workers: else the order of batches is chance"
 
@@ -43,8 +43,8 @@ class ResumableLoader(Generic[Batch]):
     those at the epoch's beginning: so it does not depend on what training draws in between.
 
     Args:
-        loader: a ``torch.utils.data.DataLoader``, or anything that can be iterated over anew for
-            each epoch. ``set_epoch`` of its sampler is called, where there is one.
+        loader: a ``torch.utils.data.DataLoader``, or anything that begins again with each
+            loop over it. ``set_epoch`` of its sampler is called, where there is one.
 
     Raises:
         InvalidType: ``loader`` is an iterator, or cannot be iterated over.
@@ -66,7 +66,7 @@ class ResumableLoader(Generic[Batch]):
     def __init__(self, loader: Iterable[Batch]) -> None:
         iterable = hasattr(loader, "__iter__") or hasattr(loader, "__getitem__")
         require_type(iterable, "loader", "be iterable", loader)
-        require_type(not isinstance(loader, Iterator), "loader", ANEW, loader)
+        require_type(not isinstance(loader, Iterator), "loader", AGAIN, loader)
         self.loader: Any = loader
         self.epoch = 0
         """How many epochs have been gone through to their end."""

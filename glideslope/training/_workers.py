@@ -44,7 +44,7 @@ class PersistentWorkers:
         self._loader = loader
         self._iterator: Any = None
         self._origin: Any = None  # where the generator was when they were made
-        self._epoch = 0  # the next one's number in their life
+        self._epoch = 0  # how many they have begun
 
     def state_dict(self) -> dict[str, Any] | None:
         """What the next epoch begins from; None if it begins with new workers."""

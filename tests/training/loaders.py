@@ -20,6 +20,7 @@ from torch.utils.data import (
     SubsetRandomSampler,
     WeightedRandomSampler,
     default_collate,
+    get_worker_info,
 )
 
 SIZE = 7
@@ -75,6 +76,14 @@ class Own(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         return index, self.transforms[1](1000)
+
+
+class OfTheWorker(Plain):
+    """Items that the seed of their worker decides, as a `worker_init_fn` may use it."""
+
+    def __getitem__(self, index: int) -> Any:
+        info = get_worker_info()
+        return index, 0 if info is None else info.seed
 
 
 def closing_over(stream: Any) -> Dataset[Any]:
@@ -239,6 +248,7 @@ LOADERS: dict[str, Make] = {
         closing_over(random.Random(3)), 2, **o
     ),
     "items by a generator of the module": lambda **o: DataLoader(OfTheModule(), 2, **o),
+    "items by the seed of the worker": lambda **o: DataLoader(OfTheWorker(), 2, **o),
     "shuffled in place": lambda **o: DataLoader(
         Noisy(), 2, sampler=InPlace(list(range(SIZE))), **o
     ),

@@ -23,6 +23,7 @@ import glideslope as gs
 from glideslope.errors import InvalidType, InvalidValue, StateMismatch
 from glideslope.training import ResumableLoader
 from glideslope.training._nest import Buffers
+from glideslope.training._random import global_state, set_global_state
 
 from .values import same
 
@@ -219,7 +220,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "an iterator": (
         lambda: iter([1]),
         InvalidType,
-        "`loader` must be iterated over anew for each epoch, which an iterator cannot",
+        "`loader` must begin again at each epoch, which an iterator cannot",
     ),
     "no iterable": (lambda: 3, InvalidType, "`loader` must be iterable, got 3"),
     "any order": (
@@ -333,6 +334,24 @@ def test_an_order_does_not_depend_on_what_training_draws_from_its_generator() ->
         again = build()
         again.load_state_dict(states[stop])
         assert same(list(batches(again)), taken[stop + 1 :])
+
+
+def test_training_does_not_draw_the_numbers_of_an_order_that_is_drawn_as_it_goes() -> None:
+    class Draws:
+        def __iter__(self) -> Iterator[Any]:
+            for _ in range(3):
+                yield random.random(), float(np.random.rand()), torch.rand(()).item()
+
+    def drawn() -> tuple[float, ...]:
+        return random.random(), float(np.random.rand()), torch.rand(()).item()
+
+    seed(1)
+    batches = iter(ResumableLoader(Draws()))
+    now = global_state()
+    numbers = [number for batch in batches for number in (*batch, *drawn())]
+    assert len(set(numbers)) == 18
+    set_global_state(now)
+    assert [drawn() for _ in range(3)] == [tuple(numbers[i : i + 3]) for i in (3, 9, 15)]
 
 
 def test_every_epoch_of_a_loader_that_draws_as_it_goes_is_another() -> None:
