@@ -103,7 +103,7 @@ def test_a_kill_leaves_tensorboard_what_was_whole(tmp_path: Path) -> None:
     for length in range(0, len(whole) + 1, 7):
         folder = tmp_path / str(length)
         folder.mkdir()
-        (folder / events.name).write_bytes(whole[:length])
+        (folder / "events.out.tfevents.1000000000.earlier").write_bytes(whole[:length])
         with TensorBoardWriter(folder) as board:
             board.append({"step": 3, "loss": 1.5})
         found = accumulators.EventAccumulator(str(folder)).Reload().Scalars("loss")
