@@ -115,17 +115,19 @@ class Checkpointer:
             metrics: values to keep with it, such as ``val_loss=0.31``.
 
         Raises:
-            InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest.
+            InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest; a metric
+                that is no number, such as None.
             CheckpointError: another process saves into the folder, or an earlier write failed.
         """
         require_type(isinstance(step, int), "step", "be a whole number", step)
         require(step >= 0, "step", "be at least 0", step)
+        numbers = {name: number(name, value) for name, value in metrics.items()}
         try:
             self.wait()
         except Exception:
-            self._begin(step, state, metrics)
+            self._begin(step, state, numbers)
             raise
-        self._begin(step, state, metrics)
+        self._begin(step, state, numbers)
 
     def wait(self) -> None:
         """Return once the last save is on disk.
@@ -203,14 +205,13 @@ class Checkpointer:
                 raise
             error.add_note(f"and the last checkpoint was lost: {failed}")
 
-    def _begin(self, step: int, state: object, metrics: dict[str, SupportsFloat]) -> None:
+    def _begin(self, step: int, state: object, metrics: dict[str, float]) -> None:
         self._acquire()
         newest = self._newest()
         rule = f"be at least {newest}, the newest in {self.folder}"
         require(newest is None or step >= newest, "step", rule, step)
-        numbers = {name: number(name, value) for name, value in metrics.items()}
-        copy = self._buffers.snapshot({"step": step, "metrics": numbers, "state": state})
-        self._background.start(lambda: self._write(step, copy, numbers))
+        copy = self._buffers.snapshot({"step": step, "metrics": metrics, "state": state})
+        self._background.start(lambda: self._write(step, copy, metrics))
 
     def _acquire(self) -> None:
         try:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from glideslope.errors import CheckpointError, StateMismatch, require_type
+from glideslope.errors import CheckpointError, StateMismatch
 
+from ._json_text import from_json_text, json_text
 from ._replace import replacing
-from ._scalar import scalar
+from ._writer_lock import WriterLock
 
 Record = dict[str, Any]
 
@@ -28,11 +28,20 @@ class History:
     killed loses none. A power cut may tear the last line: it is dropped on reading, and removed
     when the next record is appended. Reading never changes the file.
 
+    NaN and infinities, for which JSON has no form, are written as ``null``, and a field
+    ``non_finite`` names them: ``{"loss": null, "non_finite": {"loss": "NaN"}}``. They are read back
+    as the floats they were.
+
+    One writer at a time: from its first record on, a history refuses others, of this process and of
+    any other, until it is no longer used. One that has loaded a state takes the file over from
+    another one of its process.
+
     As a part of a `TrainingState`, a history goes back to the records it had: those that a killed
     run appended after its last checkpoint are removed, for they are about to be made again.
 
     Args:
-        path: the file. It is made when the first record is appended; its folder must exist.
+        path: the file, made absolute at once. It is made when the first record is appended; its
+            folder must exist.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -46,24 +55,26 @@ class History:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
+        self._lock = WriterLock(self.path)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a record.
 
         Args:
             record: names and values: numbers, strings, booleans, None, lists and dicts of them.
-                Scalars of NumPy and torch are written as numbers. NaN and infinities are written
-                as Python's `json` spells them.
+                Scalars of NumPy and torch are written as numbers.
 
         Raises:
             InvalidType: a value that JSON has no form for, or a name that is not text.
-            CheckpointError: the file could not be written, and why.
+            InvalidValue: the name ``non_finite``, a nest over 200 deep or one that contains itself.
+            CheckpointError: another writer has the file, or it could not be written, and why.
         """
-        line = _line(record)
+        line = json_text(record).encode() + b"\n"
+        self._lock.acquire()
         try:
             with self.path.open("a+b", buffering=0) as file:
-                _write_whole(file, line)
+                write_whole(file, line, _whole_size(file, file.seek(0, os.SEEK_END)))
         except OSError as error:
             raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
 
@@ -103,16 +114,15 @@ class History:
 
         Raises:
             StateMismatch: the file holds the records of something else.
+            CheckpointError: another process is writing the file.
         """
+        self._lock.claim()
         there = self.path.stat().st_size if self.path.exists() else 0
         if there < state["size"]:
             message = f"{self.path} is shorter than when the state was saved: records are missing"
             warnings.warn(message, stacklevel=2)
         elif there:
-            with self.path.open("r+b") as file:
-                if _line_before(file, state["size"]) != state["last"].encode():
-                    raise StateMismatch(f"{self.path} is not the history that the state speaks of")
-                file.truncate(state["size"])
+            self._go_back(there, state)
 
     def __repr__(self) -> str:
         try:
@@ -120,6 +130,14 @@ class History:
         except OSError:
             size = "no file yet"
         return f"History({str(self.path)!r}, {size})"
+
+    def _go_back(self, there: int, state: dict[str, Any]) -> None:
+        with self.path.open("rb") as file:
+            if _line_before(file, state["size"]) != state["last"].encode():
+                raise StateMismatch(f"{self.path} is not the history that the state speaks of")
+        if there > state["size"]:
+            self._lock.acquire()
+            os.truncate(self.path, state["size"])
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the file.
@@ -136,22 +154,9 @@ class History:
             return
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
-    for name in record:
-        require_type(isinstance(name, str), "a name in the record", "be text", name)
-    return json.dumps(dict(record), ensure_ascii=False, default=_number).encode() + b"\n"
-
-
-def _number(value: Any) -> Any:
-    """A scalar of NumPy or torch as a number."""
-    is_scalar = hasattr(value, "item") and getattr(value, "ndim", None) == 0
-    require_type(is_scalar, "a value in the record", "be a number, text, a list or a dict", value)
-    return scalar(value)
-
-
 def _record(line: bytes, place: str) -> Record:
     try:
-        record = json.loads(line)
+        record = from_json_text(line)
     except ValueError as error:
         raise CheckpointError(f"{place} is damaged: {error}") from error
     if not isinstance(record, dict):
@@ -159,11 +164,9 @@ def _record(line: bytes, place: str) -> Record:
     return record
 
 
-def _write_whole(file: BinaryIO, line: bytes) -> None:
-    """Append a line after what is whole; leave no part of it behind if the disk is full."""
-    end = file.seek(0, os.SEEK_END)
-    size = _whole_size(file, end)
-    if size < end:
+def write_whole(file: BinaryIO, line: bytes, size: int) -> None:
+    """Add a line after the first ``size`` bytes; leave no part of it behind if the disk is full."""
+    if size < file.seek(0, os.SEEK_END):
         file.truncate(size)
     try:
         written = file.write(line)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import length_hint
 from typing import Any, Generic, TypeVar
 
-import torch
+from torch.utils.data import DataLoader
 
-from glideslope.errors import StateMismatch
+from glideslope.errors import StateMismatch, require, require_type
 
-from ._random import global_state, set_global_state, set_stream_state, stream_state
+from ._own_random import Drawn, OwnRandom, decide_order, draws_as_it_goes
+from ._progress import Progress
+from ._random import Stream, global_state, set_global_state, set_stream_state, stream_state
+from ._streams import streams_of
+from ._workers import PersistentWorkers
 
 Batch = TypeVar("Batch")
+
+FIRST = ("generator", "sampler", "batch_sampler", "dataset", "collate_fn", "worker_init_fn")
+AGAIN = "begin again at each epoch, which an iterator cannot"
+MAKE_IT = "a new loader has none to restore, so make it in the constructor"
+IN_ORDER = "be True with several workers: else the order of batches is chance"
 
 
 class ResumableLoader(Generic[Batch]):
@@ -24,13 +33,23 @@ class ResumableLoader(Generic[Batch]):
     and dropped; so data workers, too, reach the random numbers they had. This takes as long as
     loading those batches.
 
-    Two things are out of reach: batches drawn at random by an endless source that keeps its own
-    position, and random augmentation in workers that outlive an epoch (``persistent_workers``).
+    Restored with it are the random generators, of torch, NumPy and Python, that the loader, its
+    samplers, its data set and its functions hold; the numbers and lists that a sampler changes as
+    it goes; and the workers that outlive an epoch (``persistent_workers``), whose random numbers
+    are seeded again at each epoch.
+
+    An order that may be drawn bit by bit from the global generators (by a sampler that is not
+    torch's, or an `IterableDataset` without workers) is drawn from streams of its own, seeded from
+    those at the epoch's beginning: so it does not depend on what training draws in between.
 
     Args:
-        loader: a ``torch.utils.data.DataLoader``, or anything that can be iterated over anew for
-            each epoch. Generators of the loader and its samplers are restored, and
-            ``set_epoch`` of its sampler is called, where there are any.
+        loader: a ``torch.utils.data.DataLoader``, or anything that begins again with each
+            loop over it. ``set_epoch`` of its sampler is called, where there is one.
+
+    Raises:
+        InvalidType: ``loader`` is an iterator, or cannot be iterated over.
+        InvalidValue: the order depends on chance (``in_order=False``), or random numbers are where
+            nothing can restore them: in workers that outlive an epoch, but outside of its data set.
 
     Example:
         >>> import glideslope as gs
@@ -45,47 +64,88 @@ class ResumableLoader(Generic[Batch]):
     """
 
     def __init__(self, loader: Iterable[Batch]) -> None:
-        self.loader = loader
+        iterable = hasattr(loader, "__iter__") or hasattr(loader, "__getitem__")
+        require_type(iterable, "loader", "be iterable", loader)
+        require_type(not isinstance(loader, Iterator), "loader", AGAIN, loader)
+        self.loader: Any = loader
         self.epoch = 0
         """How many epochs have been gone through to their end."""
         self.batch = 0
         """How many batches of the running epoch have been handed out."""
         self._beginning: dict[str, Any] | None = None  # of the running epoch, if one is
         self._rest: Iterator[Batch] | None = None
+        self._followed: dict[str, Stream] = {}
+        self._workers = _workers(loader)
+        self._made_with = self._streams().keys()
+        self._progress = Progress(self._owners())
 
     def __len__(self) -> int:
-        return len(self.loader)  # type: ignore[arg-type]
+        return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
         batches, self._rest = self._rest, None
         if batches is None:
             self.batch = 0
-            self._beginning = self._position()
-            batches = iter(self.loader)
+            epochs = [_epoch(sampler) for sampler in self._samplers()]
+            self._beginning = {"random": global_state(), "epochs": epochs, **self._position()}
+            batches = self._batches()
         return self._count(batches, self._beginning)
 
+    def follow(self, streams: Mapping[str, Stream]) -> None:
+        """Restore more generators: those from which the loader draws without holding them.
+
+        `TrainingState` does this with the generators among its parts.
+
+        Args:
+            streams: generators by a name for each.
+
+        Raises:
+            InvalidValue: an epoch is running, at whose beginning they were not looked at.
+        """
+        held = {id(stream) for stream in self._all_streams().values()}
+        new = {name: stream for name, stream in streams.items() if id(stream) not in held}
+        rule = "be named before an epoch begins: build the TrainingState before the loop"
+        require(not new or self._beginning is None, "generators", rule, list(new))
+        self._followed |= new
+
     def state_dict(self) -> dict[str, Any]:
-        """The position: the epoch, the batch, and what the order of the epoch follows from."""
-        return {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "beginning": self._beginning,
-            "generators": [stream_state(generator) for generator in self._generators()],
+        """The position: the epoch, the batch, and what the order of the epoch follows from.
+
+        Raises:
+            StateMismatch: the loader has got a generator since it was built, which no new loader
+                would have.
+        """
+        position = self._position()
+        known = (self._beginning or position)["generators"]
+        position["generators"] = {
+            place: state for place, state in position["generators"].items() if place in known
         }
+        for place in known:
+            if place not in self._made_with and place not in self._followed:
+                raise StateMismatch(f"`{place}` was made after the loader was built: {MAKE_IT}")
+        here = {"epoch": self.epoch, "batch": self.batch, "beginning": self._beginning}
+        return here | position
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to the position of ``state``; the global random numbers stay where they are.
 
         Raises:
-            StateMismatch: the loader has fewer batches than were already used.
+            StateMismatch: the loader has fewer batches than were already used, or other generators.
         """
+        beginning = state["beginning"]
+        self._check(beginning or state)
+        before = self._position()
+        try:
+            rest = None if beginning is None else self._fast_forward(beginning, state["batch"])
+        except BaseException:
+            self._go_to(before)
+            raise
+        self._rest, self._beginning = rest, beginning
         self.epoch, self.batch = state["epoch"], state["batch"]
-        self._beginning, self._rest = state["beginning"], None
-        if self._beginning is not None:
-            now = global_state()
-            self._rest = self._fast_forward(self._beginning)
-            set_global_state(now)
-        self._set_generators(state["generators"])
+        if beginning is None:
+            self._go_to(state)
+        else:
+            self._set_streams(state["generators"])
 
     def __repr__(self) -> str:
         of = f" of {length}" if (length := length_hint(self.loader, 0)) else ""
@@ -102,40 +162,94 @@ class ResumableLoader(Generic[Batch]):
             if self._beginning is beginning:  # not when a later loop has begun
                 self.batch, self._beginning = 0, None
 
-    def _fast_forward(self, beginning: dict[str, Any]) -> Iterator[Batch]:
-        set_global_state(beginning["random"])
-        self._set_generators(beginning["generators"])
-        for sampler, epoch in zip(self._samplers(), beginning["epochs"], strict=True):
-            if epoch is not None:
-                sampler.set_epoch(epoch)
-        batches = iter(self.loader)
-        for used in range(self.batch):
-            if next(batches, self) is self:
-                raise StateMismatch(f"{self.batch} batches were used, but the loader has {used}")
+    def _batches(self) -> Iterator[Batch]:
+        """A pass over the loader, which draws its order from where it alone draws."""
+        streams = decide_order(self.loader, self._streams())
+        own = OwnRandom(streams, drawn_as_it_goes=draws_as_it_goes(self.loader))
+        with own:
+            batches = iter(self.loader) if self._workers is None else self._workers.begin()
+        return Drawn(batches, own)
+
+    def _fast_forward(self, beginning: dict[str, Any], count: int) -> Iterator[Batch]:
+        """The epoch that began there, after its first ``count`` batches."""
+        now = global_state()
+        try:
+            set_global_state(beginning["random"])
+            self._go_to(beginning)
+            for sampler, epoch in zip(self._samplers(), beginning["epochs"], strict=True):
+                if epoch is not None:
+                    sampler.set_epoch(epoch)
+            batches = self._batches()
+            for used in range(count):
+                if next(batches, self) is self:
+                    raise StateMismatch(f"{count} batches were used, but the loader has {used}")
+        finally:
+            set_global_state(now)
         return batches
 
     def _position(self) -> dict[str, Any]:
+        """What an epoch that begins now follows from."""
         return {
-            "random": global_state(),
-            "generators": [stream_state(generator) for generator in self._generators()],
-            "epochs": [_epoch(sampler) for sampler in self._samplers()],
+            "generators": {name: stream_state(it) for name, it in self._all_streams().items()},
+            "progress": self._progress.state_dict(),
+            "workers": None if self._workers is None else self._workers.state_dict(),
         }
+
+    def _go_to(self, position: dict[str, Any]) -> None:
+        self._set_streams(position["generators"])
+        self._progress.load_state_dict(position["progress"])
+        if self._workers is not None:
+            self._workers.load_state_dict(position["workers"])
+
+    def _check(self, position: dict[str, Any]) -> None:
+        """Refuse a position in which there were other generators."""
+        there, here = position["generators"], self._all_streams()
+        if there.keys() != here.keys():
+            own, saved = (", ".join(sorted(streams)) or "none" for streams in (here, there))
+            raise StateMismatch(f"this loader's generators are {own}; the state holds {saved}")
 
     def _samplers(self) -> list[Any]:
         """Whoever decides the order; not all loaders have them, and some are twice the same."""
         batches = getattr(self.loader, "batch_sampler", None)
         return [getattr(self.loader, "sampler", None), batches, getattr(batches, "sampler", None)]
 
-    def _generators(self) -> list[torch.Generator]:
-        """The generators of the loader and of its samplers, each once."""
-        held = [getattr(owner, "generator", None) for owner in (self.loader, *self._samplers())]
-        return list({id(g): g for g in held if isinstance(g, torch.Generator)}.values())
+    def _owners(self) -> dict[str, object]:
+        """Whoever has a say in what comes next, in this process."""
+        if not isinstance(self.loader, DataLoader):
+            return {"loader": self.loader}
+        names = ("loader.sampler", "loader.batch_sampler", "loader.batch_sampler.sampler")
+        owners = dict(zip(names, self._samplers(), strict=True))
+        return (
+            owners if self.loader.num_workers else {**owners, "loader.dataset": self.loader.dataset}
+        )
 
-    def _set_generators(self, states: list[Any]) -> None:
-        for generator, state in zip(self._generators(), states, strict=True):
-            set_stream_state(generator, state)
+    def _streams(self) -> dict[str, Stream]:
+        """The generators that the loader holds."""
+        if not isinstance(self.loader, DataLoader):
+            return streams_of({"loader": self.loader})
+        held = {name: part for name, part in vars(self.loader).items() if name != "_iterator"}
+        first = {name: held[name] for name in FIRST}
+        return streams_of({f"loader.{name}": part for name, part in (first | held).items()})
+
+    def _all_streams(self) -> dict[str, Stream]:
+        """And those that it follows."""
+        return {**self._streams(), **self._followed}
+
+    def _set_streams(self, states: dict[str, Any]) -> None:
+        for name, stream in self._all_streams().items():
+            if name in states:
+                set_stream_state(stream, states[name])
 
 
 def _epoch(sampler: Any) -> int | None:
     """The epoch that a sampler was told by ``set_epoch``."""
     return getattr(sampler, "epoch", None) if hasattr(sampler, "set_epoch") else None
+
+
+def _workers(loader: Any) -> PersistentWorkers | None:
+    """The workers that outlive an epoch, if the loader has them."""
+    if not isinstance(loader, DataLoader):
+        return None
+    in_order = loader.num_workers < 2 or getattr(loader, "in_order", True)
+    require(in_order, "loader.in_order", IN_ORDER, False)
+    return PersistentWorkers(loader) if loader.persistent_workers else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,10 @@ class Sharing:
 
     def take(self, keys: Keys, tensor: Tensor) -> Tensor:
         """The tensor itself; a copy if it is a part of its memory, or not the first to show it."""
-        if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        if tensor.device.type != "cpu":
             return tensor.cpu()
+        if tensor.layout is not torch.strided:
+            return tensor.clone()  # its indices and values may be parts of their memory
         storage = tensor.untyped_storage()
         if storage.nbytes() != tensor.nbytes or storage.data_ptr() in self._storages:
             return tensor.clone()
@@ -89,7 +92,7 @@ def _copy(source: Tensor, target: Tensor) -> None:
 
 
 def _as_bytes(tensor: Tensor) -> Any:
-    return tensor.reshape(-1).view(torch.uint8).numpy()
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
 
 
 def plain(state: object, take: Callable[[Keys, Tensor], Tensor]) -> Any:
@@ -160,11 +163,35 @@ class _Walk:
         source = tensor.detach()
         refused = type(source) is not Tensor or source.is_meta or source.is_nested
         require_type(not refused, place(keys), "be a plain tensor that holds data", type(tensor))
-        source = source.resolve_conj().resolve_neg()
+        source = _without_repeats(source).resolve_conj().resolve_neg()
         identity = _identity(source)
         if identity not in self._taken:
-            self._taken[identity] = source, self._take(keys, source)
-        return self._taken[identity][1]
+            taken = _taken_in_a_row(source, partial(self._take, keys))
+            self._taken[identity] = source, taken
+        taken = self._taken[identity][1]
+        return taken if taken.shape == tensor.shape else taken.expand(tensor.shape)
+
+
+def _without_repeats(tensor: Tensor) -> Tensor:
+    """The numbers of an expanded tensor, each once: ``expand`` makes it what it was."""
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return tensor
+    for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+        if stride == 0 and size > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor
+
+
+def _taken_in_a_row(tensor: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
+    """``take`` of a tensor; of the row of numbers behind it where it shows some of them twice."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or not tensor.numel():
+        return take(tensor)
+    reach = zip(tensor.shape, tensor.stride(), strict=True)
+    count = 1 + sum((size - 1) * stride for size, stride in reach)
+    if count >= tensor.numel():
+        return take(tensor)
+    row = take(tensor.as_strided((count,), (1,)))
+    return row.as_strided(tensor.shape, tensor.stride())
 
 
 def _is_leaf(value: Any) -> bool:

@@ -188,8 +188,10 @@ class LRFinder:
         """
         curves = self._curves(sweeps or (range_test(100),))
         has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
-        loader: Any = batches if has_state else ResumableLoader(batches)
-        kept = Rewind([self.model, self.optimizer, *self.also_restore, loader])
+        is_kept = has_state or isinstance(batches, Iterator)
+        loader: Any = batches if is_kept else ResumableLoader(batches)
+        loaders = [loader] if hasattr(loader, "state_dict") else []
+        kept = Rewind([self.model, self.optimizer, *self.also_restore, *loaders])
         try:
             with closing(_endless(loader)) as stream:
                 losses, reason = self._sweep(stream, curves)

@@ -7,14 +7,12 @@ it.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +25,6 @@ Undo = Callable[[], object]
 FOLLOWED = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
 BINDINGS = ("glideslope.groups.", "glideslope.optim.lr_scheduler.")
 """Where schedulers keep their bindings, and what they share: it is theirs as well."""
-STREAMS = (torch.Generator, np.random.Generator, random.Random)
 
 
 class Rewind:
@@ -79,7 +76,7 @@ class Rewind:
     def _remember(self, value: Any) -> None:
         if isinstance(value, Tensor):
             self._remember_tensor(value)
-        elif isinstance(value, STREAMS):
+        elif isinstance(value, Stream):
             self._undo.append(partial(set_stream_state, value, stream_state(value)))
         else:
             parts = (*value, *value.values()) if isinstance(value, dict) else tuple(value)

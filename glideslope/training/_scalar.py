@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any, SupportsFloat
 
-from glideslope.errors import require_type
+from glideslope.errors import InvalidType, require_type, shortened
 
 
 def scalar(value: SupportsFloat) -> Any:
-    """A number of Python; of a scalar of NumPy or torch, its value, gradients or not."""
-    return value.item() if hasattr(value, "item") else value
+    """A number of Python; of a scalar of NumPy or torch, its value, gradients or not.
+
+    Raises:
+        InvalidType: it holds several numbers, or none.
+    """
+    try:
+        return value.item() if hasattr(value, "item") else value
+    except (ValueError, RuntimeError) as error:
+        message = f"a value in a record must be one number, got {shortened(value)}"
+        raise InvalidType(message) from error
 
 
 def number(name: str, value: SupportsFloat) -> float:

@@ -7,45 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from glideslope.errors import (
-    READABLE,
-    GlideslopeError,
-    StateMismatch,
-    require,
-    require_type,
-    shortened,
-)
+from glideslope.errors import READABLE, StateMismatch, require
 
-from ._nest import Buffers, plain
-from ._random import Stream, global_state, set_global_state, set_stream_state, stream_state
+from ._loader import ResumableLoader
+from ._nest import Buffers
+from ._parts import Leaf, check, leaves, require_part, restore, state_of, text_of
+from ._random import Stream, global_state, set_global_state
 
 ENVIRONMENT = "environment"
-PART = (
-    "have `state_dict` and `load_state_dict` (as ResumableLoader gives to a data loader), "
-    "be a random generator, or hold plain values"
-)
-PART_LENGTH = 30
-"""The longest text of a plain value that is printed whole."""
 
 
 class TrainingState:
     """Everything that a run needs to go on as if it had never stopped.
 
     `state_dict` captures every part, and the random states of Python, NumPy and torch;
-    `load_state_dict` restores them all, in whatever order the parts were built. On the same
-    machine, the run then goes on bit for bit.
+    `load_state_dict` restores them all, in whatever order the parts were built and are named. On
+    the same machine, the run then goes on bit for bit.
 
     A part is an attribute, and a counter is counted on it: ``run.step += 1``.
 
     Args:
         parts: by name: whatever has ``state_dict`` and ``load_state_dict`` (a model, an optimizer,
             schedulers, a `GradScaler`, a `ResumableLoader`, `EarlyStopping`, `History`); random
-            generators of torch, NumPy or Python; and plain values: counters, a list of losses.
+            generators of torch, NumPy or Python; plain values: counters, a list of losses; and
+            lists, tuples and dicts of all these, to any depth: ``optimizers=[first, second]``.
 
     Raises:
         InvalidType: a part is none of these.
         InvalidValue: a part is named like a method or ``environment``, which holds the random
-            states, the version of torch and the number of threads.
+            states, the version of torch and the number of threads; or an epoch of a
+            `ResumableLoader` is running and could draw from one of the generators.
 
     Example:
         >>> import torch, glideslope as gs
@@ -64,8 +55,9 @@ class TrainingState:
         for name, part in parts.items():
             free = name != ENVIRONMENT and not hasattr(type(self), name)
             require(free, "name of a part", "be none that TrainingState uses", name)
-            require_type(_is_part(part), name, PART, part)
+            require_part(name, part)
         vars(self).update(parts)
+        self._let_loaders_follow()
 
     def state_dict(self) -> dict[str, Any]:
         """The state of every part under its name, and ``environment``. Nothing is copied."""
@@ -74,7 +66,7 @@ class TrainingState:
             "threads": torch.get_num_threads(),
             "random": global_state(),
         }
-        parts = {name: _state(part) for name, part in vars(self).items()}
+        parts = {name: state_of(name, part) for name, part in vars(self).items()}
         return {**parts, ENVIRONMENT: environment}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -83,18 +75,23 @@ class TrainingState:
         ``state`` is left as it was. A plain value is replaced, so read it from here afterwards.
 
         Raises:
-            StateMismatch: ``state`` has other parts than these.
+            StateMismatch: ``state`` has other parts than these, in lists and dicts too, and nothing
+                has been changed; or a part, whose place is named, does not take its own.
         """
         if state.keys() != {*vars(self), ENVIRONMENT}:
             here, there = ", ".join(vars(self)), ", ".join(state)
             raise StateMismatch(f"this run consists of {here}; the state holds {there}")
         for name, part in vars(self).items():
-            self._restore(name, part, Buffers().snapshot({name: state[name]})[name])
+            check(name, part, state[name])
+        states = {name: Buffers().snapshot({name: state[name]})[name] for name in vars(self)}
+        for chosen in self._in_order():
+            for name, part in vars(self).items():
+                vars(self)[name] = restore(name, part, states[name], chosen)
         set_global_state(state[ENVIRONMENT]["random"])
         _warn_of_changes(state[ENVIRONMENT])
 
     def __repr__(self) -> str:
-        parts = [f"{name}={_part_text(part)}" for name, part in vars(self).items()]
+        parts = [f"{name}={text_of(part)}" for name, part in vars(self).items()]
         while len(", ".join(parts)) > READABLE:
             parts = [*parts[:-2], "…"]
         return f"TrainingState({', '.join(parts)})"
@@ -103,44 +100,32 @@ class TrainingState:
         if name not in vars(self):
             raise AttributeError(f"`{name}` is no part of this run: name it when building it")
         vars(self)[name] = value
+        if any(isinstance(part, Stream | ResumableLoader) for _, part in leaves(name, value)):
+            self._let_loaders_follow()
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def _restore(self, name: str, part: Any, saved: Any) -> None:
-        if _is_stateful(part):
-            part.load_state_dict(saved)
-        elif isinstance(part, Stream):
-            set_stream_state(part, saved)
-        else:
-            vars(self)[name] = saved
+    def _leaves(self) -> list[Leaf]:
+        return [leaf for name, part in vars(self).items() for leaf in leaves(name, part)]
 
+    def _let_loaders_follow(self) -> None:
+        """Data may be drawn from any generator of the run, so loaders put it back where it was."""
+        streams = {f"run.{place}": it for place, it in self._leaves() if isinstance(it, Stream)}
+        for _, part in self._leaves():
+            if isinstance(part, ResumableLoader):
+                part.follow(streams)
 
-def _is_stateful(part: object) -> bool:
-    return hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
+    def _in_order(self) -> list[set[int]]:
+        """The parts, by identity, in the order in which they are restored.
 
-
-def _is_part(part: object) -> bool:
-    if _is_stateful(part) or isinstance(part, Stream):
-        return True
-    try:
-        plain(part, lambda _, tensor: tensor)
-    except GlideslopeError:
-        return False
-    return True
-
-
-def _part_text(part: Any) -> str:
-    """A plain value as it is; of anything else, its class."""
-    is_object = _is_stateful(part) or isinstance(part, Stream)
-    return type(part).__name__ if is_object else shortened(part, PART_LENGTH)
-
-
-def _state(part: Any) -> Any:
-    if _is_stateful(part):
-        return part.state_dict()
-    return stream_state(part) if isinstance(part, Stream) else part
+        Loading what loaders are to load again may need other parts, and draws from generators.
+        """
+        parts = [part for _, part in self._leaves()]
+        loaders = {id(part) for part in parts if isinstance(part, ResumableLoader)}
+        streams = {id(part) for part in parts if isinstance(part, Stream)}
+        return [{id(part) for part in parts} - loaders - streams, loaders, streams]
 
 
 def _warn_of_changes(environment: dict[str, Any]) -> None:

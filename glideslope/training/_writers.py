@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Any, Protocol, Self
 
 from glideslope.errors import CheckpointError, MissingDependency, require
 
+from ._history import write_whole
 from ._replace import replacing
 from ._scalar import scalar
+from ._table_text import Table, row_text, table_of
+from ._writer_lock import WriterLock
 
 
 class Writer(Protocol):
@@ -28,12 +31,18 @@ class CSVWriter:
     """A table in a text file that grows by a row for each record.
 
     A row is handed to the operating system before `append` returns. A name that appears late gets a
-    column of its own: then the whole file is written anew, atomically.
+    column of its own: then the whole file is written again, atomically. A last row that a kill or a
+    power cut tore is removed when the next one is added. NaN and infinities are ``nan``, ``inf``.
 
-    As a part of a `TrainingState` it goes back to the rows it had.
+    One writer at a time, as with a `History`. As a part of a `TrainingState` it goes back to the
+    rows it had.
 
     Args:
-        path: the file; rows are added to the one that is there. Its folder must exist.
+        path: the file, made absolute at once; rows are added to those that are there. Its folder
+            must exist.
+
+    Raises:
+        CheckpointError: the file is there but cannot be read, and why.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -49,65 +58,97 @@ class CSVWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._columns, self._rows = self._read()
+        self.path = Path(path).absolute()
+        self._lock = WriterLock(self.path)
+        self._note(self._table())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a row.
 
         Raises:
-            CheckpointError: the file could not be written, and why.
+            InvalidType: a tensor or an array of several numbers.
+            CheckpointError: another writer has the file, or it could not be written, and why.
         """
         row = {name: scalar(value) for name, value in record.items()}
+        if self._lock.acquire() or self._has_changed():
+            self._note(self._table())
         new = [name for name in row if name not in self._columns]
+        if not new and not self._columns:
+            return
         try:
             if new:
-                self._rewrite([*self._columns, *new], self._rows)
-            with self.path.open("ab", buffering=0) as file:
-                file.write(_text([[row.get(name, "") for name in self._columns]]))
+                self._widen([*self._columns, *new])
+            self._add(row_text(row.get(name, "") for name in self._columns))
         except OSError as error:
             raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
-        self._rows += 1
 
     def state_dict(self) -> dict[str, Any]:
         """How many rows there are."""
         return {"rows": self._rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to the first rows."""
-        self._columns, self._rows = self._read()
-        if self._rows > state["rows"]:
-            self._rewrite(self._columns, state["rows"])
-            self._rows = state["rows"]
+        """Go back to the first rows; warn if some of them are missing.
+
+        Raises:
+            CheckpointError: another process is writing the file, or it could not be written.
+        """
+        self._lock.claim()
+        table = self._table()
+        self._note(table)
+        if self._rows < state["rows"]:
+            message = f"{self.path} is shorter than when the state was saved: rows are missing"
+            warnings.warn(message, stacklevel=2)
+        elif self._rows > state["rows"]:
+            self._lock.acquire()
+            rows = 1 + state["rows"]  # and the names of the columns
+            self._cut(table.ends[rows - 1])
+            self._note(Table(table.rows[:rows], table.ends[:rows]))
 
     def __repr__(self) -> str:
         rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
         return f"CSVWriter({str(self.path)!r}, {rows})"
 
-    def _read(self) -> tuple[list[str], int]:
-        """The names of the columns, and how many rows there are."""
-        header, *rows = self._lines() or [[]]
-        return header, len(rows)
+    def _table(self) -> Table:
+        """The whole rows that are in the file now."""
+        try:
+            return table_of(self.path.read_bytes() if self.path.exists() else b"")
+        except (OSError, csv.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CheckpointError(f"could not read {self.path}: {reason}") from error
 
-    def _lines(self) -> list[list[str]]:
-        if not self.path.exists():
-            return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return list(csv.reader(file))
+    def _note(self, table: Table) -> None:
+        """Remember the names of the columns, how many rows there are, and where they end."""
+        self._columns = table.rows[0] if table.rows else []
+        self._rows = max(0, len(table.rows) - 1)
+        self._size = table.size
 
-    def _rewrite(self, columns: list[str], rows: int) -> None:
-        """Write the table with these columns, and its first rows."""
-        kept = self._lines()[1 : rows + 1]
+    def _has_changed(self) -> bool:
+        """The file is not as it was left: it was deleted, or edited by hand."""
+        try:
+            return self.path.stat().st_size != self._size
+        except OSError:
+            return True
+
+    def _add(self, row: bytes) -> None:
+        with self.path.open("ab", buffering=0) as file:
+            write_whole(file, row, self._size)
+        self._size += len(row)
+        self._rows += 1
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.truncate(self.path, size)
+        except OSError as error:
+            raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
+
+    def _widen(self, columns: list[str]) -> None:
+        """Write the table again, with more columns."""
+        rows = self._table().rows[1:]
         blank = [""] * len(columns)
+        lines = [row_text(columns), *(row_text([*row, *blank][: len(columns)]) for row in rows)]
         with replacing(self.path) as file:
-            file.write(_text([columns, *([*row, *blank][: len(columns)] for row in kept)]))
-        self._columns = columns
-
-
-def _text(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+            file.writelines(lines)
+        self._columns, self._rows, self._size = columns, len(rows), sum(map(len, lines))
 
 
 class TensorBoardWriter:
@@ -118,7 +159,8 @@ class TensorBoardWriter:
     TensorBoard then hides those after them.
 
     Args:
-        folder: where the event files go; ``tensorboard --logdir FOLDER`` shows them.
+        folder: where the event files go, made absolute at once; ``tensorboard --logdir FOLDER``
+            shows them. Each writer has a file of its own.
 
     Raises:
         MissingDependency: the package ``tensorboard`` is not installed.
@@ -137,7 +179,7 @@ class TensorBoardWriter:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         if find_spec("tensorboard") is None:
             raise MissingDependency("tensorboard", "tensorboard")
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self._next = 0
         self._open()
 

@@ -106,6 +106,19 @@ def test_the_newest_and_the_best_are_kept_across_restarts(
     assert (found.step if found else None) == (-best if mode and best is not None else None)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [None, "0.5", [1], {}, 1j, torch.ones(2), np.ones(2), torch.ones((), device="meta"), 10**400],
+)
+def test_a_metric_that_is_no_number_is_refused_before_anything_is_made(
+    tmp_path: Path, value: Any
+) -> None:
+    checkpoints = Checkpointer(tmp_path / "folder")
+    with pytest.raises(InvalidType, match=r"`loss` must be a number, got "):
+        checkpoints.save(1, state(1), loss=value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_metrics_of_any_kind_of_number(tmp_path: Path) -> None:
     checkpoints = Checkpointer(tmp_path, keep_best=("val/loss", "min"))
     metrics = {"val/loss": torch.tensor(0.5), "state": np.float32(2), "step": 3}

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glideslope.errors import CheckpointError, InvalidType, StateMismatch
+from glideslope.errors import CheckpointError, InvalidType, InvalidValue, StateMismatch
 from glideslope.training import History, TrainingState
 
 from .values import same
@@ -53,10 +53,98 @@ def test_records_come_back(tmp_path_factory: pytest.TempPathFactory, records: li
     assert same(list(history), records)
 
 
+def strict(line: str) -> Any:
+    """What JavaScript and jq would read: Python's `json` also takes NaN."""
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    return json.loads(line, parse_constant=refuse)
+
+
 def test_each_record_is_a_line_of_json(history: History) -> None:
     lines = history.path.read_text(encoding="utf-8").split("\n")
-    assert same([json.loads(line) for line in lines[:-1]], RECORDS)
+    last = {**RECORDS[2], "loss": None, "non_finite": {"loss": "NaN"}}
+    assert [strict(line) for line in lines[:-1]] == [*RECORDS[:2], last]
     assert lines[-1] == ""
+
+
+NAN, INF = math.nan, math.inf
+# A record, and the line it is.
+NON_FINITE: dict[str, tuple[dict[str, Any], str]] = {
+    "not a number": ({"a": NAN}, '{"a": null, "non_finite": {"a": "NaN"}}'),
+    "the infinities": (
+        {"a": INF, "b": -INF},
+        '{"a": null, "b": null, "non_finite": {"a": "Infinity", "b": "-Infinity"}}',
+    ),
+    "in a list": (
+        {"a": [1.0, NAN, [INF]]},
+        '{"a": [1.0, null, [null]], "non_finite": {"a": {"1": "NaN", "2": {"0": "Infinity"}}}}',
+    ),
+    "in a dict": (
+        {"a": {"1": -INF, "b": None}},
+        '{"a": {"1": null, "b": null}, "non_finite": {"a": {"1": "-Infinity"}}}',
+    ),
+    "under names with any characters": (
+        {"": NAN, "a/b": {"~": NAN}},
+        '{"": null, "a/b": {"~": null}, "non_finite": {"": "NaN", "a/b": {"~": "NaN"}}}',
+    ),
+    "none": ({"a": None, "b": 1.5}, '{"a": null, "b": 1.5}'),
+}
+
+
+@pytest.mark.parametrize(("record", "line"), NON_FINITE.values(), ids=NON_FINITE)
+def test_what_json_has_no_form_for_is_null_and_named(
+    tmp_path: Path, record: dict[str, Any], line: str
+) -> None:
+    history = History(tmp_path / "a.jsonl")
+    history.append(record)
+    assert history.path.read_text() == line + "\n"
+    strict(line)
+    assert same(list(history), [record])
+
+
+@pytest.mark.parametrize("value", [np.float32(NAN), np.float64(NAN), torch.tensor(NAN)])
+def test_scalars_that_are_not_finite_are_named_too(tmp_path: Path, value: Any) -> None:
+    history = History(tmp_path / "a.jsonl")
+    history.append({"a": value})
+    assert strict(history.path.read_text()) == {"a": None, "non_finite": {"a": "NaN"}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a": 1, "non_finite": {"a": "NaN"}}',
+        '{"a": null, "non_finite": {"a": "nan"}}',
+        '{"a": null, "non_finite": {"b": "NaN"}}',
+        '{"a": [null], "non_finite": {"a": {"1": "NaN"}}}',
+        '{"a": [null], "non_finite": {"a": {"x": "NaN"}}}',
+        '{"a": null, "non_finite": {"a": {"x": "NaN"}}}',
+        '{"a": null, "non_finite": {"a": ["NaN"]}}',
+        '{"a": 1, "non_finite": 3}',
+    ],
+)
+def test_a_field_of_somebody_else_is_left_alone(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    assert list(History(tmp_path / "a.jsonl")) == [json.loads(line)]
+
+
+def test_records_that_were_written_with_pythons_names_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": NaN, "b": -Infinity}\n')
+    assert same(list(History(tmp_path / "a.jsonl")), [{"a": NAN, "b": -INF}])
+
+
+def test_keys_inside_are_spelt_as_json_spells_them(tmp_path: Path) -> None:
+    history = History(tmp_path / "a.jsonl")
+    history.append({"a": {1: NAN, False: 2, None: 3, 0.5: 4}})
+    assert same(list(history), [{"a": {"1": NAN, "false": 2, "null": 3, "0.5": 4}}])
+
+
+def test_text_that_is_no_unicode_comes_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    history = History(tmp_path / "a.jsonl")
+    history.append({"a": name, "b": "\u2028é"})
+    assert list(history) == [{"a": name, "b": "\u2028é"}]
 
 
 def test_values_by_name(history: History) -> None:
@@ -77,17 +165,28 @@ def test_scalars_of_numpy_and_torch_are_numbers(tmp_path: Path) -> None:
     assert same(list(history), [{"a": 0.5, "b": 3, "c": 0.5, "d": True}])
 
 
+def itself() -> list[Any]:
+    nest: list[Any] = []
+    nest.append(nest)
+    return nest
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [
         ({"a": torch.ones(2)}, r"`a value in the record` must be a number, text, a list or a dict"),
         ({"a": {"b": object}}, r"`a value in the record` must be .* got <class 'object'>"),
+        ({"a": [1j]}, r"`a value in the record` must be .* got 1j"),
         ({1: 2}, r"`a name in the record` must be text, got 1"),
+        ({"a": {(1, 2): 3}}, r"`a name in the record` must be text, got \(1, 2\)"),
+        ({"non_finite": 1}, r"`a name in the record` must be another one: .* got 'non_finite'"),
+        ({"a": 10**5000}, r"the record cannot be written: .*4300 digits"),
+        ({"a": itself()}, r"`a value in the record` must be at most 200 deep"),
     ],
 )
 def test_what_is_no_record_is_refused(history: History, record: Any, message: str) -> None:
     before = history.path.read_bytes()
-    with pytest.raises(InvalidType, match=message):
+    with pytest.raises((InvalidType, InvalidValue), match=message):
         history.append(record)
     assert history.path.read_bytes() == before
 

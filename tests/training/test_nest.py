@@ -86,6 +86,49 @@ def test_a_view_is_saved_without_the_memory_behind_it(tmp_path: Path) -> None:
     assert (tmp_path / "a.pt").stat().st_size < 10_000
 
 
+ROW = torch.arange(100.0)
+# Each shows many more numbers than it has: their count, and the most that may be written of them.
+REPEATED = {
+    "expanded": (ROW.expand(1000, 100), 100),
+    "one number": (torch.ones(()).expand(300, 300), 1),
+    "expanded in the middle": (ROW.reshape(10, 1, 10).expand(10, 1000, 10), 100),
+    "expanded and transposed": (ROW.expand(1000, 100).T, 100),
+    "an expanded view with gaps": (torch.zeros(100_000)[::1000].expand(1000, 100), 100),
+    "expanded in a memory of its size": (torch.zeros(100, 100)[0].expand(100, 100), 100),
+    "overlapping windows": (torch.arange(2000.0).unfold(0, 1000, 1), 2000),
+    "expanded windows": (torch.arange(200.0).unfold(0, 100, 1).expand(10, 101, 100), 200),
+    "an expanded conjugate": (torch.tensor([1 + 2j]).expand(20_000).conj(), 1),
+    "an imaginary part": (torch.tensor([1 + 2j]).conj().imag.expand(20_000), 1),
+    "values of a sparse one": (
+        torch.sparse_coo_tensor(
+            torch.tensor([[1]]),
+            torch.zeros(100_000)[:1],
+            (2,),
+            check_invariants=True,
+            is_coalesced=True,
+        ),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("tensor", "count"), REPEATED.values(), ids=REPEATED)
+def test_no_number_is_written_twice(tmp_path: Path, tensor: torch.Tensor, count: int) -> None:
+    gs.save_checkpoint({"a": tensor}, tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").stat().st_size < count * tensor.itemsize + 3000
+    assert same(gs.load_checkpoint(tmp_path / "a.pt"), {"a": tensor.detach()})
+    with gs.training.Checkpointer(tmp_path / "folder") as checkpoints:
+        checkpoints.save(1, {"a": tensor})
+        checkpoints.wait()
+        assert checkpoints.path(1).stat().st_size < count * tensor.itemsize + 3000
+        assert same(checkpoints.load(1).state, {"a": tensor.detach()})
+
+
+def test_an_expanded_tensor_comes_back_expanded(tmp_path: Path) -> None:
+    gs.save_checkpoint(torch.ones(3).expand(2, 3), tmp_path / "a.pt")
+    assert gs.load_checkpoint(tmp_path / "a.pt").stride() == (0, 1)
+
+
 def test_tied_weights_stay_tied(tmp_path: Path) -> None:
     weight = torch.ones(3)
     gs.save_checkpoint({"a": weight, "b": weight.detach()}, tmp_path / "a.pt")

@@ -32,7 +32,11 @@ def tensors(draw: st.DrawFn) -> Tensor:
         else torch.empty(0, dtype=dtype)
     )
     tensor = flat.reshape(shape)
-    return draw(st.sampled_from([tensor, tensor.transpose(0, -1) if shape else tensor]))
+    views = [tensor, tensor.expand(2, *shape)]
+    if shape:
+        window = tensor.unfold(0, max(1, shape[0] - 1), 1) if shape[0] else tensor
+        views += [tensor.transpose(0, -1), tensor.expand(2, *shape).transpose(0, -1), window]
+    return draw(st.sampled_from(views))
 
 
 LEAVES = st.one_of(
