@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -367,12 +367,25 @@ def test_without_openmp_pythons_threads_do_the_work() -> None:
     in_new_process(code, OMP_NUM_THREADS="2")
 
 
-@pytest.mark.parametrize("threads", [2, 3, 8])
-def test_without_openmp_every_thread_is_pythons_own(
-    threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each call waits for all the others, so that no thread can make two of them."""
+@pytest.fixture
+def without_openmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Python's threads, which end afterwards."""
+    pools, new_pool = [], _threads._pool.__wrapped__
+
+    def pool(process: int, threads: int) -> Any:
+        pools.append(new_pool(process, threads))
+        return pools[-1]
+
     monkeypatch.setattr(_threads, "_openmp", lambda process: None)
+    monkeypatch.setattr(_threads, "_pool", pool)
+    yield
+    for each in pools:
+        each.shutdown()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_without_openmp_every_thread_is_pythons_own(threads: int, without_openmp: None) -> None:
+    """Each call waits for all the others, so that no thread can make two of them."""
     all_here, callers = Barrier(threads, timeout=30), []
 
     class Meeting:
