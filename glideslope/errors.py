@@ -78,14 +78,15 @@ class CheckpointError(GlideslopeError, RuntimeError):
 
 
 class MissingDependency(GlideslopeError, ImportError):
-    """An optional package is not installed; the message names the extra."""
+    """An optional package is not installed, or too old; the message names the extra."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        self.package, self.extra = package, extra
-        super().__init__(f"`{package}` is needed here: pip install 'glideslope[{extra}]'")
+    def __init__(self, package: str, extra: str, rule: str = "") -> None:
+        self.package, self.extra, self.rule = package, extra, rule
+        problem = f"must be {rule}" if rule else "is needed here"
+        super().__init__(f"`{package}` {problem}: pip install 'glideslope[{extra}]'")
 
-    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str, str]]:
-        return type(self), (self.package, self.extra)
+    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str, str, str]]:
+        return type(self), (self.package, self.extra, self.rule)
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:

@@ -11,6 +11,7 @@ import typer
 from glideslope.errors import InvalidValue
 
 from ._app import app
+from ._interrupt import ended_by_ctrl_c
 
 USUAL = "warmup(500) >> hold(7500) >> linear(2000)"
 
@@ -57,7 +58,7 @@ def design(
     }
     if problem := answer(question).get("error"):
         raise InvalidValue(problem)
-    with DesignServer(port, question) as server:
+    with ended_by_ctrl_c(), DesignServer(port, question) as server:
         try:
             typer.echo(f"{server.address}\nCtrl-C ends it.")
             if not no_open:

@@ -47,6 +47,8 @@ chunks, so any number of threads gives the same bits.
 
 from __future__ import annotations
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
 from ._choice import Choice as Choice
 from ._choice import EngineName as EngineName
 from ._choice import choose as choose

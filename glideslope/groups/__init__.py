@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
 from ._binding import Binding as Binding
 from ._binding import Due as Due
 from ._binding import Source as Source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
 from . import genesis as genesis
 from . import lucid as lucid
 

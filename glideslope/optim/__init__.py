@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
+# isort: split
 from torch.optim import LBFGS, SparseAdam
 
 from . import lr_scheduler

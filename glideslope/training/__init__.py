@@ -1,5 +1,7 @@
 """What keeps a run safe and visible: checkpoints, resume, early stopping, range tests, records."""
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
 from ._checkpoint import load_checkpoint as load_checkpoint
 from ._checkpoint import save_checkpoint as save_checkpoint
 from ._checkpointer import Checkpoint as Checkpoint

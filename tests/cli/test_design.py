@@ -22,6 +22,7 @@ from glideslope.cli._design_server import LARGEST, DesignServer
 from glideslope.errors import ParseError
 
 from .browsing import Browser
+from .interrupting import STARTS
 
 Call = Callable[..., "tuple[int, str, str]"]
 SPEC = "warmup(500) >> hold(7500) >> linear(2000)"
@@ -259,9 +260,9 @@ def test_a_port_in_use_is_said(glideslope: Call) -> None:
     assert err.startswith(f"error: `port` must be free on this machine, got {port}: ")
 
 
-def start_program() -> tuple[subprocess.Popen[str], str]:
+def start_program(start: str = "usual") -> tuple[subprocess.Popen[str], str]:
     """The program itself, and the address it prints first."""
-    command = [sys.executable, "-m", "glideslope", "design", SPEC, "--no-open"]
+    command = [*STARTS[start], sys.executable, "-m", "glideslope", "design", SPEC, "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     address = process.stdout.readline().rstrip()
@@ -269,17 +270,29 @@ def start_program() -> tuple[subprocess.Popen[str], str]:
     return process, address
 
 
-def end_program(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Ctrl-C; the exit code, and what the program says at last."""
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+def end_program(
+    process: subprocess.Popen[str], by: signal.Signals = signal.SIGINT
+) -> tuple[int, str, str]:
+    """Ctrl-C or another signal; the exit code, and what the program says at last."""
+    process.send_signal(by)
+    with process:
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # without effect on one that has ended
     return process.returncode, out, err
 
 
-def test_ctrl_c_ends_it() -> None:
-    process, address = start_program()
+@pytest.mark.parametrize("start", STARTS)
+def test_ctrl_c_ends_it(start: str) -> None:
+    process, address = start_program(start)
     assert end_program(process) == (0, "\n", "")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", address)
+
+
+def test_sigterm_ends_it() -> None:
+    process, _address = start_program("SIGINT ignored")
+    assert end_program(process, signal.SIGTERM) == (-signal.SIGTERM, "", "")
 
 
 # -- the page in a browser ------------------------------------------------------------------------

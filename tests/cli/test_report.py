@@ -63,6 +63,17 @@ def test_a_rate_that_leaves_its_plan_is_marked(
     assert happened(path) == [Event(6, kind, f"learning rate {text} against its plan", "lr")]
 
 
+@pytest.mark.parametrize(
+    ("factor", "marked"),
+    [(0.9985, ["cut"]), (1.0015, ["rise"]), (0.9995, []), (1.0005, [])],
+)
+def test_a_rate_within_a_thousandth_of_its_plan_is_as_planned(
+    tmp_path: Path, factor: float, marked: list[str]
+) -> None:
+    path = keep_run(tmp_path / "run", lowered(updates(10), 6, factor))
+    assert [event.kind for event in happened(path)] == marked
+
+
 def test_a_run_that_follows_something_else_is_marked_once(tmp_path: Path) -> None:
     lines = [line | {"lr": 0.1 / (line["step"] + 1)} for line in updates(400, schedule=LONG)]
     path = keep_run(tmp_path / "run", lines, schedule=LONG, steps=400)

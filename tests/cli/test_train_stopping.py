@@ -12,19 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from glideslope.cli._interrupt import interruptible
+from glideslope.cli._interrupt import ended_by_ctrl_c, interruptible
+
+from .interrupting import STARTS
 
 PROGRAM = [sys.executable, "-c", "from glideslope.cli import main; main()"]
 ENDLESS = ["train", "--threads", "1", "--batch-size", "1", "--steps", "1000000", "--out", "run"]
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+@pytest.fixture(params=STARTS)
+def running(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A run that has made a few updates, and the folder it writes."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        PROGRAM + ENDLESS, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
-    ) as process:
+    pipe, command = subprocess.PIPE, STARTS[request.param] + PROGRAM + ENDLESS
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
         folder = tmp_path / "run"
         while process.poll() is None and lines(folder) < 3:
             time.sleep(0.05)
@@ -66,7 +68,15 @@ def test_a_killed_run_keeps_its_config_and_its_history(
     assert json.loads((folder / "config.json").read_text())["settings"]["steps"] == 1_000_000
 
 
-def test_the_first_ctrl_c_is_a_request_and_the_second_acts_at_once() -> None:
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["usual", "ignored"])
+def handler(request: pytest.FixtureRequest) -> Iterator[object]:
+    """The handler of SIGINT that the process has."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_ctrl_c_is_a_request_and_the_second_acts_at_once(handler: object) -> None:
     with interruptible() as requested:
         assert not requested.is_set()
         signal.raise_signal(signal.SIGINT)
@@ -75,8 +85,13 @@ def test_the_first_ctrl_c_is_a_request_and_the_second_acts_at_once() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_ctrl_c_is_as_before_afterwards() -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_ctrl_c_is_as_before_afterwards(handler: object) -> None:
     with interruptible():
-        assert signal.getsignal(signal.SIGINT) != before
-    assert signal.getsignal(signal.SIGINT) == before
+        assert signal.getsignal(signal.SIGINT) != handler
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+def test_ctrl_c_ends_a_server_and_is_as_before_afterwards(handler: object) -> None:
+    with pytest.raises(KeyboardInterrupt), ended_by_ctrl_c():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == handler

@@ -8,15 +8,17 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from glideslope.engines import Recipe, _compile
+from glideslope.engines import Recipe, _compile, _threads
 from glideslope.engines._kernel import Kernel
 from glideslope.engines._threads import launch
 from glideslope.errors import InvalidValue
@@ -363,6 +365,39 @@ def test_without_openmp_pythons_threads_do_the_work() -> None:
         "threads._openmp = lambda process: None\n" + STEP + "torch.set_num_threads(2)\nstep()\n"
     )
     in_new_process(code, OMP_NUM_THREADS="2")
+
+
+@pytest.fixture
+def without_openmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Python's threads, which end afterwards."""
+    pools, new_pool = [], _threads._pool.__wrapped__
+
+    def pool(process: int, threads: int) -> Any:
+        pools.append(new_pool(process, threads))
+        return pools[-1]
+
+    monkeypatch.setattr(_threads, "_openmp", lambda process: None)
+    monkeypatch.setattr(_threads, "_pool", pool)
+    yield
+    for each in pools:
+        each.shutdown()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_without_openmp_every_thread_is_pythons_own(threads: int, without_openmp: None) -> None:
+    """Each call waits for all the others, so that no thread can make two of them."""
+    all_here, callers = Barrier(threads, timeout=30), []
+
+    class Meeting:
+        address = 0
+
+        def call(self, argument: int) -> None:
+            all_here.wait()
+            callers.append((threading.current_thread(), argument))
+
+    launch(Meeting(), 5, threads)  # type: ignore[arg-type]
+    assert {argument for _, argument in callers} == {5}
+    assert len({thread for thread, _ in callers}) == threads
 
 
 def test_one_thread_is_the_callers_own() -> None:

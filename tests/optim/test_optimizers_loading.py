@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from glideslope import optim
 from glideslope.errors import StateMismatch
 from glideslope.optim._adaptive import Adam, AdamW
 from glideslope.optim._momentum import SGD
@@ -148,6 +149,29 @@ def test_state_set_by_hand_is_what_the_next_step_uses() -> None:
     optimizer.step()
     assert optimizer.state[p]["step"] == 1
     assert not torch.equal(p, before)
+
+
+@pytest.mark.parametrize("engine", ["fused", "tensor"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adagrad", "ASGD"])
+def test_one_count_set_by_hand_counts_for_its_parameter_alone(name: str, engine: str) -> None:
+    """Nothing else in the state is touched, which alone would have the step prepared again."""
+    kept = []
+    for kind, options in (
+        (getattr(torch.optim, name), {}),
+        (getattr(optim, name), {"engine": engine}),
+    ):
+        params = [torch.nn.Parameter(torch.ones(2)) for _ in "ab"]
+        optimizer = kind(params, lr=0.1, **options)
+        for scale in (1.0, 1.0, 1.0, 2.0):
+            if scale == 2.0:
+                optimizer.state[params[1]]["step"].fill_(1000.0)
+            for p in params:
+                p.grad = torch.full((2,), scale)
+            optimizer.step()
+        assert [optimizer.state[p]["step"].item() for p in params] == [4, 1001]
+        kept.append([p.detach() for p in params])
+    for expected, actual in zip(*kept, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_a_state_that_moved_in_memory_is_followed() -> None:

@@ -44,13 +44,14 @@ def expect(**answers: Any) -> Any:
 def test_torchs_fused_sgd_skips_every_full_vector_of_16_bit_numbers(
     dtype: torch.dtype, arguments: dict[str, Any], size: int
 ) -> None:
-    """Only the elements after the last full vector move (pytorch issue 191763)."""
+    """Only the elements after the last full vector move, before 2.14 (pytorch issue 191763)."""
     moved = {}
     for name, library in BOTH.items():
         p = with_gradient(torch.ones(size, dtype=dtype, requires_grad=True), 1.0)
         library.SGD([p], lr=0.5, fused=True, **arguments).step()
         moved[name] = int((p != 1.0).sum())
-    assert moved == {"ours": size, "torch": size % 16}
+    theirs = size if torch.__version__ >= (2, 14) else size % 16
+    assert moved == {"ours": size, "torch": theirs}
 
 
 @pytest.fixture
@@ -330,11 +331,14 @@ def test_adagrad_keeps_nothing_before_its_first_gradient(library: Any, answer: l
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RAdam", "Adamax"])
 def test_three_betas_are_refused_when_they_are_given(name: str) -> None:
-    """Torch fails at the first step."""
+    """Torch fails at the first step; from 2.14 on, Adam and AdamW drop the third."""
     p = with_gradient(weight([1.0]), 1.0)
     theirs = getattr(torch.optim, name)([p], betas=(0.9, 0.99, 0.999))
-    with pytest.raises(ValueError, match="too many values to unpack"):
-        theirs.step()
+    if torch.__version__ >= (2, 14) and name in ("Adam", "AdamW"):
+        assert theirs.param_groups[0]["betas"] == (0.9, 0.99)
+    else:
+        with pytest.raises(ValueError, match="too many values to unpack"):
+            theirs.step()
     with pytest.raises(InvalidValue, match="`betas` must be two numbers"):
         getattr(optim, name)([p], betas=(0.9, 0.99, 0.999))
 

@@ -259,6 +259,30 @@ def test_a_hostile_file_does_not_spoil_the_next_one(tmp_path: Path) -> None:
     assert same(gs.load_checkpoint(path), STATE)
 
 
+BAD_SPARSE = {
+    "an index out of bounds": lambda: torch.sparse_coo_tensor(
+        torch.tensor([[5]]), torch.ones(1), (2,), check_invariants=False
+    ),
+    "a negative index": lambda: torch.sparse_coo_tensor(
+        torch.tensor([[-1]]), torch.ones(1), (2,), check_invariants=False
+    ),
+    "a column out of bounds": lambda: torch.sparse_csr_tensor(
+        torch.tensor([0, 1]), torch.tensor([7]), torch.ones(1), (1, 2), check_invariants=False
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
+@pytest.mark.parametrize("make", BAD_SPARSE.values(), ids=BAD_SPARSE)
+def test_a_sparse_tensor_that_points_outside_itself_is_refused(
+    make: Callable[[], torch.Tensor], tmp_path: Path
+) -> None:
+    """Made dense, it would write outside its memory; torch looks by itself only from 2.14 on."""
+    torch.save({"value": make()}, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match=r"a\.pt is refused: "):
+        gs.load_checkpoint(tmp_path / "a.pt")
+
+
 def test_a_storage_larger_than_its_record_is_refused(tmp_path: Path) -> None:
     """Reading past the record's end would show the memory of the process."""
     pickled = RECORDS["archive/data.pkl"]

@@ -316,6 +316,30 @@ def test_slide_finds_the_place_before_the_explosion() -> None:
     assert 10 + agree in (60, 61)
 
 
+def transcribed_slide(losses: Sequence[float]) -> int:
+    """fastai's loop, as published; its indices count from the end."""
+    gradient = np.gradient(losses)
+    right, left = -1, -16
+    found = left
+    while left >= -len(losses) and abs(gradient[right] - gradient[left]) > 0.005:
+        found, right, left = left, right - 1, left - 1
+    return found + len(losses)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=31, max_size=60), st.sampled_from([1e-3, 8e-4, 1e-2]))
+def test_slide_is_fastais(changes: list[int], size: float) -> None:
+    """Slopes that differ by about the threshold, so that its exact value counts."""
+    losses = np.cumsum(np.array(changes) * size).tolist()
+    assert slide([], losses) == transcribed_slide(losses)
+
+
+@pytest.mark.parametrize(("parted", "found"), [(0.0049, 64), (0.0051, 56), (0.0059, 56)])
+def test_slide_stops_where_slopes_agree_to_a_two_hundredth(parted: float, found: int) -> None:
+    """Slopes of 0 before step 70, of half a size at it, and of one size after it, to 80."""
+    losses = [parted * max(t - 70, 0) for t in range(80)]
+    assert slide([], losses) == found
+
+
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=40))
 def test_falling_subsequences_are_the_longest(losses: list[int]) -> None:
     lengths = [1] * len(losses)

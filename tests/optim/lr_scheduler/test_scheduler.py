@@ -11,6 +11,7 @@ import math
 import pickle
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -402,6 +403,17 @@ def test_another_base_is_a_mismatch_too() -> None:
         optimizer = adamw(0.3, 0.02)
         Scheduler(optimizer, lr="linear(8)", on_mismatch=policy).load_state_dict(saved)
         assert rates(optimizer) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "is_another"),
+    [(1.009, True), (1 - 1e-4, True), (1 + 1e-6, True), (1 + 1e-9, False), (1.0, False)],
+)
+def test_a_base_is_another_unless_a_float32_rounds_it(share: float, is_another: bool) -> None:
+    saved = checkpoint(lr="linear(8)")
+    refused = pytest.raises(StateMismatch, match="begins at") if is_another else nullcontext()
+    with refused:
+        Scheduler(adamw(0.1 * share, 0.02), lr="linear(8)").load_state_dict(saved)
 
 
 NOT_STATES: list[Any] = [
