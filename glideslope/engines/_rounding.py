@@ -31,7 +31,8 @@ def stochastic(x: Tensor, dtype: torch.dtype, generator: torch.Generator | None 
 
 
 def _equally_spaced(x: Tensor, random: Tensor) -> Tensor:
-    return (x / _SUBNORMAL_ULP + random).floor() * _SUBNORMAL_ULP
+    ulps = (x.abs() / _SUBNORMAL_ULP + random).floor()
+    return torch.copysign(ulps * _SUBNORMAL_ULP, x)
 
 
 def stored(x: Tensor, dtype: torch.dtype, generator: torch.Generator | None = None) -> Tensor:

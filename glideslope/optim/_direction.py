@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -169,10 +169,10 @@ class DirectedStep:
         ]
 
     def _generator(
-        self, p: Tensor, state: dict[str, Any], direction: Direction
+        self, p: Tensor, state: dict[str, Any], names: Iterable[str]
     ) -> torch.Generator | None:
         """The noise of this step for state of 16 bits; the step is counted where there is some."""
-        if not any(state[name].dtype in NARROW for name in direction.state if name in state):
+        if not any(state[name].dtype in NARROW for name in names):
             return None
         if "step" not in state:
             state["step"] = new_count(0.0)
@@ -199,9 +199,10 @@ class DirectedStep:
         real = torch.promote_types(p.dtype, torch.float32)
         if not p.numel():  # means of no elements are not numbers
             return g
-        wide = {name: state[name].to(real) for name in direction.state if name in state}
+        names = direction.shapes(p, group)
+        wide = {name: state[name].to(real) for name in names}
         step = int(number(state.get("step", 0.0))) + 1
-        noise = self._generator(p, state, direction)
+        noise = self._generator(p, state, names)
         g = dense(g).to(real)
         found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, step)
         for name, value in kept.items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_tensor
 
 from glideslope.engines import Recipe, is_backed, overlaps_itself
 from glideslope.errors import StateMismatch
@@ -31,15 +32,18 @@ def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> N
             fault = fault_of(kept, parameter.shape, parameter)
             if fault is not None:
                 raise StateMismatch(f"state `{entry}` of {name} {fault}")
-    for counter in recipe.rule.counters:
-        kept = state.get(counter)
-        if isinstance(kept, Tensor) and not _is_number(kept):
-            rule = f"must be one real number, got {kept.dtype} of shape {tuple(kept.shape)}"
+    for counter in {*recipe.rule.counters, "step"} & state.keys():
+        kept = state[counter]
+        if not _is_number(kept):
+            found = f"{kept.dtype} of shape {tuple(kept.shape)}" if is_tensor(kept) else repr(kept)
+            rule = f"must be one real number, got {found}"
             raise StateMismatch(f"state `{counter}` of {name} {rule}")
 
 
-def _is_number(kept: Tensor) -> bool:
-    """True if a tensor is one real number that can be read."""
+def _is_number(kept: Any) -> bool:
+    """True if it is one real number that can be read."""
+    if not isinstance(kept, Tensor):
+        return isinstance(kept, Real)
     is_readable = kept.device.type != "meta" and is_backed(kept)
     return kept.numel() == 1 and not kept.is_complex() and is_readable
 

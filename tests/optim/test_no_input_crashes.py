@@ -21,6 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glideslope.engines import is_backed
 from glideslope.errors import GlideslopeError
 from glideslope.optim import RuleOptimizer, available, create
 
@@ -55,12 +56,12 @@ def outcome(engine: Any, name: str, abuses: list[str], seed: int) -> Any:
             optimizer.step(zero_grad=seed % 5 == 1)  # type: ignore[call-arg]
     except Exception as error:
         return f"{type(error).__name__}: {error}\n{traceback.format_exc()[-1500:]}"
-    return [p.detach().double() for p in params if p.device.type == "cpu"]
+    return [p.detach().double() for p in params if is_backed(p)]
 
 
 def apply(abuse: str, params: list[Any], optimizer: Any, rng: random.Random) -> None:
     """Abuse an optimizer, if torch lets it be done; a refused load has changed nothing."""
-    with suppress(RuntimeError, TypeError, IndexError, GlideslopeError):
+    with suppress(RuntimeError, TypeError, IndexError, KeyError, GlideslopeError):
         BY_NAME[abuse](params, optimizer, rng)
 
 
