@@ -21,6 +21,7 @@ from ._compile import compiled, numba_is_installed
 from ._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
 from ._kernel import Kernel, sum_of_squares
 from ._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
+from ._memory import is_backed
 from ._specialise import specialise
 from ._table import Table
 from ._threads import Native
@@ -102,6 +103,8 @@ class FusedBatch(Batch):
             return False
         self._gradients = gradients  # type: ignore[assignment]
         aligned: list[Any] = list(gradients)
+        if not all(is_backed(aligned[i]) for i in self._foreign):
+            return False
         for i in self._foreign:
             aligned[i] = copy_laid_out_as(aligned[i], self._parameters[i])
         self._copies = [aligned[i] for i in self._foreign]

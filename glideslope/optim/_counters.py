@@ -52,9 +52,11 @@ class Counters:
         )
 
     def were_replaced(self) -> bool:
-        """Whether an entry of a state is no longer the view it became."""
-        traced = ((state, name, count) for (name, _), (state, count) in self._traced.items())
-        return any(dict.get(s, name) is not view for s, name, view in (*self._views, *traced))
+        """True if an entry of a state is no longer the view it became, or was resized."""
+        traced = [(state, name, count) for (name, _), (state, count) in self._traced.items()]
+        return any(
+            dict.get(state, name) is not view or view.ndim for state, name, view in self._views
+        ) or any(dict.get(state, name) is not count for state, name, count in traced)
 
     def of(self, index: int) -> dict[str, Any]:
         """The counts of one parameter: numbers, or tensors that a gradient flows through."""
