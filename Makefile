@@ -6,7 +6,7 @@ STAMP := $(VENV)/.complete
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test long check docs bench validate
+.PHONY: help setup train test long matrix check docs bench validate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: $(STAMP) ## run the tests and the documentation's examples
 
 long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every property
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "long or hypothesis"
+
+matrix: ## run the tests on every torch and every Python that is supported and found, for hours
+	@$(PYTHON) tests/matrix.py
 
 check: $(STAMP) ## lint, formatting, types, and every public name documented
 	@$(BIN)/ruff check --quiet
