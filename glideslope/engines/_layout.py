@@ -35,6 +35,8 @@ def real_count(tensor: Tensor) -> int:
 
 def is_dense(tensor: Tensor) -> bool:
     """Whether the elements fill one stretch of memory, in whatever order of dimensions."""
+    if not tensor.numel():
+        return True
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if size == 1:

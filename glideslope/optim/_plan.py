@@ -217,7 +217,7 @@ class Plan:
     ) -> list[tuple[list[int], Batch]]:
         """A batch for each engine, recipe and kind of tensor."""
         kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Member, Slot]]] = defaultdict(list)
-        sharing = sharing_owners([use for member in members for use in _uses(member)])
+        sharing = sharing_owners(list(_uses(members)))
         for member, cohort in zip(members, cohort_of, strict=True):
             is_shared = member.position in sharing
             slot = Slot(member.parameter, member.state, cohort, is_shared)
@@ -304,12 +304,17 @@ def parameter_names(groups: Sequence[Group]) -> list[str]:
     return [name or f"parameter {position}" for position, name in enumerate(flat)]
 
 
-def _uses(member: Member) -> Iterator[Use]:
-    """The tensors that a step reads and writes for a parameter."""
-    yield Use(member.position, member.parameter, True)
-    yield Use(member.position, member.gradient, member.recipe.zeroing)
-    for name in member.recipe.state:
-        yield Use(member.position, member.state[name], True)
+def _uses(members: Sequence[Member]) -> Iterator[Use]:
+    """The tensors that a step reads and writes; a gradient of several parameters counts once."""
+    seen: set[int] = set()
+    for member in members:
+        owner = member.position
+        yield Use(owner, member.parameter, True)
+        if id(member.gradient) not in seen:
+            seen.add(id(member.gradient))
+            yield Use(owner, member.gradient, member.recipe.zeroing)
+        for name in member.recipe.state:
+            yield Use(owner, member.state[name], True)
 
 
 def _picked(gradients: Gradients, positions: list[int]) -> Sequence[Any]:
