@@ -22,7 +22,8 @@ class Common(TypedDict, total=False):
             attribute ``skipped_steps`` counts them.
         ema_decay: keep an exponential moving average of each parameter, ``ema`` in its state, and
             use it inside ``with optimizer.averaged():``.
-        state_dtype: of the state; by default that of the parameter, as in torch.
+        state_dtype: of the state; by default that of the parameter, as in torch, but float32 for a
+            float16 parameter. State of 16 bits is rounded stochastically.
         rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
             ``"compensated"``, where what is lost is kept in the state and added the next time.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
+from glideslope.errors import StateMismatch
 from glideslope.groups import remember_load
 
 from ._hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
@@ -141,9 +142,22 @@ class Optimizer(torch.optim.Optimizer):
         Returns:
             A dict of ``"state"``, by the number of the parameter, and ``"param_groups"``; nothing
             in it moves when training goes on.
+
+        Raises:
+            StateMismatch: there is state of a tensor that is in no parameter group.
         """
+        if stray := self._stray_tensors():
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in stray)
+            raise StateMismatch(f"`state` holds tensors of no parameter group, of shape {shapes}")
         saved = super().state_dict()
+        # By number, whatever was updated first, so that a resumed run saves the same.
+        saved["state"] = dict(sorted(saved["state"].items(), key=_number_first))
         return saved if share else snapshot(saved)
+
+    def _stray_tensors(self) -> list[Tensor]:
+        """The tensors that have state and are in no group: torch has no number for them."""
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        return [key for key in self.state if isinstance(key, Tensor) and id(key) not in known]
 
     def __repr__(self) -> str:
         return optimizer_text(self, {})
@@ -151,3 +165,8 @@ class Optimizer(torch.optim.Optimizer):
 
 def _argument_defaults(kind: type[Optimizer]) -> Mapping[str, Any]:
     return {name: each.default for name, each in signature(kind).parameters.items()}
+
+
+def _number_first(item: tuple[Any, Any]) -> tuple[bool, int]:
+    key, _ = item
+    return not isinstance(key, int), key if isinstance(key, int) else 0

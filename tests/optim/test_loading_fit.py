@@ -461,3 +461,24 @@ def test_a_dtype_is_kept_and_every_loaded_run_goes_on_bit_for_bit(
     assert are_same(again.state_dict(), whole.state_dict())
     weights = [itertools.chain(*(g["params"] for g in o.param_groups)) for o in (again, whole)]
     assert all(torch.equal(p, q) for p, q in zip(*weights, strict=True))
+
+
+def test_entries_are_saved_in_the_order_of_the_parameters() -> None:
+    """Whatever was updated first: matrices, or after a load those that were loaded."""
+    params = [torch.ones(3, requires_grad=True), torch.ones(4, 4, requires_grad=True)]
+    optimizer = create("MuonWithAuxAdam", params)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.state["own"] = 1
+    assert list(optimizer.state_dict()["state"]) == [0, 1, "own"]
+
+
+def test_state_of_a_tensor_in_no_group_is_named() -> None:
+    p = torch.ones(3, requires_grad=True)
+    p.grad = torch.ones(3)
+    optimizer = create("AdamW", [p, torch.ones(2, requires_grad=True)])
+    optimizer.step()
+    del optimizer.param_groups[0]["params"][0]
+    with pytest.raises(StateMismatch, match=r"tensors of no parameter group, of shape \(3,\)"):
+        optimizer.state_dict()
