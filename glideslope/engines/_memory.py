@@ -22,7 +22,7 @@ class Use(NamedTuple):
 def is_backed(tensor: Tensor) -> bool:
     """True if the memory of a tensor reaches as far as its elements.
 
-    It does not where somebody shrank or freed the storage: torch's own operations end the process
+    It does not where the storage was shrunk or freed: torch's own operations end the process
     there.
     """
     if not _has_address(tensor):

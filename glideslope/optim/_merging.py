@@ -17,20 +17,20 @@ from ._matching import Group, Match, names_of, sources_of
 Hyperparameters = Literal["saved", "own"]
 
 OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differentiable")
-"""What belongs to this optimizer and this machine, whatever was saved."""
+"""The keys of this optimizer and this machine, whatever was saved."""
 
 PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
-"""What says how far a run has come: always the saved one's, and the same in all groups."""
+"""The keys of a run's progress: always the saved ones, and the same in all groups."""
 
 SCHEDULED_KEYS = {"lr"}
-"""What changes during a run, so that a difference says nothing."""
+"""The keys that change during a run, so that a difference says nothing."""
 
 MARKS = {"base_momentum", "max_lr", "max_momentum", "min_lr", "schedules", "swa_lr"}
 """The keys that schedulers keep in a group for themselves."""
 
 
 class Counterpart(NamedTuple):
-    """What the saved groups say about one group.
+    """The hyperparameters that the saved groups give to one group.
 
     Attributes:
         values: that on which they agree.
@@ -174,7 +174,7 @@ def _check_clock(updates: Any) -> None:
 
 
 def _agreed(groups: list[Group]) -> tuple[Group, dict[str, list[Any]]]:
-    """What is in all of several groups and the same, and what is not."""
+    """The values that several groups agree on, and those that they do not."""
     if len(groups) == 1:
         names = names_of(groups[0])
         named = {} if None in names or "param_names" not in groups[0] else {"param_names": names}

@@ -366,7 +366,7 @@ _observed_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)
 
 
 def _told(group: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """What a saved group tells, and of a group the rest; the group itself, if there is none."""
+    """The values of a saved group, and the rest of a group; the group, if none was saved."""
     if not told:
         return group
     known = {*told, *(NOTE + key for key in told), TEXTS}

@@ -86,7 +86,7 @@ def check_results(function: Function, results: Any, state: tuple[str, ...]) -> N
 
 
 def tried(function: Function, *values: Any, **named: Any) -> Any:
-    """What a function returns.
+    """The value that a function returns.
 
     Raises:
         InvalidValue: it fails; the message has the line.
