@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import torch
 
 from glideslope.errors import InvalidType, InvalidValue, require, require_type
 from glideslope.training import TrainingState
@@ -42,10 +41,14 @@ def test_a_value_without_a_text_is_named_by_its_class() -> None:
         require(False, "gamma", "be small", Silent())
 
 
+class Listing:
+    """An object with a long text and no state."""
+
+    def __repr__(self) -> str:
+        return "\n".join(f"entry {i}: {'x' * 20}" for i in range(1000))
+
+
 def test_an_object_of_a_thousand_lines_leaves_the_rule_in_sight() -> None:
-    groups = [{"params": [torch.ones(1, requires_grad=True)]} for _ in range(100)]
-    optimizer = torch.optim.AdamW(groups)
-    assert len(repr(optimizer)) > 10_000
     with pytest.raises(InvalidType, match="`optimizers` must have `state_dict`") as caught:
-        TrainingState(optimizers=[optimizer])
-    assert len(str(caught.value)) < 400
+        TrainingState(optimizers=Listing())
+    assert len(str(caught.value)) < 500
