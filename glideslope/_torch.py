@@ -10,7 +10,7 @@ import re
 
 from glideslope.errors import MissingDependency
 
-OLDEST = "2.11"
+OLDEST = "2.13"
 
 
 def release(version: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from pickle import UnpicklingError
+from threading import Lock
 from typing import Any, BinaryIO
 
 import torch
@@ -15,6 +16,9 @@ from glideslope.errors import CheckpointError
 from ._nest import Sharing, plain
 from ._replace import replacing
 from ._seal import Damaged, seal, verify
+
+_LOADING = Lock()
+"""Held while torch loads: the switches that are set for it belong to the whole process."""
 
 FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global|GLOBAL (\S+) whose module")
 
@@ -107,7 +111,7 @@ def _unpickle(file: BinaryIO, mmap: bool) -> Any:
     file.seek(0)
     source = file.name if mmap else file
     try:
-        with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants():
+        with _LOADING, warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants():
             # Before 2.14, torch takes indices that are out of bounds; from then on, it says that it
             # looks.
             warnings.filterwarnings("ignore", "Validating sparse tensor invariants")

@@ -18,7 +18,7 @@ import os
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from glideslope.errors import CheckpointError
@@ -104,15 +104,18 @@ def _verify_archive(file: BinaryIO, digest: bytes | None) -> bool:
 def _verify_records(archive: ZipFile, records: Sequence[ZipInfo]) -> None:
     """Read every record, in several threads; zipfile compares the CRC32s."""
     by_size = sorted(records, key=lambda record: record.file_size)
+    # All are opened before one is read: from Python 3.12 on, opening one seeks from wherever the
+    # file stands, which a thread that reads another one changes.
+    opened = [archive.open(record) for record in by_size]
     with ThreadPoolExecutor(THREADS) as pool:
-        shares = [pool.submit(_read_through, archive, by_size[i::THREADS]) for i in range(THREADS)]
+        shares = [pool.submit(_read_through, opened[i::THREADS]) for i in range(THREADS)]
         for share in shares:
             share.result()
 
 
-def _read_through(archive: ZipFile, records: Sequence[ZipInfo]) -> None:
-    for record in records:
-        with archive.open(record) as data:
+def _read_through(records: Sequence[IO[bytes]]) -> None:
+    for data in records:
+        with data:
             while data.read(CHUNK):
                 pass
 

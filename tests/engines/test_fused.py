@@ -419,7 +419,7 @@ def test_a_step_needs_no_memory_of_its_own() -> None:
     optimizer = AdamW(model.parameters(), engine="fused", max_grad_norm=1.0)
     optimizer.step()
     with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
     ) as profile:
         optimizer.step()
     assert sum(max(0, event.self_cpu_memory_usage) for event in profile.key_averages()) < 2**20

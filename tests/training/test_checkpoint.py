@@ -194,6 +194,14 @@ def test_a_lack_of_memory_is_not_taken_for_damage(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+def test_a_file_of_many_records_is_whole_each_time_it_is_read(tmp_path: Path) -> None:
+    """Several threads verify the records of one file; none may disturb another."""
+    state = {"weights": [torch.full((40,), float(i)) for i in range(100)]}
+    gs.save_checkpoint(state, tmp_path / "a.pt")
+    for _ in range(50):
+        assert same(gs.load_checkpoint(tmp_path / "a.pt"), state)
+
+
 def test_many_threads_may_load_and_save(tmp_path: Path) -> None:
     def there_and_back(number: int) -> bool:
         path = tmp_path / f"{number % 3}.pt"

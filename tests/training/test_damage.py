@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import builtins
-import io
 import os
 import pickle
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -182,11 +182,7 @@ def test_no_pickle_runs_code(
     path: Path, monkeypatch: pytest.MonkeyPatch, hostile: Any, protocol: int
 ) -> None:
     monkeypatch.chdir(path.parent)
-    stream = io.BytesIO()
-    pickler = pickle.Pickler(stream, protocol)
-    pickler.persistent_id = lambda x: None  # type: ignore[method-assign]
-    pickler.dump(hostile)
-    craft(path, {**RECORDS, "archive/data.pkl": stream.getvalue()})
+    craft(path, {**RECORDS, "archive/data.pkl": pickle.dumps(hostile, protocol)})
     refuse_without_running(path)
 
 
@@ -281,6 +277,13 @@ def test_a_sparse_tensor_that_points_outside_itself_is_refused(
     torch.save({"value": make()}, tmp_path / "a.pt")
     with pytest.raises(CheckpointError, match=r"a\.pt is refused: "):
         gs.load_checkpoint(tmp_path / "a.pt")
+
+
+def test_loading_leaves_torchs_switch_as_it_was(tmp_path: Path) -> None:
+    gs.save_checkpoint(STATE, tmp_path / "a.pt")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(gs.load_checkpoint, [tmp_path / "a.pt"] * 40))
+    assert not torch.sparse.check_sparse_tensor_invariants.is_enabled()
 
 
 def test_a_storage_larger_than_its_record_is_refused(tmp_path: Path) -> None:
