@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import starmap
-from operator import is_
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -25,17 +22,7 @@ from ._memory import is_backed
 from ._specialise import specialise
 from ._table import Table
 from ._threads import Native
-from ._watch import Watch, first_places
-
-
-def _own_references() -> int:
-    """How many references a state tensor has when only its entry and a batch hold it."""
-    entry = {"state": object()}
-    batch = [entry["state"]]
-    return next(getrefcount(state) for state in batch)
-
-
-OURS = _own_references()
+from ._watch import StateWatch, Watch, addresses_of, first_places
 
 
 class FusedEngine(Engine):
@@ -75,31 +62,29 @@ class FusedBatch(Batch):
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._kernel, self._function = kernel, compiled(kernel.update())
         self._parameters = [slot.parameter for slot in slots]
-        self._entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
-        self._states = [dict.__getitem__(*entry) for entry in self._entries]
+        entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
+        self._states = StateWatch(entries)
         firsts = first_places(gradients)
         # A gradient of two parameters is read by the second from a copy: the first may zero it.
         self._foreign = [
             i for i, g in enumerate(gradients) if firsts[i] != i or not _is_laid_out(g, slots[i])
         ]
         self._watch = Watch([*self._parameters, *gradients])
-        self._state_watch = Watch(self._states)
         self._gradients = gradients
         self._empty = sum(not parameter.numel() for parameter in self._parameters)
-        self._addresses = list(map(Tensor.data_ptr, self._parameters))
-        self._state_addresses = list(map(Tensor.data_ptr, self._states))
+        self._addresses = addresses_of(self._parameters)
         self._cohorts = [slot.cohort for slot in slots]
         self._rows = _Rows(kernel, self._cohorts)
         self._measures: dict[Rule, tuple[_Rows, Table, list[int]]] = {}
         self._table = _new_table(kernel, self._rows, self._parameters)
         self._table.addresses[:, 0] = self._addresses
-        states = np.array(self._state_addresses, np.int64).reshape(-1, len(slots))
+        states = np.array(self._states.addresses, np.int64).reshape(-1, len(slots))
         self._table.addresses[:, 2:] = states.T
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         if not self._watch.all_unchanged([*self._parameters, *gradients]):
             return False
-        if list(map(Tensor.data_ptr, self._parameters)) != self._addresses:
+        if addresses_of(self._parameters) != self._addresses:
             return False
         self._gradients = gradients  # type: ignore[assignment]
         aligned: list[Any] = list(gradients)
@@ -108,21 +93,17 @@ class FusedBatch(Batch):
         for i in self._foreign:
             aligned[i] = copy_laid_out_as(aligned[i], self._parameters[i])
         self._copies = [aligned[i] for i in self._foreign]
-        addresses = list(map(Tensor.data_ptr, aligned))
+        addresses = addresses_of(aligned)
         if addresses.count(0) != self._empty:  # a gradient whose memory was freed
             return False
         self._table.addresses[:, 1] = addresses
         return True
 
     def has_moved(self) -> bool:
-        if not all(map(is_, starmap(dict.get, self._entries), self._states)):
-            return True
-        if not self._state_watch.all_unchanged(self._states):
-            return True
-        return list(map(Tensor.data_ptr, self._states)) != self._state_addresses
+        return self._states.has_moved()
 
     def is_shared(self) -> bool:
-        return any(getrefcount(state) != OURS for state in self._states)
+        return self._states.is_shared()
 
     def sum_of_squares(self) -> float:
         (squares,) = self._table.totals(_squaring(self._kernel.dtypes[1]), 1)

@@ -17,6 +17,9 @@ CHUNK = 16384
 SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
 _STORAGE = {"bfloat16": "uint16", "float16": "uint16", "float32": "float32", "float64": "float64"}
 
+APART = 0x632BE5AB
+"""Between the seeds of an element's numbers: near ones would give noise that goes together."""
+
 TENSOR_FIELDS = 3
 """Columns of the tensor table before the addresses: elements, row of scalars, first chunk."""
 
@@ -136,7 +139,8 @@ class Kernel:
     def _noise(self, name: str) -> str:
         """Random bits for an average: two, which take sixteen at most, share thirty-two."""
         number = self.recipe.averages.index(name)
-        return f"noise(_seed + {1 + number // 2}, _i)" + " >> uint32(16)" * (number % 2)
+        seed = f"_seed + {(1 + number // 2) * APART}"
+        return f"noise({seed}, _i)" + " >> uint32(16)" * (number % 2)
 
     def _rounding(self) -> list[str]:
         """The parameter as it will be stored, where that is more than the store itself."""

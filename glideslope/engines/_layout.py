@@ -23,6 +23,11 @@ def is_plain(*tensors: Tensor) -> bool:
     return all(type(tensor) in _PLAIN_TYPES for tensor in tensors)
 
 
+def has_addresses(tensor: Tensor) -> bool:
+    """True if the elements of a tensor lie in memory, by its strides."""
+    return tensor.layout is torch.strided and is_plain(tensor)
+
+
 def real_view(tensor: Tensor) -> Tensor:
     """A complex tensor as its real and imaginary parts, any other as it is."""
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._layout import is_plain
+from ._layout import has_addresses
 
 
 class Use(NamedTuple):
@@ -25,7 +25,7 @@ def is_backed(tensor: Tensor) -> bool:
     It does not where the storage was shrunk or freed: torch's own operations end the process
     there.
     """
-    if not _has_address(tensor):
+    if not _is_in_reach(tensor):
         return True
     last = tensor.storage_offset() + _reach(tensor)
     return last * tensor.element_size() <= tensor.untyped_storage().nbytes()
@@ -52,7 +52,7 @@ def sharing_owners(uses: Sequence[Use]) -> set[int]:
 def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
     """Pairs of owners, perhaps the same, whose tensors overlap, one of them being written."""
     spans = sorted(
-        (*_span(use.tensor), place) for place, use in enumerate(uses) if _has_address(use.tensor)
+        (*_span(use.tensor), place) for place, use in enumerate(uses) if _is_in_reach(use.tensor)
     )
     reaching: list[tuple[int, int]] = []  # those met before that reach beyond the present start
     for start, end, place in spans:
@@ -63,9 +63,9 @@ def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
         reaching.append((end, place))
 
 
-def _has_address(tensor: Tensor) -> bool:
-    is_strided = tensor.layout is torch.strided and is_plain(tensor)
-    return is_strided and tensor.device.type == "cpu" and bool(tensor.numel())
+def _is_in_reach(tensor: Tensor) -> bool:
+    """True if a tensor has elements that this process can read by address."""
+    return tensor.device.type == "cpu" and has_addresses(tensor) and bool(tensor.numel())
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:

@@ -33,8 +33,8 @@ from ._engine import (
 )
 from ._layout import is_plain, real_view
 from ._lists import ListProgram
-from ._memory import is_backed
 from ._rounding import generator_of, stochastic, stored
+from ._watch import StateWatch, Watch, addresses_of
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""
@@ -55,38 +55,35 @@ class TensorEngine(Engine):
     def prepare(
         self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
     ) -> TensorBatch:
-        return TensorBatch(recipe, slots)
+        return TensorBatch(recipe, slots, gradients)
 
 
 class TensorBatch(Batch):
-    """Tensors of one dtype and device; nothing is prepared, so everything always fits."""
+    """Tensors of one dtype and device; they are watched only for what no operation survives."""
 
-    def __init__(self, recipe: Recipe, slots: Sequence[Slot]) -> None:
+    def __init__(self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._recipe, self._slots = recipe, slots
-        self._entries = [(slot.state, name) for name in recipe.state for slot in slots]
-        self._seen = _descriptions(self._state())
         self._parameters = [slot.parameter for slot in slots]
-        self._shapes = _descriptions(self._parameters)
+        self._watch = Watch([*self._parameters, *gradients])
+        self._addresses = addresses_of(self._parameters)
+        self._without = addresses_of(gradients).count(0)
+        self._states = StateWatch([(s.state, name) for name in recipe.state for s in slots])
         self._groups = _groups(slots)
         self._gradients: Sequence[Tensor] = ()
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
         self._gradients = [gradient for gradient in gradients if gradient is not None]
         return (
-            len(self._gradients) == len(self._slots)
-            and _descriptions(self._parameters) == self._shapes
-            and [gradient.shape for gradient in self._gradients] == [s[0] for s in self._shapes]
-            and all(map(is_backed, self._gradients))
+            self._watch.all_unchanged([*self._parameters, *gradients])
+            and addresses_of(self._parameters) == self._addresses
+            and addresses_of(self._gradients).count(0) == self._without
         )
 
     def has_moved(self) -> bool:
-        return _descriptions(self._state()) != self._seen
+        return not self._recipe.differentiable and self._states.has_moved()
 
     def is_shared(self) -> bool:
-        return True  # others may resize or free what they hold; the look costs little here
-
-    def _state(self) -> list[Any]:
-        return [dict.get(*entry) for entry in self._entries]
+        return self._states.is_shared()
 
     def sum_of_squares(self) -> float:
         return float(sum(map(_square, self._gradients)))
@@ -122,21 +119,6 @@ class TensorBatch(Batch):
 
     def release(self) -> None:
         self._gradients = ()
-
-
-def _descriptions(tensors: Sequence[Tensor]) -> list[Any]:
-    """The shape, strides, dtype, device and memory of each; None for no tensor."""
-    return [
-        (tensor.shape, *_layout(tensor), tensor.dtype, tensor.device, is_backed(tensor))
-        if isinstance(tensor, Tensor)
-        else None
-        for tensor in tensors
-    ]
-
-
-def _layout(tensor: Tensor) -> tuple[Any, ...]:
-    is_strided = tensor.layout is torch.strided
-    return tensor.layout, tensor.stride() if is_strided else ()
 
 
 def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:

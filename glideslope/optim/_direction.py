@@ -15,7 +15,7 @@ from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
 from ._counters import new_count, number
-from ._gradients import check_gradient, dense
+from ._gradients import dense, square
 from ._plan import (
     Assignment,
     Gradients,
@@ -23,12 +23,13 @@ from ._plan import (
     Plan,
     Shape,
     States,
+    check_members,
     flattened,
     parameter_names,
     require_aimed,
     seed_of,
 )
-from ._state import NARROW, check_state, fault_of, usual_dtype
+from ._state import NARROW, fault_of, usual_dtype
 
 State = Mapping[str, Tensor]
 
@@ -127,7 +128,7 @@ class DirectedStep:
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
-        return sum(_square(g) for picked in self._picked for g in picked if g is not None)
+        return sum(square(g) for picked in self._picked for g in picked if g is not None)
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything, as if each gradient had been multiplied by the factor."""
@@ -182,13 +183,10 @@ class DirectedStep:
         """Refuse gradients and state that are not the parameters', before anything is changed."""
         shape = self._shape_of(part)
         homes = [(i, p) for i, group in enumerate(self._groups) for p in group["params"]]
-        rows = zip(parameter_names(self._groups), homes, gradients, strict=True)
-        for name, (i, p), g in rows:
-            if g is not None:
-                check_gradient(name, p, g)
-                check_state(name, shape.recipe(i, p), p, self._states[p])
-                if part.direction is not None:
-                    _check_kept(part.direction, name, p, self._groups[i], self._states[p])
+        check_members(shape, self._groups, gradients, self._states)
+        for name, (i, p), g in zip(parameter_names(self._groups), homes, gradients, strict=True):
+            if g is not None and part.direction is not None:
+                _check_kept(part.direction, name, p, self._groups[i], self._states[p])
 
     def _direct(
         self, direction: Direction, p: Tensor, g: Tensor, group: Group, factor: float
@@ -198,7 +196,7 @@ class DirectedStep:
         _complete(direction, p, group, state, self._shape.settings.state_dtype)
         real = torch.promote_types(p.dtype, torch.float32)
         if not p.numel():  # means of no elements are not numbers
-            return g
+            return dense(g)
         names = direction.shapes(p, group)
         wide = {name: state[name].to(real) for name in names}
         step = int(number(state.get("step", 0.0))) + 1
@@ -236,8 +234,3 @@ def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state:
         kept = state.get(entry)
         if isinstance(kept, Tensor) and (fault := fault_of(kept, torch.Size(shape), p)):
             raise StateMismatch(f"state `{entry}` of {name} {fault}")
-
-
-def _square(gradient: Tensor) -> float:
-    """The sum of the squares of one gradient, in double precision."""
-    return float(torch.linalg.vector_norm(dense(gradient), dtype=torch.float64).square())

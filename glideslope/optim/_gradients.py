@@ -44,5 +44,15 @@ def large_norm(gradients: Sequence[Tensor]) -> float:
     largest = max(float(g.detach().abs().max()) for g in gradients if g.numel())
     if not 0 < largest < math.inf:
         return largest
-    scaled = (torch.linalg.vector_norm(g.detach().double() / largest) for g in gradients)
-    return largest * math.hypot(*map(float, scaled))
+    scaled = (g.detach().to(_double(g)) / largest for g in gradients)
+    return largest * math.hypot(*(float(torch.linalg.vector_norm(g)) for g in scaled))
+
+
+def square(gradient: Tensor) -> float:
+    """The sum of the squares of one gradient, in double precision."""
+    norm = torch.linalg.vector_norm(dense(gradient), dtype=_double(gradient))
+    return float(norm.square())
+
+
+def _double(gradient: Tensor) -> torch.dtype:
+    return torch.complex128 if gradient.is_complex() else torch.float64

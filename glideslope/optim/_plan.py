@@ -122,6 +122,7 @@ class Plan:
         self._shape, self._parameters = shape, flattened(groups)
         self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
         self._log = Log()
+        check_members(shape, groups, gradients, states)
         members = list(_members(shape, groups, gradients, states, self._log))
         self._counters = Counters(_counted(shape, members), [member.state for member in members])
         self._cohorts, cohort_of = self._gather(members)
@@ -268,7 +269,10 @@ def _counted(shape: Shape, members: Sequence[Member]) -> tuple[str, ...]:
 
 
 def _is_noisy(member: Member) -> bool:
-    """True if something of a parameter is rounded stochastically."""
+    """True if something of a parameter is rounded stochastically.
+
+    A matrix method whose direction keeps state of 16 bits has put the step there already.
+    """
     kept = (member.state[name] for name in member.recipe.averages)
     return (
         member.recipe.rounding == "stochastic"
@@ -277,12 +281,22 @@ def _is_noisy(member: Member) -> bool:
     )
 
 
+def check_members(
+    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+) -> None:
+    """Refuse gradients and state that are not the parameters', before anything is changed."""
+    homes = [(i, p) for i, group in enumerate(groups) for p in group["params"]]
+    for name, (i, p), g in zip(parameter_names(groups), homes, gradients, strict=True):
+        if g is not None:
+            check_gradient(name, p, g)
+            check_state(name, shape.recipe(i, p), p, states[p])
+
+
 def _members(
     shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States, log: Log
 ) -> Iterator[Member]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
-    names = parameter_names(groups)
     for position, parameter in enumerate(flattened(groups)):
         gradient = gradients[position]
         if gradient is not None:
@@ -290,9 +304,6 @@ def _members(
             state = states[parameter] = Entry(states[parameter], log)
             recipe = shape.recipe(home, parameter)
             dtype = shape.settings.state_dtype
-            name = names[position]
-            check_gradient(name, parameter, gradient)
-            check_state(name, recipe, parameter, state)
             fresh = complete(recipe, groups[home], parameter, state, dtype)
             yield Member(position, home, parameter, gradient, state, recipe, fresh)
 

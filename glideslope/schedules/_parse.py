@@ -46,7 +46,7 @@ TOKEN = re.compile(
 )
 WORDS = {"True": True, "False": False, "None": None, "rest": REST}
 PREFIXES = ("gs", "glideslope")
-"""What a name may have before it, as in Python."""
+"""The prefixes that a name may have, as in Python."""
 Operator = Callable[[Any, Any], Any]
 DEPTH = 40
 """Parentheses within parentheses; far below what Python's own stack allows."""
@@ -202,7 +202,7 @@ class Parser:
         return self.called(name, table[name.text])
 
     def called(self, name: Token, build: Callable[..., Schedule]) -> Any:
-        """What ``build`` makes of the arguments that follow."""
+        """The value of ``build`` for the arguments that follow."""
         known = signature(build) if ismethod(build) else known_signature(build)
         own = f"its arguments are {', '.join(known.parameters)}"
         positional, named = self.nested(self.arguments)
@@ -338,7 +338,7 @@ def divide(number: Any, divisor: Any) -> Any:
 
 
 def reciprocal(number: float) -> float:
-    """What a schedule is multiplied by to be divided by ``number``."""
+    """The factor that divides a schedule by ``number``."""
     return 1 / number
 
 

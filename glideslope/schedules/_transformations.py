@@ -278,7 +278,7 @@ class Resized(Transformation):
 
     @abstractmethod
     def _of_no_steps(self, inner: Schedule) -> Schedule:
-        """What is held when a length comes to no steps."""
+        """The value that is held when a length comes to no steps."""
 
 
 @dataclass(frozen=True, repr=False)

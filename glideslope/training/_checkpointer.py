@@ -251,7 +251,7 @@ class Checkpointer:
         return sorted(int(match[1]) for match in matches if match)
 
     def _holding(self) -> str:
-        """What is in the folder, without waiting for a save."""
+        """The checkpoints in the folder, without waiting for a save."""
         try:
             steps = self._steps()
         except CheckpointError:

@@ -145,7 +145,7 @@ class EarlyStopping:
         return f"EarlyStopping({', '.join([*parts, *self._standing()])})"
 
     def _standing(self) -> Iterator[str]:
-        """What was seen so far, in words."""
+        """The metrics seen so far, in words."""
         if self.best is not None:
             yield f"best={self.best:.6g} at {self.best_index}"
         if self.reason is not None:

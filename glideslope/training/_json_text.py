@@ -119,7 +119,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _fits(content: Any, marks: Any) -> bool:
-    """Every mark is of a ``null``: else the field is somebody else's."""
+    """True if every mark is of a ``null``; else the field is one of the record's own."""
     if isinstance(marks, str):
         return content is None and marks in VALUES
     if not isinstance(marks, dict):

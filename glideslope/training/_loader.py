@@ -188,7 +188,7 @@ class ResumableLoader(Generic[Batch]):
         return batches
 
     def _position(self) -> dict[str, Any]:
-        """What an epoch that begins now follows from."""
+        """The state from which an epoch that begins now follows."""
         return {
             "generators": {name: stream_state(it) for name, it in self._all_streams().items()},
             "progress": self._progress.state_dict(),

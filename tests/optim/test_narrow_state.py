@@ -21,10 +21,13 @@ NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimi
 every_narrow_dtype = pytest.mark.parametrize("dtype", NARROW, ids=str)
 
 
+STATES = ("one", "two", "three", "four", "five")
+
+
 @rule
-def keep(p: Any, g: Any, one: Any, other: Any, /, lr: Any) -> Any:
-    """State that is the gradient, twice."""
-    return p - 0.0 * lr * one - 0.0 * other, g, g
+def keep(p: Any, g: Any, one: Any, two: Any, three: Any, four: Any, five: Any, /, lr: Any) -> Any:
+    """A parameter and state that are the gradient."""
+    return g - 0.0 * lr, g, g, g, g, g
 
 
 class Keep(RuleOptimizer):
@@ -37,14 +40,15 @@ class Keep(RuleOptimizer):
 
 
 def kept(values: Tensor, engine: Any, dtype: torch.dtype, steps: int = 1) -> list[Tensor]:
-    """The two states of every step, as float64."""
-    p = torch.zeros_like(values).requires_grad_()
+    """The parameter and the states of every step, as float64."""
+    p = torch.zeros_like(values, dtype=dtype).requires_grad_()
+    p.grad_dtype = None  # a gradient may have more digits than its parameter
     p.grad = values
-    optimizer = Keep([p], engine=engine, state_dtype=dtype)
+    optimizer = Keep([p], engine=engine, state_dtype=dtype, rounding="stochastic")
     found = []
     for _ in range(steps):
         optimizer.step()
-        found += [optimizer.state[p][name].double() for name in ("one", "other")]
+        found += [p.detach().double(), *(optimizer.state[p][name].double() for name in STATES)]
     return found
 
 

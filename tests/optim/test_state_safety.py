@@ -249,3 +249,29 @@ def test_kernels_of_totals_are_made_once(monkeypatch: pytest.MonkeyPatch) -> Non
         with monkeypatch.context() as patch:
             patch.setattr(_fused, "compiled", None)
             optimizer.step()
+
+
+@every_engine
+@pytest.mark.parametrize("value", [1e200 + 1e200j, complex(0, 1e200)])
+def test_norms_of_complex_gradients_that_overflow(value: complex, engine: Any) -> None:
+    p = torch.zeros(2, dtype=torch.complex128, requires_grad=True)
+    p.grad = torch.full_like(p, value)
+    optimizer = SGD([p], lr=1.0, max_grad_norm=1.0, engine=engine)
+    optimizer.step()
+    assert optimizer.grad_norm == pytest.approx(abs(value) * math.sqrt(2), rel=1e-14)
+
+
+@every_engine
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "SOAP", "AdamWScheduleFree"])
+def test_a_refused_step_leaves_nothing_behind(name: str, engine: Any) -> None:
+    """The parameters before the one that is refused have no state yet, and are not begun."""
+    options = {"momentum": 0.5, "dampening": 0.5} if name == "SGD" else {}
+    params = [torch.ones(4, 4, requires_grad=True) for _ in range(2)]
+    optimizer = create(name, params, engine=engine, **options)
+    for p in params:
+        p.grad = torch.eye(4)
+    params[1].grad.data = torch.ones(3)  # type: ignore[union-attr]
+    with pytest.raises(InvalidValue, match="`grad` of parameter 1 must have the shape"):
+        optimizer.step()
+    assert not optimizer.state_dict()["state"]
+    assert all(torch.equal(p, torch.ones(4, 4)) for p in params)
