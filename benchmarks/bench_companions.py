@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from glideslope.cli._demo_loop import Training
-from glideslope.cli._settings import Settings
+from glideslope.demo import Settings, Training
 from glideslope.schedules import constant
 from glideslope.training import EarlyStopping, History, LRMonitor
 

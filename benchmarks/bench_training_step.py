@@ -20,8 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from glideslope.cli._demo_data import Corpus, python_reference
-from glideslope.cli._demo_model import CharTransformer
+from glideslope.demo import CharTransformer, Corpus, python_reference
 from glideslope.optim import AdamW
 
 Step = Callable[[], object]

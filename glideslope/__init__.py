@@ -6,23 +6,27 @@ its name is first used, so a script that only composes a schedule starts in a bl
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from glideslope import schedules
+from glideslope._lazy import lazy
+from glideslope._version import __version__ as __version__
 from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands behind the star)
 
-__version__ = "0.1.0"
-
 _ROOMS = (
+    "demo",
     "engines",
     "errors",
+    "files",
     "groups",
     "integrations",
     "optim",
+    "pages",
     "plot",
     "rules",
+    "runs",
     "schedules",
+    "text",
     "training",
 )
 _HOMES = {"load_checkpoint": "training", "save_checkpoint": "training"}
@@ -30,24 +34,23 @@ _HOMES = {"load_checkpoint": "training", "save_checkpoint": "training"}
 __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
 if TYPE_CHECKING:
+    from glideslope import demo as demo
     from glideslope import engines as engines
     from glideslope import errors as errors
+    from glideslope import files as files
     from glideslope import groups as groups
     from glideslope import integrations as integrations
     from glideslope import optim as optim
+    from glideslope import pages as pages
     from glideslope import plot as plot
     from glideslope import rules as rules
+    from glideslope import runs as runs
+    from glideslope import text as text
     from glideslope import training as training
     from glideslope.training import load_checkpoint as load_checkpoint
     from glideslope.training import save_checkpoint as save_checkpoint
 else:
-
-    def __getattr__(name: str) -> object:
-        if name in _ROOMS:
-            return import_module(f"glideslope.{name}")
-        if name in _HOMES:
-            return getattr(import_module(f"glideslope.{_HOMES[name]}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = lazy(__name__, {**{room: room for room in _ROOMS}, **_HOMES})
 
 
 def __dir__() -> list[str]:

@@ -1,9 +1,14 @@
-"""Settings shared by all tests, made before torch or Hypothesis reads them."""
+"""Settings shared by all tests, made before torch or Hypothesis reads them, and the program."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,3 +19,34 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 settings.register_profile("default", max_examples=50, derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+class Ended(NamedTuple):
+    """The exit code and the output of a program."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def glideslope(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """The command line, called as a user calls it in an empty folder."""
+    import torch
+
+    from glideslope.cli import main
+
+    threads = torch.get_num_threads()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def call(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["glideslope", *map(str, words)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        return Ended(int(ending.value.code or 0), *capsys.readouterr())
+
+    yield call
+    torch.set_num_threads(threads)

@@ -22,8 +22,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glideslope.cli._demo_data import Corpus, python_reference
-from glideslope.cli._demo_model import CharTransformer
+from glideslope.demo import CharTransformer, Corpus, python_reference
 
 SOFTMAX_MINIMUM = 0.2373931785063
 """Of the softmax problem, as L-BFGS finds it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _design as _design
 from . import _find_lr as _find_lr
 from . import _preview as _preview
-from . import _report_command as _report_command
+from . import _report as _report
 from . import _runs as _runs
 from . import _show as _show
 from . import _train as _train

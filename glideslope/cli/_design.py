@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from glideslope._interrupt import ended_by_ctrl_c
 from glideslope.errors import InvalidValue
 
 from ._app import app
-from ._interrupt import ended_by_ctrl_c
 
 USUAL = "warmup(500) >> hold(7500) >> linear(2000)"
 
@@ -47,8 +47,8 @@ def design(
 
     The page is served to this machine alone, at an address that holds a secret, until Ctrl-C.
     """
-    from ._design_answer import answer  # the server's modules take a moment: not for --help
-    from ._design_server import DesignServer
+    # The server's modules take a moment: not for --help.
+    from glideslope.pages.design import DesignServer, answer
 
     question = {
         "text": spec,

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from glideslope.demo import Settings
 from glideslope.errors import MissingDependency, require
 from glideslope.schedules import constant, range_test
 
 from ._app import app
-from ._settings import Settings
 
 
 @app.command()

@@ -11,13 +11,12 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from glideslope.demo import Settings, Training
 from glideslope.errors import require
 from glideslope.schedules import Schedule
 from glideslope.training import History, LRFinder, RangeTestResult
 
-from ._demo_loop import Training
 from ._loss_chart import LossChart
-from ._settings import Settings
 from ._show_files import is_output, opened
 from ._terminal_plot import NUMBERS, color
 

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from glideslope.errors import require
+from glideslope.runs import RecordedRun, find_runs
 
 from ._app import app
-from ._recorded_run import RecordedRun, find_runs
 
 STATES = {"finished": "green", "interrupted": "yellow", "unfinished": "yellow", "diverged": "red"}
 COLUMNS = ("run", "steps", "best", "last", "state", "written", "optimizer", "schedule")

@@ -16,15 +16,14 @@ from typing import BinaryIO
 import numpy as np
 
 from glideslope.errors import MissingDependency, require
+from glideslope.pages import Summary
 from glideslope.plot import plot
-
-from ._report import Report
 
 ROWS = 1 << 14
 """How many rows of a table are computed at once."""
 
 
-def write(reports: Sequence[Report], files: Mapping[str, Path]) -> bool:
+def write(reports: Sequence[Summary], files: Mapping[str, Path]) -> bool:
     """Write each file in its format, and tell whether one of them was the standard output."""
     on_output = [kind for kind, path in files.items() if is_output(path)]
     require(len(on_output) <= 1, "-", "be the file of one option", ", ".join(on_output))
@@ -47,7 +46,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def write_picture(kind: str, reports: Sequence[Report], path: Path) -> None:
+def write_picture(kind: str, reports: Sequence[Summary], path: Path) -> None:
     """The curves as `glideslope.plot` draws them."""
     if find_spec("matplotlib") is None:
         raise MissingDependency("matplotlib", "plot")
@@ -60,7 +59,7 @@ def write_picture(kind: str, reports: Sequence[Report], path: Path) -> None:
         figure.savefig(file, format=kind, dpi=150)
 
 
-def write_csv(reports: Sequence[Report], path: Path) -> None:
+def write_csv(reports: Sequence[Summary], path: Path) -> None:
     """A row for each step: the step, and the value of each schedule."""
     with opened(path) as file:
         text = TextIOWrapper(file, encoding="utf-8", newline="")
@@ -73,19 +72,19 @@ def write_csv(reports: Sequence[Report], path: Path) -> None:
         text.detach()
 
 
-def write_json(reports: Sequence[Report], path: Path) -> None:
+def write_json(reports: Sequence[Summary], path: Path) -> None:
     """All that is said of each schedule, as a list."""
     text = json.dumps([report.as_dict() for report in reports], indent=2, ensure_ascii=False)
     with opened(path) as file:
         file.write(f"{text}\n".encode())
 
 
-def longest(reports: Sequence[Report]) -> int:
+def longest(reports: Sequence[Summary]) -> int:
     """How many steps the schedules are looked at together."""
     return max(report.steps for report in reports)
 
 
-FORMATS: dict[str, Callable[[Sequence[Report], Path], None]] = {
+FORMATS: dict[str, Callable[[Sequence[Summary], Path], None]] = {
     "png": partial(write_picture, "png"),
     "svg": partial(write_picture, "svg"),
     "csv": write_csv,

@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glideslope.pages import Summary
 from glideslope.schedules._length import number_text
 from glideslope.schedules._view import value_label
 
-from ._report import Report
 from ._terminal_plot import NUMBERS, Chart, color
 
 PHASES = 12
 """How many phases are listed; the rest is counted."""
 
 
-def show_on_screen(reports: Sequence[Report]) -> None:
+def show_on_screen(reports: Sequence[Summary]) -> None:
     """Print everything, as wide as the terminal."""
     console = Console(highlight=False)
     steps = max(report.steps for report in reports)
@@ -34,7 +34,7 @@ def show_on_screen(reports: Sequence[Report]) -> None:
         console.print(table)
 
 
-def tag(reports: Sequence[Report], number: int) -> Text:
+def tag(reports: Sequence[Summary], number: int) -> Text:
     """A curve's number in its colour, where there are several."""
     return Text(f"{NUMBERS[number]} " if len(reports) > 1 else "", f"bold {color(number)}")
 
@@ -47,7 +47,7 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def key_values(reports: Sequence[Report], about: str) -> Table:
+def key_values(reports: Sequence[Summary], about: str) -> Table:
     """A row of numbers for each schedule; ``about`` stands before those known from samples."""
     table = plain_table("", "steps", "start", "peak", "at step", "last", "end", "area", "of peak")
     for number, report in enumerate(reports):
@@ -67,7 +67,7 @@ def key_values(reports: Sequence[Report], about: str) -> Table:
     return table
 
 
-def phases(reports: Sequence[Report]) -> Table:
+def phases(reports: Sequence[Summary]) -> Table:
     """A row for each phase: its steps, its curve, its first and its last value."""
     table = plain_table("", "from", "to", "phase", "first", "last")
     for number, report in enumerate(reports):
@@ -86,7 +86,7 @@ def phases(reports: Sequence[Report]) -> Table:
     return table
 
 
-def findings(reports: Sequence[Report]) -> Table:
+def findings(reports: Sequence[Summary]) -> Table:
     """A row for each finding."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for number, report in enumerate(reports):
@@ -98,6 +98,6 @@ def findings(reports: Sequence[Report]) -> Table:
     return table
 
 
-def label(report: Report, value: float) -> str:
+def label(report: Summary, value: float) -> str:
     """A value as a person reads it beside the others of its schedule."""
     return value_label(value, max(abs(report.start), abs(report.peak.value), abs(report.last)))

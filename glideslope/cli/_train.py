@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from glideslope.demo import Settings
 from glideslope.errors import MissingDependency, require
 from glideslope.schedules import parse
 
 from ._app import app
-from ._settings import Settings
 
 USUAL_SCHEDULE = "warmup(10%, start=0.1) >> hold(65%) >> linear(25%)"
 RUNS = Path("runs")
@@ -105,11 +105,11 @@ def train(
             raise MissingDependency(package, extra)
     # These load torch, which takes seconds: not for --help or a mistake.
     if resume:
-        from ._demo_resume import newest_run, resume_run
+        from glideslope.demo import newest_run, resume_run
 
         given = {name: value for name, value in options.items() if _is_given(context, name)}
         raise typer.Exit(resume_run(out or newest_run(RUNS), given, extend or 0))
-    from ._demo_run import start_run
+    from glideslope.demo import start_run
 
     raise typer.Exit(start_run(settings, out or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}"))
 

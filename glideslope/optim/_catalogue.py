@@ -14,12 +14,12 @@ from torch.optim import LBFGS, SparseAdam
 
 from glideslope.engines import EngineName, Slot, choose
 from glideslope.errors import InvalidValue, require_type
+from glideslope.text import text_table
 
 from ._arguments import check_arguments, near
 from ._optimizer import Params
 from ._plan import Shape
 from ._rule_optimizer import RuleOptimizer
-from ._text_table import text_table
 
 OptimizerClass = type[torch.optim.Optimizer]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from glideslope.errors import require, require_type
+from glideslope.text import text_table
 
 from ._hyperparameters import Scalar, check_values
-from ._text_table import text_table
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)

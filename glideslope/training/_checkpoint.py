@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 import torch
 
 from glideslope.errors import CheckpointError
+from glideslope.files import replacing
 
 from ._nest import Sharing, plain
-from ._replace import replacing
 from ._seal import Damaged, seal, verify
 
 _LOADING = Lock()

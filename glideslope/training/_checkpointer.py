@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any, Self, SupportsFloat
 
 from glideslope.errors import CheckpointError, require, require_type
+from glideslope.files import FolderLock
 
 from ._background import Background
 from ._checkpoint import read_checkpoint, write_checkpoint
-from ._folder_lock import FolderLock
 from ._nest import Buffers
 from ._scalar import number
 from ._seal import Damaged

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from glideslope.errors import CheckpointError, StateMismatch
+from glideslope.files import replacing
 
 from ._json_text import from_json_text, json_text
-from ._replace import replacing
 from ._writer_lock import WriterLock
 
 Record = dict[str, Any]

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from glideslope.errors import InvalidValue, require
-from glideslope.optim._text_table import text_table
 from glideslope.schedules import Schedule
+from glideslope.text import text_table
 
 from ._suggestions import LEAST, RULES, SHARES
 

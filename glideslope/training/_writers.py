@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from glideslope.errors import CheckpointError, MissingDependency, require
+from glideslope.files import replacing
 
 from ._history import write_whole
-from ._replace import replacing
 from ._scalar import scalar
 from ._table_text import Table, row_text, table_of
 from ._writer_lock import WriterLock

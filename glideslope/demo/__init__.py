@@ -1,0 +1,52 @@
+"""The small language model that `glideslope train` and `glideslope find-lr` train.
+
+- `Settings` are the options of a run. They load without torch, and everything else with it.
+- A `Corpus` is the text, a `CharTransformer` the model.
+- `Training` joins model, optimizer and schedule, and yields a `Record` for each update.
+- `start_run` and `resume_run` keep a run in a folder (see `glideslope.runs`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glideslope._lazy import lazy
+
+from ._settings import Settings
+
+__all__ = [
+    "CharTransformer",
+    "Corpus",
+    "Record",
+    "Settings",
+    "Training",
+    "newest_run",
+    "python_reference",
+    "resume_run",
+    "start_run",
+]
+
+if TYPE_CHECKING:
+    from ._corpus import Corpus, python_reference
+    from ._loop import Record, Training
+    from ._model import CharTransformer
+    from ._resume import newest_run, resume_run
+    from ._run import start_run
+else:
+    __getattr__ = lazy(
+        __name__,
+        {
+            "CharTransformer": "_model",
+            "Corpus": "_corpus",
+            "Record": "_loop",
+            "Training": "_loop",
+            "newest_run": "_resume",
+            "python_reference": "_corpus",
+            "resume_run": "_resume",
+            "start_run": "_run",
+        },
+    )
+
+
+def __dir__() -> list[str]:
+    return __all__

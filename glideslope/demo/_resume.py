@@ -1,0 +1,125 @@
+"""`glideslope train --resume`: a run goes on from its newest checkpoint, perhaps differently."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from glideslope.errors import InvalidValue, StateMismatch
+from glideslope.runs import RunFolder
+from glideslope.schedules import Schedule
+from glideslope.training import Checkpoint, Checkpointer
+
+from ._config import describe
+from ._loop import Training, bound_schedule
+from ._run import go, introduce, new_console, save
+from ._settings import Settings
+
+ROWS = 8
+"""How many steps the comparison of two schedules shows."""
+
+
+def resume_run(path: Path, given: Mapping[str, Any], extend: int) -> int:
+    """Go on with the run in a folder, and return the program's exit code.
+
+    Args:
+        path: the run's folder.
+        given: settings for the rest of the run.
+        extend: how many updates to add.
+    """
+    folder, console = RunFolder(path), new_console()
+    with folder.taken_over(), folder.checkpoints() as checkpoints:
+        with warnings_as_notes(console):
+            found = newest(checkpoints, folder)
+            before = Settings.from_dict(found.state["settings"])
+            training = restored(found, folder, before, before.resumed(given), extend)
+        save(training, checkpoints, found.metrics)
+        checkpoints.wait()
+        folder.write_config(describe(training))
+        folder.forget_end()
+        introduce(training, console)
+        console.print(f"resumed   after {found.step} of {training.settings.steps} updates")
+        note_changes(training, folder, before, console)
+        return go(training, folder, checkpoints, console)
+
+
+def newest_run(folder: Path) -> Path:
+    """The run that was begun, or resumed, last among those in a folder."""
+    runs = sorted(folder.glob("*/config.json"), key=lambda config: config.stat().st_mtime)
+    if not runs:
+        raise InvalidValue(f"there is no run in {folder} to resume")
+    return runs[-1].parent
+
+
+@contextmanager
+def warnings_as_notes(console: Console) -> Iterator[None]:
+    """Say what the library warns of as the program says things."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        yield
+    for warning in warned:
+        console.print(f"note: {warning.message}")
+
+
+def newest(checkpoints: Checkpointer, folder: RunFolder) -> Checkpoint:
+    """The newest whole checkpoint of a run."""
+    found = checkpoints.latest()
+    if found is None:
+        raise InvalidValue(f"there is no checkpoint in {folder.path}: start the run anew")
+    if not isinstance(found.state, dict) or found.state.keys() != {"settings", "text", "run"}:
+        raise StateMismatch(f"{found.path} was not saved by `glideslope train`")
+    return found
+
+
+def restored(
+    found: Checkpoint, folder: RunFolder, before: Settings, after: Settings, extend: int
+) -> Training:
+    """The run as it was at the checkpoint, under the settings for the rest of it."""
+    if found.step >= before.steps + extend and folder.has_ended():
+        problem = f"the run in {folder.path} has made all of its {before.steps} updates"
+        raise InvalidValue(f"{problem}: `--extend` adds some")
+    rescheduled = after.schedule != before.schedule
+    if rescheduled:
+        after = replace(after, steps=before.steps + extend)
+    training = Training(after, folder.history, on_mismatch="keep" if rescheduled else "error")
+    if found.state["text"] != training.corpus.sha256:
+        raise StateMismatch(f"the run in {folder.path} learns the text of another Python")
+    training.run.load_state_dict(found.state["run"])
+    if extend and not rescheduled:
+        training.extend(extend)
+    return training
+
+
+def note_changes(training: Training, folder: RunFolder, before: Settings, console: Console) -> None:
+    """Keep and say what is different from now on."""
+    step, settings = training.run.step, training.settings
+    folder.note("resumed", step)
+    if settings.steps > before.steps:
+        folder.note("extended", step, by=settings.steps - before.steps)
+    if settings.schedule != before.schedule:
+        folder.note("rescheduled", step, schedule=str(training.schedule))
+        old = bound_schedule(before, training.corpus, training.run.model.context)
+        print_difference(training, old, before.steps, console)
+
+
+def print_difference(training: Training, old: Schedule, old_steps: int, console: Console) -> None:
+    """The learning rates that were to come, beside those that now are."""
+    settings, lr = training.settings, training.settings.lr or 0.0  # never None in a run
+    console.print(f"update  {'before':>8}  {'now':>8}")
+    for step in evenly(training.run.step, max(old_steps, settings.steps) - 1):
+        cells = (
+            f"{lr * schedule(step):.2e}" if step < steps else "end"
+            for schedule, steps in ((old, old_steps), (training.schedule, settings.steps))
+        )
+        console.print(f"{step:6}  " + "  ".join(f"{cell:>8}" for cell in cells))
+
+
+def evenly(first: int, last: int) -> list[int]:
+    """A few steps from the first to the last."""
+    return sorted({first + (last - first) * row // (ROWS - 1) for row in range(ROWS)})

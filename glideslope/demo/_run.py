@@ -1,0 +1,121 @@
+"""One run of `glideslope train`, from its settings or from a state to its end in its folder."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from glideslope._interrupt import interruptible
+from glideslope.runs import RunFolder
+from glideslope.training import Checkpointer, History
+
+from ._config import describe
+from ._curves import draw_curves
+from ._loop import Training
+from ._progress import Display
+from ._settings import Settings
+
+EXIT_CODES = {"finished": 0, "diverged": 1, "interrupted": 130}
+
+
+def new_console() -> Console:
+    """Where people read."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def start_run(settings: Settings, path: Path) -> int:
+    """Train, keep everything in a new folder, and return the program's exit code."""
+    folder, console = RunFolder(path), new_console()
+    training = Training(settings, folder.history)
+    with folder.made(), folder.checkpoints() as checkpoints:
+        folder.write_config(describe(training))
+        save(training, checkpoints, {})
+        checkpoints.wait()
+        introduce(training, console)
+        folder.note("started", 0)
+        return go(training, folder, checkpoints, console)
+
+
+def introduce(training: Training, console: Console) -> None:
+    """Say what is about to run, and what a person would want to know before it does."""
+    corpus = training.corpus
+    console.print(f"model     {training.parameters:,} parameters")
+    console.print(f"text      {len(corpus.train):,} characters, {len(corpus.held_out):,} held out")
+    console.print(f"optimizer {optimizer_text(training)}")
+    console.print(f"schedule  {training.schedule}")
+    for finding in training.schedule.lint(steps=training.settings.steps):
+        console.print(f"note: {finding}")
+
+
+def optimizer_text(training: Training) -> str:
+    """The optimizer and its learning rate, for people."""
+    settings = training.settings
+    return f"{settings.optimizer}, learning rate {settings.lr:g}"
+
+
+def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console: Console) -> int:
+    """Train to the end and keep how it came; the program's exit code."""
+    outcome = follow(training, folder.history, checkpoints, console)
+    checkpoints.wait()
+    records = list(folder.history)
+    measured = folder.history.values("val_loss")
+    result = {
+        "outcome": outcome,
+        "steps": len(records),
+        "val_loss": measured[-1] if measured else None,
+        "seconds": round(training.run.seconds, 2),
+    }
+    draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
+    folder.note(outcome, len(records))
+    folder.write_result(result)
+    conclude(result, folder, console)
+    return EXIT_CODES[outcome]
+
+
+def follow(
+    training: Training, history: History, checkpoints: Checkpointer, console: Console
+) -> str:
+    """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
+    run, every = training.run, training.settings.save_every
+    display = Display(training.settings.steps, console)
+    before = time.perf_counter() - run.seconds
+    with interruptible() as stop, display.bar:
+        for record in training.train():
+            if not record.is_finite():
+                return "diverged"
+            history.append(record.as_dict())
+            display.show(record)
+            run.seconds = time.perf_counter() - before
+            stopping = stop.is_set()
+            if stopping or record.val_loss is not None or run.step % every == 0:
+                save(training, checkpoints, record.metrics())
+            if stopping:
+                return "interrupted"
+    return "finished"
+
+
+def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, float]) -> None:
+    """Begin a checkpoint of everything needed to go on; its settings are those that count."""
+    settings, text = training.settings.as_dict(), training.corpus.sha256
+    state = {"settings": settings, "text": text, "run": training.run.state_dict()}
+    checkpoints.save(training.run.step, state, **metrics)
+
+
+def conclude(result: dict[str, Any], folder: RunFolder, console: Console) -> None:
+    """Say how the run ended, what is kept where, and how to go on if there is more to do."""
+    console.print(f"{result['outcome']} after {result['steps']} updates, {result['seconds']:.0f} s")
+    if result["val_loss"] is not None:
+        console.print(f"validation loss {result['val_loss']:.3f} nats per character")
+    console.print(f"kept in {folder.path}: {', '.join(folder.names())}")
+    if result["outcome"] == "interrupted":
+        console.print(f"go on with: {resume_command(folder.path)}")
+
+
+def resume_command(path: Path) -> str:
+    """What to type to go on."""
+    return shlex.join(["glideslope", "train", "--resume", "--out", str(path)])

@@ -1,0 +1,198 @@
+"""What the page of `glideslope design` is answered: the schedule it asks about, looked at."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import reduce
+from operator import rshift
+from typing import Any
+
+import numpy as np
+
+from glideslope.errors import GlideslopeError, UnboundError, require, require_type
+from glideslope.schedules import Constant, Schedule, parse
+from glideslope.schedules._codec import VERSION, encode
+from glideslope.schedules._length import Plan, Run, whole
+from glideslope.schedules._parse import tokenize
+from glideslope.schedules._ramps import Ramp
+from glideslope.schedules._view import outline, view_steps
+
+from .._summary import Summary
+
+Json = dict[str, Any]
+UNITS = {
+    "total_steps": "updates in the run",
+    "steps_per_epoch": "updates in an epoch",
+    "tokens_per_step": "tokens in an update",
+}
+LONGEST = 10_000_000
+"""The most steps that are looked at while somebody waits for each answer."""
+COLUMNS = 700
+"""The curve is drawn as for a picture of so many columns."""
+VALUES = 1500
+"""The pointer finds the exact values of so many steps."""
+
+SHAPES: dict[str, type[Schedule]] = {
+    kind: shape
+    for kind, shape in Schedule.registry.items()
+    if issubclass(shape, Ramp) or shape is Constant
+}
+"""The curves that a phase can be shaped by hand into: those with a length and plain arguments."""
+CATALOGUE = {
+    kind: {
+        f.name: {"float": "number", "bool": "flag"}.get(str(f.type), "length")
+        for f in fields(shape)
+    }
+    for kind, shape in SHAPES.items()
+}
+"""The arguments of each shape, and what kind of value each takes."""
+
+
+def answer(question: Json) -> Json:
+    """Everything the page shows of a schedule, or the sentence that says what is wrong with it.
+
+    Args:
+        question: ``text``, the schedule in the notation, or ``parts``, the phases as an earlier
+            answer gave them; and numbers under ``total_steps``, ``steps_per_epoch`` and
+            ``tokens_per_step``, or None.
+    """
+    try:
+        units = {name: question.get(name) for name in UNITS}
+        found: Json = finite(look_at(asked_for(question), units))
+    except GlideslopeError as error:
+        return {"error": str(error)}
+    return found
+
+
+def asked_for(question: Mapping[str, Any]) -> Schedule:
+    """The schedule of a question."""
+    if "text" in question:
+        return parse(question["text"])
+    parts: Any = question.get("parts")
+    require_type(isinstance(parts, list), "parts", "be a list", parts)
+    require(bool(parts), "phases", "be at least one", 0)
+    return reduce(rshift, map(part_asked_for, parts))
+
+
+def part_asked_for(part: Any) -> Schedule:
+    """One phase: a shape with its arguments, or a text."""
+    require_type(isinstance(part, dict), "a phase", "be an object", part)
+    if "text" in part:
+        return parse(part["text"])
+    arguments = part.get("arguments")
+    require_type(isinstance(arguments, dict), "arguments", "be an object", arguments)
+    plain = {**arguments, "kind": part.get("kind")}
+    return Schedule.from_dict({"glideslope": VERSION, "schedule": plain})
+
+
+def bound(schedule: Schedule, units: Mapping[str, float | None]) -> Schedule:
+    """The schedule in steps; a unit that was not given is asked for by its name on the page."""
+    try:
+        return schedule.bind(**units)
+    except UnboundError as error:
+        problem = str(error).partition(": bind(")[0]
+        for name, words in UNITS.items():
+            problem = problem.replace(f"`{name}`", f"the {words}")
+        raise UnboundError(problem) from None
+
+
+def look_at(schedule: Schedule, units: Mapping[str, float | None]) -> Json:
+    """The schedule as text, its phases, its curve, its key values and its findings."""
+    steps = units["total_steps"]
+    run = None if steps is None else whole("the updates in the run", steps, 1)
+    in_steps = bound(schedule, units)
+    seen = run or view_steps(in_steps)
+    require(seen <= LONGEST, "steps", f"be at most {LONGEST} here", seen)
+    report = Summary(in_steps, seen, run).as_dict()
+    stop = max(seen, min(view_steps(in_steps), LONGEST))
+    return {
+        **report,
+        **copies(schedule),
+        "parts": list(phases(schedule, units)),
+        "stop": stop,
+        "curve": curve(in_steps, stop),
+        "values": values(in_steps, stop),
+    }
+
+
+def copies(schedule: Schedule) -> dict[str, str]:
+    """The schedule in the forms in which it is taken away."""
+    return {
+        "text": str(schedule),
+        "shell": f"--schedule {shlex.quote(str(schedule))}",
+        "python": f"import glideslope as gs\n\nschedule = {python_text(str(schedule))}\n",
+        "json": json.dumps(schedule.to_dict(), indent=2) + "\n",
+    }
+
+
+def python_text(text: str) -> str:
+    """The notation with every name that Python has to look up prefixed by the package's."""
+    tokens = tokenize(text)
+    before = ["", *(token.text for token in tokens)]
+    for previous, token, after in reversed(list(zip(before, tokens, tokens[1:], strict=False))):
+        if token.kind == "name" and after.text == "(" and previous != ".":
+            text = f"{text[: token.position]}gs.{text[token.position :]}"
+    return text
+
+
+def phases(schedule: Schedule, units: Mapping[str, float | None]) -> Iterator[Json]:
+    """The parts of a sequence: how each is written, where it is, its first and its last value."""
+    start = 0.0
+    for part, known in zip(parts_of(schedule), parts_in_steps(schedule, units), strict=True):
+        length = known.steps
+        ends = math.isfinite(length)
+        yield written(part) | {
+            "start": start,
+            "length": length if ends else None,
+            "first": known(0),
+            "last": known.end if ends else None,
+        }
+        start += length
+
+
+def parts_of(schedule: Schedule) -> Sequence[Schedule]:
+    """What is run one after the other."""
+    return schedule.parts if schedule.notation == "sequence" else (schedule,)  # type: ignore[attr-defined]
+
+
+def parts_in_steps(schedule: Schedule, units: Mapping[str, float | None]) -> Sequence[Schedule]:
+    """The same in steps; a part that comes to none vanishes from the schedule, but not here."""
+    if schedule.notation == "sequence":
+        return schedule._bound_parts(Plan(Run.of(**units)))  # type: ignore[attr-defined, no-any-return]
+    return (schedule.bind(**units),)
+
+
+def written(part: Schedule) -> Json:
+    """A part as a shape with all its arguments, or as text where it is none."""
+    shape = SHAPES.get(part.notation)
+    if shape is None or part._endless:
+        return {"text": str(part)}
+    arguments = {f.name: encode(getattr(part, f.name)) for f in fields(shape)}
+    return {"kind": part.notation, "arguments": arguments}
+
+
+def curve(schedule: Schedule, stop: int) -> dict[str, list[float]]:
+    """The points that draw the schedule."""
+    x, y = outline(schedule, stop, COLUMNS)
+    return {"x": x.tolist(), "y": y.tolist()}
+
+
+def values(schedule: Schedule, stop: int) -> dict[str, list[float]]:
+    """What the schedule is at whole steps, as many as the pointer can tell apart."""
+    x = np.unique(np.linspace(0, stop, VALUES).round())
+    y = np.asarray(schedule(x), np.float64)
+    found = np.isfinite(y)
+    return {"x": x[found].tolist(), "y": y[found].tolist()}
+
+
+def finite(data: Any) -> Any:
+    """The same data with None for what JSON has no number for."""
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

@@ -1,0 +1,42 @@
+"""The folder of a training run as a data format, with its writer and its reader.
+
+- A **run folder** holds one training run: how it was made (``config.json``), a record for each
+  update (``history.jsonl``), a record for each event (``events.jsonl``) and how it ended
+  (``result.json``).
+- `RunFolder` writes one. It needs torch, for its checkpoints.
+- `read_run` reads one, without torch, into a `RecordedRun`. It reads folders that other programs
+  wrote as well, and those that are damaged.
+- `events` lists what happened when: the events that the run recorded, and those that follow from
+  its numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glideslope._lazy import lazy
+
+from ._events import Event, events, planned
+from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run
+
+__all__ = [
+    "Event",
+    "Note",
+    "Point",
+    "RecordedRun",
+    "RunFolder",
+    "events",
+    "find_runs",
+    "is_run",
+    "planned",
+    "read_run",
+]
+
+if TYPE_CHECKING:
+    from ._folder import RunFolder
+else:
+    __getattr__ = lazy(__name__, {"RunFolder": "_folder"})
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,129 @@
+"""The folder of a training run: what is in it, for those who write it and those who read it.
+
+A run keeps, in one folder::
+
+    config.json     how the run was made, see below
+    history.jsonl   a record per update, in order, each update once
+    events.jsonl    a record per thing that happened to the run, in order
+    checkpoints/    the newest three, and the one with the least validation loss
+    curves.png      the losses and the learning rates, drawn when the run ends
+    result.json     how the run ended: written last; not there while it runs, nor if it was killed
+    .lock           held by the process that trains
+
+**config.json** has ``command`` (the command line that makes this run again), ``settings`` (the
+options by name: ``schedule`` as text, ``optimizer``, ``lr``, ``weight_decay``, ``steps``,
+``batch_size``, ``seed``, ``threads``, ``save_every``), ``schedule`` (with every length in updates:
+``text``, and ``json`` for `Schedule.from_dict`), ``optimizer`` (``name`` and ``options``),
+``model``, ``text`` and ``versions``. It is written anew when the run is extended or its schedule
+is changed.
+
+**history.jsonl**: ``step`` from 0; ``loss`` of its batch before the update; the learning rate it
+ran at, as ``lr``, or for an optimizer of several groups as ``lr/NAME`` for each; where the run was
+measured, ``val_loss`` after the update. A run that goes on from a checkpoint first removes the
+records after it. Of the measured updates, the one with the least ``val_loss`` has the best
+checkpoint, whose number is ``step + 1``.
+
+**events.jsonl**: ``time`` (ISO 8601, with the zone), ``step`` (how many updates had been made) and
+``event``: ``started``, ``resumed``, ``extended`` (with ``by``, in updates), ``rescheduled`` (with
+``schedule``, its text), ``interrupted``, ``diverged`` or ``finished``. Nothing is ever removed: a
+``resumed`` may come at an earlier step than the event before it, and what a killed process did
+after its last checkpoint has no event.
+
+**result.json**: ``outcome`` (``finished``, ``interrupted`` or ``diverged``), ``steps`` made, the
+last ``val_loss`` or null, ``seconds`` of training, those before a resume included.
+
+**checkpoints/** is a folder of a `Checkpointer`, numbered by updates made, with the metric
+``val_loss`` where it was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from glideslope.errors import CheckpointError, InvalidValue, require
+from glideslope.files import FolderLock, replacing
+from glideslope.training import Checkpointer, History
+
+
+class RunFolder:
+    """The folder of one run, at its place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.history = History(path / "history.jsonl")
+        self.events = History(path / "events.jsonl")
+
+    @property
+    def curves(self) -> Path:
+        """Where the picture goes."""
+        return self.path / "curves.png"
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Be the one who trains, in a folder that is new or empty."""
+        empty = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+        require(empty, "out", "be a new or an empty folder", str(self.path))
+        with self._locked():
+            self.history.path.touch()
+            yield
+
+    @contextmanager
+    def taken_over(self) -> Iterator[None]:
+        """Be the one who trains, in the folder of a run that stopped."""
+        if not (self.path / "config.json").is_file():
+            raise InvalidValue(f"there is no run in {self.path} to resume")
+        with self._locked():
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FolderLock(self.path)
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise CheckpointError(f"could not write into {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def checkpoints(self) -> Checkpointer:
+        """The checkpoints, to be closed."""
+        return Checkpointer(self.path / "checkpoints", keep_best=("val_loss", "min"))
+
+    def names(self) -> list[str]:
+        """What there is, by name."""
+        names = (file.name for file in self.path.iterdir())
+        return sorted(name for name in names if not name.startswith("."))
+
+    def note(self, event: str, step: int, **details: Any) -> None:
+        """Keep what happened to the run, and when."""
+        time = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.events.append({"time": time, "step": step, "event": event, **details})
+
+    def has_ended(self) -> bool:
+        """Whether everything was kept that comes at the end."""
+        return (self.path / "result.json").is_file()
+
+    def forget_end(self) -> None:
+        """Remove what said how the run ended: it goes on."""
+        for path in (self.path / "result.json", self.curves):
+            path.unlink(missing_ok=True)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Keep everything that is needed to repeat the run."""
+        self._write("config.json", config)
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Keep how the run ended."""
+        self._write("result.json", result)
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        with replacing(self.path / name) as file:
+            file.write(text.encode() + b"\n")
