@@ -10,7 +10,6 @@ import typer
 from glideslope.errors import UnboundError, require
 from glideslope.pages import Summary
 from glideslope.schedules import Schedule, parse
-from glideslope.schedules._view import view_steps
 
 from ._app import app
 from ._show_files import FORMATS, write
@@ -78,7 +77,7 @@ def show(
     total = steps if total_steps is None else total_steps
     units = dict(zip(UNITS, (total, steps_per_epoch, tokens_per_step), strict=True))
     schedules = [scaled(bound(parse(spec), units), lr) for spec in specs]
-    reports = [Summary(s, steps or view_steps(s), steps) for s in schedules]
+    reports = [Summary(s, steps or s.view_steps(), steps) for s in schedules]
     files = dict(zip(FORMATS, (png, svg, csv, json), strict=True))
     if not write(reports, {kind: path for kind, path in files.items() if path is not None}):
         show_on_screen(reports)

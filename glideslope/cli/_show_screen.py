@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glideslope.pages import Summary
-from glideslope.schedules._length import number_text
-from glideslope.schedules._view import value_label
+from glideslope.schedules.view import number_text, value_label
 
 from ._terminal_plot import NUMBERS, Chart, color
 

@@ -11,7 +11,7 @@ import numpy as np
 from rich.text import Text
 
 from glideslope.schedules import Schedule
-from glideslope.schedules._view import outline, value_limits
+from glideslope.schedules.view import value_limits
 
 COLORS = ("cyan", "magenta", "green", "yellow", "red", "blue")
 NUMBERS = "123456789abcdefghijklmnopqrstuvwxyz"
@@ -76,7 +76,7 @@ class Chart:
 
     def __init__(self, schedules: Sequence[Schedule], stop: int, width: int) -> None:
         self.schedules, self.stop = schedules, stop
-        values = np.concatenate([outline(s, stop, width)[1] for s in schedules])
+        values = np.concatenate([s.outline(stop, width).values for s in schedules])
         self.low, self.high = value_limits(values)
         self.labels = {int(self.y(v)) // 4: f"{v:g}" for v in ticks(self.low, self.high, 6)}
         self.margin = max(map(len, self.labels.values()))
@@ -97,7 +97,7 @@ class Chart:
 
     def draw(self, schedule: Schedule, owner: int) -> None:
         """Join the points of a curve."""
-        steps, values = outline(schedule, self.stop, 2 * self.canvas.width)
+        steps, values = schedule.outline(self.stop, 2 * self.canvas.width)
         places = [(self.x(t), self.y(v)) for t, v in zip(steps, values, strict=True)]
         for start, stop in pairwise(places):
             self.canvas.line(start, stop, owner)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from glideslope.errors import MissingDependency, require, require_type
-from glideslope.schedules import Schedule
-from glideslope.schedules._view import outline, value_limits, view_steps
+from glideslope.errors import require, require_type
+
+from ._axes import clear_frame, count_steps, new_axes, show_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
 
 COLUMNS = 1000
 """The curves are drawn as for a picture of so many columns: wider than most screens show."""
@@ -23,8 +25,47 @@ LABEL = 72
 """The length of a label in characters; a longer text keeps its beginning and its end."""
 
 
+class PhaseLike(Protocol):
+    """The steps ``start <= t < stop``, and the curve within them, which is named by its text."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def stop(self) -> float: ...
+    @property
+    def curve(self) -> object: ...
+
+
+class Points(Protocol):
+    """Ascending steps, the value at each, and the limits of an axis that shows them."""
+
+    @property
+    def steps(self) -> Values: ...
+    @property
+    def values(self) -> Values: ...
+    @property
+    def limits(self) -> tuple[float, float]: ...
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """The methods by which `plot` knows a schedule; ``str()`` of it is its label."""
+
+    def __call__(self, steps: Values, /) -> Values:
+        """The values at these steps."""
+
+    def phases(self) -> Sequence[PhaseLike]:
+        """The phases: each has ``start``, ``stop`` and ``curve``."""
+
+    def view_steps(self) -> int:
+        """The number of steps to draw unless another is asked for."""
+
+    def outline(self, stop: float, columns: int) -> Points:
+        """The points that draw it up to ``stop``: ``steps``, ``values`` and ``limits``."""
+
+
 def plot(
-    *schedules: Schedule,
+    *schedules: Drawable,
     steps: int | None = None,
     labels: Sequence[str] | None = None,
     ax: Axes | None = None,
@@ -59,24 +100,15 @@ def plot(
     """
     require(len(schedules) > 0, "schedules", "be at least one", schedules)
     for schedule in schedules:
-        require_type(isinstance(schedule, Schedule), "schedules", "be schedules", schedule)
+        require_type(isinstance(schedule, Drawable), "schedules", "be schedules", schedule)
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     names = [shortened(str(schedule)) for schedule in schedules] if labels is None else labels
     rule = f"be as many as the schedules, {len(schedules)}"
     require(len(names) == len(schedules), "labels", rule, labels)
-    stop = steps or max(map(view_steps, schedules))
+    stop = steps or max(schedule.view_steps() for schedule in schedules)
     ax = new_axes() if ax is None else ax
     draw_curves(ax, schedules, names, stop)
     return ax
-
-
-def new_axes() -> Axes:
-    try:
-        pyplot = import_module("matplotlib.pyplot")
-    except ImportError:
-        raise MissingDependency("matplotlib", "plot") from None
-    axes: Axes = pyplot.subplots(figsize=(8, 4), layout="constrained")[1]
-    return axes
 
 
 def shortened(text: str) -> str:
@@ -87,33 +119,34 @@ def shortened(text: str) -> str:
     return f"{text[:half]} … {text[-half:]}"
 
 
-def draw_curves(ax: Axes, schedules: Sequence[Schedule], names: Sequence[str], stop: int) -> None:
+def draw_curves(ax: Axes, schedules: Sequence[Drawable], names: Sequence[str], stop: int) -> None:
     """The curves with their phases, on axes that are made plain for them."""
     for schedule, name in zip(schedules, names, strict=True):
-        steps, values = outline(schedule, stop, COLUMNS)
-        (line,) = ax.plot(steps, values, label=name, linewidth=2, zorder=3)
-        ax.update_datalim([(0, value_limits(values)[0]), (stop, values[-1])])
+        drawn = schedule.outline(stop, COLUMNS)
+        (line,) = ax.plot(drawn.steps, drawn.values, label=name, linewidth=2, zorder=3)
+        ax.update_datalim([(0, drawn.limits[0]), (stop, drawn.values[-1])])
         if len(schedules) > 1:
             mark_phases(ax, schedule, stop, line.get_color())
-    dress(ax)
+    clear_frame(ax)
+    count_steps(ax)
     if len(schedules) > 1:
-        ax.legend(framealpha=0.9, edgecolor="none")
+        show_legend(ax)
     else:
         shade_phases(ax, schedules[0], stop)
         ax.set_title(names[0], loc="left")
 
 
-def mark_phases(ax: Axes, schedule: Schedule, stop: int, color: Any) -> None:
+def mark_phases(ax: Axes, schedule: Drawable, stop: int, color: Any) -> None:
     """A dot where each phase but the first begins."""
     starts = np.array([phase.start for phase in schedule.phases() if 0 < phase.start < stop])
     if len(starts):
         ax.scatter(starts, schedule(starts), s=24, color=color, zorder=4)
 
 
-def shade_phases(ax: Axes, schedule: Schedule, stop: int) -> None:
+def shade_phases(ax: Axes, schedule: Drawable, stop: int) -> None:
     """The area under each phase, equal curves in one colour; the legend names them if few."""
-    steps, values = outline(schedule, stop, COLUMNS)
-    ground = max(0.0, value_limits(values)[0])
+    drawn = schedule.outline(stop, COLUMNS)
+    steps, ground = drawn.steps, max(0.0, drawn.limits[0])
     areas: dict[str, Any] = {}
     phases = schedule.phases()
     colors = [f"C{k + 1}" for k in range(len(phases))] if len(phases) > 1 else ["C0"]
@@ -122,22 +155,8 @@ def shade_phases(ax: Axes, schedule: Schedule, stop: int) -> None:
         color = areas[name].get_facecolor() if name in areas else colors[len(areas)]
         within = (phase.start <= steps) & (steps <= phase.stop)
         area = ax.fill_between(
-            steps, ground, values, within.tolist(), color=color, alpha=0.25, linewidth=0
+            steps, ground, drawn.values, within.tolist(), color=color, alpha=0.25, linewidth=0
         )
         areas.setdefault(name, area)
     if 1 < len(areas) <= NAMED_PHASES:
-        ax.legend(areas.values(), map(shortened, areas), framealpha=0.9, edgecolor="none")
-
-
-def dress(ax: Axes) -> None:
-    """Whole steps below, a light grid, and no frame."""
-    ticker = import_module("matplotlib.ticker")
-    ax.margins(x=0.01, y=0.05)
-    ax.autoscale_view()
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(length=0)
-    ax.grid(axis="y", alpha=0.4)
-    ax.set_axisbelow(True)
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(nbins=8, integer=True))
-    ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-    ax.set_xlabel("step")
+        show_legend(ax, handles=list(areas.values()), labels=list(map(shortened, areas)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from glideslope.errors import require
-from glideslope.training import RangeTestResult
 
-from ._plot import new_axes
+from ._axes import clear_frame, new_axes, show_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,21 +15,34 @@ if TYPE_CHECKING:
 MARKS = {"valley": "v", "steep": "s", "minimum": "o", "slide": "D"}
 
 
-def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
+class Losses(Protocol):
+    """The losses of a range test, smoothed too, over ascending learning rates."""
+
+    @property
+    def lrs(self) -> tuple[float, ...]: ...
+    @property
+    def losses(self) -> Sequence[float]: ...
+    @property
+    def smoothed(self) -> tuple[float, ...]: ...
+    def suggestions(self) -> Mapping[str, float]: ...
+
+
+def plot_range_test(result: Losses, ax: Axes | None = None) -> Axes:
     """Draw the losses of a range test over the learning rate, with its suggestions.
 
-    The line is the smoothed loss, the dots are the losses themselves; where they explode they leave
-    the picture.
+    The line is the smoothed loss, the dots are the losses themselves. Losses that explode are
+    outside the picture.
 
     Args:
-        result: what `glideslope.training.lr_range_test` returned.
-        ax: where to draw; a new figure unless given.
+        result: the `glideslope.training.RangeTestResult` that `glideslope.training.lr_range_test`
+            returned.
+        ax: the axes to draw on; a new figure unless given.
 
     Returns:
         The axes drawn on; ``.figure`` is the whole picture.
 
     Raises:
-        InvalidValue: there is no loss.
+        InvalidValue: no loss was recorded.
         MissingDependency: Matplotlib is not installed.
 
     Example:
@@ -48,7 +61,10 @@ def plot_range_test(result: RangeTestResult, ax: Axes | None = None) -> Axes:
         height = height_at(lr, lrs, smoothed)
         (mark,) = ax.plot([lr], [height], MARKS[method], color=f"C{number}", zorder=4)
         mark.set(label=f"{method}  {lr:.2g}", markersize=8)
-    dress(ax, min(result.losses), smoothed)
+    scale_axes(ax, min(result.losses), smoothed)
+    clear_frame(ax)
+    if ax.get_legend_handles_labels()[1]:
+        show_legend(ax, title="suggestions", loc="lower left")
     return ax
 
 
@@ -57,17 +73,11 @@ def height_at(lr: float, lrs: tuple[float, ...], losses: tuple[float, ...]) -> f
     return next((loss for at, loss in zip(lrs, losses, strict=True) if at >= lr), losses[-1])
 
 
-def dress(ax: Axes, low: float, smoothed: tuple[float, ...]) -> None:
-    """Rates in decades, a light grid, no frame, and no room for the explosion."""
+def scale_axes(ax: Axes, low: float, smoothed: tuple[float, ...]) -> None:
+    """Learning rates in decades, and losses up to where the curve starts to explode."""
     start = max(smoothed[: len(smoothed) // 2 + 1])
     margin = 0.05 * (start - low) or 1.0
     ax.set_ylim(low - margin, start + 6 * margin)
     ax.set_xscale("log")
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(length=0)
-    ax.grid(axis="y", alpha=0.4)
-    ax.set_axisbelow(True)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss")
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(title="suggestions", framealpha=0.9, edgecolor="none", loc="lower left")

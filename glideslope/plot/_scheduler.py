@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from glideslope.errors import InvalidValue, require
-from glideslope.schedules._view import view_steps
 
-from ._plot import COLUMNS, dress, new_axes
+from ._axes import clear_frame, count_steps, new_axes, show_legend
+from ._plot import COLUMNS, Drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+class KeyBinding(Protocol):
+    """The key of the groups that is driven, and the names of the groups that have it."""
+
+    @property
+    def key(self) -> str: ...
+    def group_names(self) -> list[str]: ...
+
+
+class Planned(Protocol):
+    """A scheduler whose values can be known before they are written."""
+
+    last_epoch: int
+
+    def planned(self, t: int) -> Mapping[str, Sequence[float]]: ...
+    def curves(self) -> Sequence[Drawable]: ...
+    def bindings(self) -> Sequence[KeyBinding]: ...
+
+
 def plot_scheduler(
-    scheduler: Any, key: str | None = None, steps: int | None = None, ax: Axes | None = None
+    scheduler: Planned, key: str | None = None, steps: int | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw the values that a scheduler gives the groups, and where it stands.
+    """Draw the values that a scheduler gives each parameter group, with its present step.
 
     Groups whose values are the same share a curve. A dashed line marks the present step.
 
     Args:
-        scheduler: one whose values depend on the step alone.
+        scheduler: a scheduler whose values depend on the step alone.
         key: such as ``"weight_decay"``; the learning rate, or the first key, unless given.
         steps: how far to draw; unless given, to the end of the schedule, and at least to the
             present step.
-        ax: where to draw; a new figure unless given.
+        ax: the axes to draw on; a new figure unless given.
 
     Returns:
         The axes drawn on.
@@ -50,7 +69,7 @@ def plot_scheduler(
     key = key or next(iter(now))
     if key not in now:
         raise InvalidValue(f"`key` must be one of {', '.join(now)}, got {key!r}")
-    stop = steps or max(*map(view_steps, scheduler.curves()), scheduler.last_epoch)
+    stop = steps or max(*(c.view_steps() for c in scheduler.curves()), scheduler.last_epoch)
     at = np.unique(np.linspace(0, stop, COLUMNS).round()).astype(int)
     values = np.array([scheduler.planned(int(t))[key] for t in at])
     ax = new_axes() if ax is None else ax
@@ -61,10 +80,9 @@ def plot_scheduler(
     return ax
 
 
-def names_of_groups(scheduler: Any, key: str) -> list[str]:
+def names_of_groups(scheduler: Planned, key: str) -> list[str]:
     """The names of the groups that have the key."""
-    names: list[str] = next(b.group_names() for b in scheduler.bindings() if b.key == key)
-    return names
+    return next(b.group_names() for b in scheduler.bindings() if b.key == key)
 
 
 def draw_groups(ax: Axes, at: Any, values: Any, names: list[str]) -> None:
@@ -75,6 +93,7 @@ def draw_groups(ax: Axes, at: Any, values: Any, names: list[str]) -> None:
     for groups in curves.values():
         label = ", ".join(names[group] for group in groups)
         ax.plot(at, values[:, groups[0]], label=label, linewidth=2, zorder=3)
-    dress(ax)
+    clear_frame(ax)
+    count_steps(ax)
     if len(curves) > 1:
-        ax.legend(framealpha=0.9, edgecolor="none")
+        show_legend(ax)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glideslope.schedules._view import value_label
+from glideslope.schedules.view import value_label
 
 from ._recorded import Json, Point, RecordedRun
 

@@ -17,7 +17,7 @@ from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
 from ._far import knots_of_parts, sampled_pieces, sum_of_parts
 from ._length import Length, Plan
-from ._schedule import Phase, Schedule, has_rest
+from ._schedule import Phase, Schedule, Span, has_rest
 from ._series import Grid, Number, Total, added
 
 DEPTH = 64
@@ -81,6 +81,15 @@ class Sequence(Schedule):
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
         return knots_of_parts(self._starts, self.parts, start, stop, every)
+
+    def _shape_steps(self) -> int:
+        *heads, tail = (part.view_steps() for part in self.parts)
+        return sum(heads) + max(sum(heads), tail)
+
+    def _restarts(self) -> Iterator[Span]:
+        for begin, part in zip(self._starts, self.parts, strict=True):
+            for start, stop in part._restarts():
+                yield begin + start, begin + stop
 
     def _bind(self, plan: Plan) -> Schedule:
         return Sequence.join(self._bound_parts(plan))

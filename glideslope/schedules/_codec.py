@@ -5,7 +5,7 @@ A schedule is recognised by its ``notation``, so this file knows no class and no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -19,8 +19,15 @@ SEQUENCE, SUM, PRODUCT, ATOM = range(4)
 
 
 def is_schedule(value: object) -> bool:
-    """Whether ``value`` is a schedule, without knowing the class."""
+    """True if ``value`` is a schedule; the class itself is not imported."""
     return bool(getattr(type(value), "notation", ""))
+
+
+def inner_schedules(schedule: Any) -> Iterator[Any]:
+    """The schedules that a schedule is made of, in order."""
+    for field in fields(schedule):
+        value = getattr(schedule, field.name)
+        yield from filter(is_schedule, value if isinstance(value, tuple) else (value,))
 
 
 # -- text ----------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from fractions import Fraction
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._codec import inner_schedules
 from ._series import Grid, Number, Total, added
-from ._view import inner_schedules
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glideslope.errors import require
 
-from ._view import inner_schedules, value_label, view_steps
+from .view import value_label
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CYCLES = ("repeat", "growing_polynomial")
-"""The schedules that begin again on purpose."""
 LOOKS = 1 << 16
 """How many steps of a run are looked at; a longer run is looked at evenly."""
 GLANCES = 1 << 10
@@ -83,7 +81,7 @@ def lint(schedule: Any, steps: int | None) -> list[Finding]:
     schedule._check_bound()
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     is_run = steps is not None or math.isfinite(schedule.steps)
-    run = Run(schedule, int(steps or view_steps(schedule)))
+    run = Run(schedule, int(steps or schedule.view_steps()))
     checks = (RUN_CHECKS if is_run else ()) + CURVE_CHECKS
     return list(not_finite(run)) or [finding for check in checks for finding in check(run)]
 
@@ -134,7 +132,7 @@ class Run:
         """Values of the schedule from the run's end to its own; of an endless one, far ahead."""
         import numpy as np
 
-        stop = self.length if math.isfinite(self.length) else 2 * view_steps(self.schedule)
+        stop = self.length if math.isfinite(self.length) else 2 * self.schedule.view_steps()
         values = self.look(np.linspace(self.steps, max(stop, self.steps), GLANCES))
         return values[np.isfinite(values)]
 
@@ -144,30 +142,8 @@ class Run:
 
     @cached_property
     def cycles(self) -> list[tuple[float, float]]:
-        """The stretches in which a schedule begins again on purpose."""
-        return cycles(self.schedule)
-
-
-def cycles(schedule: Any) -> list[tuple[float, float]]:
-    """From where to where `CYCLES` answer, on the clock of ``schedule``."""
-    whole = (0.0, schedule.steps)
-    if schedule.notation in CYCLES:
-        return [whole]
-    if schedule.notation == "sequence":
-        return list(sequence_cycles(schedule))
-    inner = [span for part in inner_schedules(schedule) for span in cycles(part)]
-    if schedule.notation in ("branch", "reverse", "shift", "stretch"):  # a clock of their own
-        return [whole] if inner else []
-    return [(start, min(stop, schedule.steps)) for start, stop in inner]
-
-
-def sequence_cycles(sequence: Any) -> Iterator[tuple[float, float]]:
-    """The cycles of each part, from where it begins."""
-    begin = 0.0
-    for part in sequence.parts:
-        for start, stop in cycles(part):
-            yield begin + start, begin + stop
-        begin += part.steps
+        """The spans in which the schedule restarts on purpose."""
+        return list(self.schedule._restarts())
 
 
 # -- the run as a whole --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from glideslope.errors import require
 from ._curves import Endless
 from ._length import REST, Length, Plan, Steps, as_phase, bound
 from ._ramps import set_length, set_phase, set_positive, set_values
-from ._schedule import Schedule
+from ._schedule import Schedule, Span
 
 
 @dataclass(frozen=True, repr=False)
@@ -194,6 +195,12 @@ class GrowingPolynomial(Endless):
     def __post_init__(self) -> None:
         set_length(self, "period")
         set_positive(self, "power")
+
+    def _shape_steps(self) -> int:
+        return math.ceil(float(4 * bound(self.period)))
+
+    def _restarts(self) -> Iterator[Span]:
+        yield 0.0, math.inf
 
     def _at(self, t: Any, xp: Any) -> Any:
         t, period = xp.clip(t, 0, 1e15), xp.number(self.period)

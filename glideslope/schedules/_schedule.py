@@ -5,27 +5,27 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
 
 from glideslope.errors import InvalidType, InvalidValue, UnboundError, require, require_type
 
-from ._codec import ATOM, VERSION, call_text, decode, encode, unwrap
+from ._codec import ATOM, VERSION, call_text, decode, encode, inner_schedules, unwrap
 from ._far import ADDED, Area, Peak, far_area, far_first, far_peak, looks, runs, sampled
 from ._length import REST, Length, Plan, Run, Steps, bind_call, real, whole
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
+from ._outline import Outline, outline, settling_steps
 from ._series import Grid, Number, Total
 from ._svg import svg
 from ._trace import Evaluator, evaluator
-from ._view import inner_schedules
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 
@@ -35,6 +35,8 @@ than the memory traffic of their intermediate results."""
 
 
 Array = TypeVar("Array")
+Span = tuple[float, float]
+"""The first step, and the step after the last."""
 
 
 class Phase(NamedTuple):
@@ -76,6 +78,8 @@ class Schedule(ABC):
     __array_ufunc__: ClassVar[None] = None  # an array times a schedule is not an array of schedules
     _rank: ClassVar[int] = ATOM
     _is_monotone: ClassVar[bool] = False
+    _keeps_clock: ClassVar[bool] = True
+    """False if what is inside is evaluated at other steps than t."""
 
     def __init_subclass__(cls) -> None:
         if cls.notation:
@@ -109,6 +113,18 @@ class Schedule(ABC):
         Unless ``every`` one is asked for, those with the highest value between them suffice.
         """
         return [] if self._is_monotone else None
+
+    def _shape_steps(self) -> int:
+        """The number of steps that show the shape of an endless schedule."""
+        inner = [part.view_steps() for part in inner_schedules(self)]
+        return max(inner) if inner else settling_steps(self)
+
+    def _restarts(self) -> Iterator[Span]:
+        """The spans of steps in which the schedule restarts on purpose."""
+        inner = [span for part in inner_schedules(self) for span in part._restarts()]
+        if inner and not self._keeps_clock:
+            return iter([(0.0, self.steps)])
+        return ((start, min(stop, self.steps)) for start, stop in inner)
 
     # -- evaluation ------------------------------------------------------------------------------
 
@@ -552,12 +568,51 @@ class Schedule(ABC):
     def _repr_svg_(self) -> str | None:
         return None if self._unbound else svg(self)
 
-    def plot(self, *others: Schedule, **options: Any) -> Any:
-        """Draw this schedule, and ``others`` beside it, with Matplotlib; see `glideslope.plot`.
+    def view_steps(self) -> int:
+        """The number of steps to draw: all, or of an endless schedule enough to show its shape.
 
-        The room that draws lies above this one, so it is looked up when it is asked for.
+        That is four cycles of a repetition; of a decay, the steps until it is nearly constant.
+
+        >>> import glideslope as gs
+        >>> gs.cosine(100).view_steps(), gs.cosine(100).repeat().view_steps()
+        (100, 400)
         """
-        return import_module("glideslope.plot").plot(self, *others, **options)
+        self._check_bound()
+        return self._shape_steps() if self._endless else max(math.ceil(float(self.steps)), 1)
+
+    def outline(self, stop: float | None = None, columns: int = 1000) -> Outline:
+        """Points that draw ``0 <= t <= stop`` in a picture that is ``columns`` wide.
+
+        Each column keeps its lowest and its highest point, so a spike of one step, a jump and
+        the teeth of a thousand cycles are all drawn. Values that are not finite are left out.
+
+        Args:
+            stop: the last step drawn; `view_steps` unless given.
+            columns: width of the picture in pixels or characters.
+
+        >>> import glideslope as gs
+        >>> steps, values = gs.linear(10).outline(columns=2)
+        >>> float(steps[-1]), float(values[-1])
+        (10.0, 0.0)
+        """
+        self._check_bound()
+        return outline(self, self.view_steps() if stop is None else stop, columns)
+
+    def plot(
+        self,
+        *others: Schedule,
+        steps: int | None = None,
+        labels: Sequence[str] | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw this schedule, and ``others`` beside it; the arguments are `glideslope.plot.plot`'s.
+
+        Returns:
+            The Matplotlib axes drawn on.
+        """
+        from glideslope.plot import plot  # loads NumPy
+
+        return plot(self, *others, steps=steps, labels=labels, ax=ax)
 
 
 def combine(operation: str, parts: Iterable[Any]) -> Schedule:

@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from ._length import number_text
-from ._view import SAMPLES, outline, value_label, value_limits, view_steps
+from ._outline import SAMPLES
+from .view import value_label
 
 WIDTH, HEIGHT = 300, 120
 LEFT, RIGHT, TOP, BOTTOM = 8, 292, 26, 96
@@ -43,9 +44,10 @@ class Picture:
 
     def __init__(self, schedule: Any) -> None:
         self.schedule = schedule
-        self.stop = view_steps(schedule)
-        self.steps, self.values = outline(schedule, self.stop, COLUMNS)
-        self.lowest, self.highest = value_limits(self.values)
+        self.stop = schedule.view_steps()
+        drawn = schedule.outline(self.stop, COLUMNS)
+        self.steps, self.values = drawn
+        self.lowest, self.highest = drawn.limits
 
     def point(self, step: float, value: float) -> str:
         """Where a value at a step is: to the right, and down."""

@@ -19,7 +19,7 @@ from ._far import CYCLES, held, knots_of_parts, sampled, sampled_pieces, sum_of_
 from ._length import REST, Length, Plan, Steps, as_any_steps, as_steps, bound, real
 from ._maths import power
 from ._ramps import set_length, set_period, set_values
-from ._schedule import Phase, Schedule, has_rest
+from ._schedule import Phase, Schedule, Span, has_rest
 from ._series import Grid, Number, Total, added, plain, sum_of_ratios
 
 PHASES = 64
@@ -234,6 +234,12 @@ class Repeat(Transformation):
             chosen = (*range(first, first + enough), *range(last - enough, last))
         return [(k * whole, whole) for k in chosen]
 
+    def _shape_steps(self) -> int:
+        return math.ceil(float(self.inner.steps * sum(self.growth**k for k in range(4))))
+
+    def _restarts(self) -> Iterator[Span]:
+        yield 0.0, self.steps
+
     def _bind(self, plan: Plan) -> Repeat:
         own = plan.own_clock()
         inner = self.inner._bind(own)
@@ -286,6 +292,7 @@ class Stretch(Resized):
     """`Schedule.stretch`."""
 
     notation = "stretch"
+    _keeps_clock = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -336,6 +343,7 @@ class Reverse(Transformation):
     """`Schedule.reverse`."""
 
     notation = "reverse"
+    _keeps_clock = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -358,6 +366,7 @@ class Shift(Transformation):
     """`Schedule.shift`."""
 
     notation = "shift"
+    _keeps_clock = False
     k: Steps
 
     def __post_init__(self) -> None:
@@ -466,6 +475,7 @@ class Branch(Transformation):
     """`Schedule.branch`."""
 
     notation = "branch"
+    _keeps_clock = False
     at: Steps
     decay: Schedule
 

@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from glideslope.errors import InvalidValue, require
+from glideslope.plot import plot_range_test
 from glideslope.schedules import Schedule
 from glideslope.text import text_table
 
@@ -150,8 +150,7 @@ class RangeTestResult:
         Raises:
             MissingDependency: Matplotlib is not installed.
         """
-        axes: Axes = import_module("glideslope.plot").plot_range_test(self, ax=ax)
-        return axes
+        return plot_range_test(self, ax=ax)
 
     def to_json(self) -> str:
         """All of it as text, with the curves written out for other programs."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import glideslope as gs
-from glideslope.schedules._view import outline, value_label, value_limits, view_steps
+from glideslope.schedules.view import value_label, value_limits
 
 
 @pytest.mark.parametrize(
@@ -21,23 +21,23 @@ from glideslope.schedules._view import outline, value_label, value_limits, view_
     ],
 )
 def test_as_many_steps_as_show_the_shape(text: str, steps: int) -> None:
-    assert view_steps(gs.parse(text)) == steps
+    assert gs.parse(text).view_steps() == steps
 
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9, 0.99, 0.999, 0.99999])
 def test_a_decay_is_seen_until_it_has_nearly_come_to_rest(gamma: float) -> None:
     decay = gs.exponential(gamma)
-    assert 1e-5 < decay(view_steps(decay)) < 0.1
+    assert 1e-5 < decay(decay.view_steps()) < 0.1
 
 
 def test_growth_is_seen_while_its_beginning_can_be_seen() -> None:
     growth = gs.exponential(1.01)
-    assert 10 < growth(view_steps(growth)) < 1000
+    assert 10 < growth(growth.view_steps()) < 1000
 
 
 def test_the_outline_keeps_what_is_narrower_than_a_column() -> None:
     spike = gs.hold(1234, 0.5) >> gs.hold(1) >> gs.hold(8765, 0.2)
-    steps, values = outline(spike, 10_000, 20)
+    steps, values = spike.outline(10_000, 20)
     assert values.max() == 1
     assert 1234 <= steps[values.argmax()] < 1235
     assert (values[0], values[-1], steps[0], steps[-1]) == (0.5, 0.2, 0, 10_000)
@@ -46,24 +46,24 @@ def test_the_outline_keeps_what_is_narrower_than_a_column() -> None:
 
 def test_the_outline_keeps_both_sides_of_a_break() -> None:
     broken = gs.linear(1, start=0, end=1) >> gs.linear(6, start=0.1, end=0)
-    _, values = outline(broken, 7, 4)
+    _, values = broken.outline(7, 4)
     assert values.max() == pytest.approx(1, abs=1e-12)
 
 
 def test_the_outline_lies_on_the_curve_and_goes_forward() -> None:
     schedule = gs.parse("warmup(10) >> cosine(30).repeat(3, decay=0.5)")
-    steps, values = outline(schedule, 100, 50)
+    steps, values = schedule.outline(100, 50)
     np.testing.assert_array_equal(values, schedule(steps))
     assert (np.diff(steps) > 0).all()
 
 
 def test_the_outline_stops_before_the_next_cycle() -> None:
-    _, values = outline(gs.cosine(100).repeat(), 400, 50)
+    _, values = gs.cosine(100).repeat().outline(400, 50)
     assert values[-1] < 1e-20
 
 
 def test_the_outline_leaves_out_what_is_no_number() -> None:
-    steps, values = outline(gs.exponential(1e10), 100, 50)
+    steps, values = gs.exponential(1e10).outline(100, 50)
     assert np.isfinite(values).all()
     assert steps[-1] < 31
 

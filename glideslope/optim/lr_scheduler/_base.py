@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from importlib import import_module
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import compiler
@@ -20,6 +19,7 @@ from glideslope.groups import (
     due_values,
     plain,
 )
+from glideslope.plot import plot_scheduler
 from glideslope.schedules import Schedule
 
 from . import _state
@@ -29,6 +29,9 @@ from ._order import CallOrder, step_untraced, watch_order
 from ._resume import required, restored
 from ._sources import OwnRates, Scaled
 from ._upcoming import upcoming
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EPOCH_DEPRECATION_WARNING: str = torch.optim.lr_scheduler.EPOCH_DEPRECATION_WARNING
 
@@ -441,7 +444,9 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         """
         return upcoming(self, steps, metrics)
 
-    def plot(self, key: str | None = None, steps: int | None = None, ax: Any = None) -> Any:
+    def plot(
+        self, key: str | None = None, steps: int | None = None, ax: Axes | None = None
+    ) -> Axes:
         """Draw the values of each group over the steps of the run; see `glideslope.plot`.
 
         Args:
@@ -452,7 +457,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         Returns:
             The axes drawn on.
         """
-        return import_module("glideslope.plot").plot_scheduler(self, key, steps, ax)
+        return plot_scheduler(self, key, steps, ax)
 
     # As a member of a composite: see `_composite.Member`.
 

@@ -19,7 +19,6 @@ from glideslope.schedules._codec import VERSION, encode
 from glideslope.schedules._length import Plan, Run, whole
 from glideslope.schedules._parse import tokenize
 from glideslope.schedules._ramps import Ramp
-from glideslope.schedules._view import outline, view_steps
 
 from .._summary import Summary
 
@@ -105,10 +104,10 @@ def look_at(schedule: Schedule, units: Mapping[str, float | None]) -> Json:
     steps = units["total_steps"]
     run = None if steps is None else whole("the updates in the run", steps, 1)
     in_steps = bound(schedule, units)
-    seen = run or view_steps(in_steps)
+    seen = run or in_steps.view_steps()
     require(seen <= LONGEST, "steps", f"be at most {LONGEST} here", seen)
     report = Summary(in_steps, seen, run).as_dict()
-    stop = max(seen, min(view_steps(in_steps), LONGEST))
+    stop = max(seen, min(in_steps.view_steps(), LONGEST))
     return {
         **report,
         **copies(schedule),
@@ -177,7 +176,7 @@ def written(part: Schedule) -> Json:
 
 def curve(schedule: Schedule, stop: int) -> dict[str, list[float]]:
     """The points that draw the schedule."""
-    x, y = outline(schedule, stop, COLUMNS)
+    x, y = schedule.outline(stop, COLUMNS)
     return {"x": x.tolist(), "y": y.tolist()}
 
 
