@@ -10,12 +10,15 @@ A bad value is refused when it is given, by name, rule and value::
     ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
     ├── StateMismatch      (ValueError)   a saved state does not belong to this object
     ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
-    └── MissingDependency  (ImportError)  names the extra that installs what is missing
+    └── MissingDependency  (ImportError)  names the command that installs what is missing
 
 Each also inherits the built-in error in parentheses, so ``except ValueError`` works as expected.
 """
 
 from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
 
 __all__ = [
     "CheckpointError",
@@ -27,7 +30,9 @@ __all__ = [
     "StateMismatch",
     "UnboundError",
     "UnsupportedDtype",
+    "pip_install",
     "require",
+    "require_installed",
     "require_type",
     "shortened",
 ]
@@ -78,15 +83,78 @@ class CheckpointError(GlideslopeError, RuntimeError):
 
 
 class MissingDependency(GlideslopeError, ImportError):
-    """An optional package is not installed, or too old; the message names the extra."""
+    """Optional packages are not installed, or too old; the message names the command that helps.
 
-    def __init__(self, package: str, extra: str, rule: str = "") -> None:
+    Args:
+        package: the package, or the names of several.
+        extra: the extra of Glideslope that has it, or several, joined by commas.
+        rule: what the package must be, such as ``2.13 or newer, got 2.9``; unless given, it is
+            missing.
+    """
+
+    def __init__(self, package: str | tuple[str, ...], extra: str, rule: str = "") -> None:
         self.package, self.extra, self.rule = package, extra, rule
-        problem = f"must be {rule}" if rule else "is needed here"
-        super().__init__(f"`{package}` {problem}: pip install 'glideslope[{extra}]'")
+        names = (package,) if isinstance(package, str) else package
+        subject = " and ".join(f"`{name}`" for name in names)
+        problem = f"{'is' if len(names) == 1 else 'are'} needed here"
+        problem = f"must be {rule}" if rule else problem
+        super().__init__(f"{subject} {problem}: {pip_install(extra)}")
 
-    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[MissingDependency], tuple[object, str, str]]:
         return type(self), (self.package, self.extra, self.rule)
+
+
+def require_installed(**extras: str) -> None:
+    """Raise `MissingDependency` unless every package can be imported; none is.
+
+    Args:
+        extras: for each package, the extra that installs it.
+
+    >>> require_installed(numpy="torch")
+    """
+    missing = tuple(package for package in extras if not _is_installed(package))
+    if missing:
+        raise MissingDependency(missing, ",".join(sorted({extras[name] for name in missing})))
+
+
+def pip_install(extra: str) -> str:
+    """The command that adds an extra to this installation of Glideslope.
+
+    It names what Glideslope was installed from: a checkout, another folder or address, or the
+    package index.
+    """
+    checkout = Path(__file__).parents[1]
+    if (checkout / "pyproject.toml").is_file():
+        return f"pip install -e '{checkout}[{extra}]'"
+    url = _installed_from()
+    return (
+        f"pip install 'glideslope[{extra}] @ {url}'"
+        if url
+        else f"pip install 'glideslope[{extra}]'"
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # `sys.modules` holds None, or a module without a specification
+        return False
+
+
+def _installed_from() -> str:
+    """The address that pip recorded (PEP 610); none for the package index, or if it is gone."""
+    import json  # these take longer to load than the schedules
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        record = json.loads(distribution("glideslope").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return ""
+    url, version_control = record.get("url", ""), record.get("vcs_info", {}).get("vcs")
+    if url.startswith("file:") and not Path(unquote(urlsplit(url).path)).exists():
+        return ""
+    return f"{version_control}+{url}" if version_control else url
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:

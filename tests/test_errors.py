@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from glideslope.errors import InvalidType, InvalidValue, require, require_type
+import glideslope.errors
+from glideslope.errors import (
+    InvalidType,
+    InvalidValue,
+    MissingDependency,
+    pip_install,
+    require,
+    require_installed,
+    require_type,
+)
 from glideslope.training import TrainingState
 
 
@@ -52,3 +65,44 @@ def test_an_object_of_a_thousand_lines_leaves_the_rule_in_sight() -> None:
     with pytest.raises(InvalidType, match="`optimizers` must have `state_dict`") as caught:
         TrainingState(optimizers=Listing())
     assert len(str(caught.value)) < 500
+
+
+# -- the command that installs an extra -----------------------------------------------------------
+
+VCS = {"vcs_info": {"vcs": "git", "commit_id": "1"}, "url": "https://example.org/glideslope"}
+
+INSTALLED: dict[str, tuple[str | None, str]] = {
+    "index": (None, "glideslope[torch]"),
+    "folder": (
+        json.dumps({"url": "file://HERE", "dir_info": {}}),
+        "glideslope[torch] @ file://HERE",
+    ),
+    "folder that is gone": ('{"url": "file:///gone", "dir_info": {}}', "glideslope[torch]"),
+    "git": (json.dumps(VCS), "glideslope[torch] @ git+https://example.org/glideslope"),
+    "damaged": ("{", "glideslope[torch]"),
+}
+
+
+@pytest.mark.parametrize(("record", "name"), INSTALLED.values(), ids=INSTALLED)
+def test_the_command_names_what_was_installed(
+    record: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "with space"
+    here.mkdir()
+    address = here.as_uri().removeprefix("file://")
+    text = record and record.replace("HERE", address)
+    found = SimpleNamespace(read_text=lambda _: text)
+    monkeypatch.setattr(metadata, "distribution", lambda _: found)
+    monkeypatch.setattr(glideslope.errors, "__file__", str(here / "glideslope" / "errors.py"))
+    assert pip_install("torch") == f"pip install '{name.replace('HERE', address)}'"
+
+
+def test_in_a_checkout_the_command_names_its_folder() -> None:
+    assert pip_install("plot") == f"pip install -e '{Path(__file__).parents[1]}[plot]'"
+
+
+def test_every_missing_package_is_named_at_once() -> None:
+    with pytest.raises(MissingDependency) as caught:
+        require_installed(no_such_a="torch", numpy="torch", no_such_b="plot")
+    message = f"`no_such_a` and `no_such_b` are needed here: {pip_install('plot,torch')}"
+    assert str(caught.value) == message

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from glideslope._torch import OLDEST, release
-from glideslope.errors import MissingDependency
+from glideslope.errors import MissingDependency, pip_install
 
 ROOT = Path(__file__).parents[1]
 USES = [
@@ -22,7 +22,8 @@ USES = [
     "import glideslope as gs; gs.load_checkpoint",
     "import glideslope.groups",
     "import glideslope.engines",
-    "import glideslope.training",
+    "from glideslope.training import Checkpointer",
+    "import glideslope as gs; gs.training.TrainingState",
     "import glideslope.integrations.lucid",
 ]
 
@@ -52,15 +53,14 @@ def test_an_old_torch_is_refused(code: str, tmp_path: Path) -> None:
     old = other_torch(tmp_path, "__version__ = '2.9.1+cu128'")
     assert last_line(code, old) == (
         f"glideslope.errors.MissingDependency: `torch` must be {OLDEST} or newer, got 2.9.1+cu128: "
-        "pip install 'glideslope[torch]'"
+        f"{pip_install('torch')}"
     )
 
 
 @pytest.mark.parametrize("code", USES)
 def test_a_missing_torch_is_said(code: str, tmp_path: Path) -> None:
     assert last_line(f"sys.modules['torch'] = None\n{code}", tmp_path) == (
-        "glideslope.errors.MissingDependency: `torch` is needed here: "
-        "pip install 'glideslope[torch]'"
+        f"glideslope.errors.MissingDependency: `torch` is needed here: {pip_install('torch')}"
     )
 
 
@@ -73,6 +73,25 @@ def test_a_broken_torch_speaks_for_itself(tmp_path: Path) -> None:
 
 def test_schedules_need_no_torch(tmp_path: Path) -> None:
     code = "sys.modules['torch'] = None\nimport glideslope as gs\nassert gs.linear(2)(1) == 0.5\nx"
+    assert last_line(code, tmp_path) == "NameError: name 'x' is not defined"
+
+
+@pytest.mark.parametrize("name", ["History", "CSVWriter", "EarlyStopping", "preview"])
+def test_records_and_their_readers_need_no_torch(name: str, tmp_path: Path) -> None:
+    code = f"sys.modules['torch'] = None\nfrom glideslope.training import {name}\nx"
+    assert last_line(code, tmp_path) == "NameError: name 'x' is not defined"
+
+
+def test_a_run_is_read_and_previewed_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text('{"step": 0, "val_loss": 0.5}\n')
+    code = f"""sys.modules['torch'] = None
+from pathlib import Path
+from glideslope.runs import events, read_run
+from glideslope.training import EarlyStopping, History, preview
+folder = Path({str(tmp_path)!r})
+assert events(read_run(folder))[0].text == "best validation loss 0.5"
+assert preview(History(folder / "history.jsonl"), EarlyStopping(1)).best == 0.5
+x"""
     assert last_line(code, tmp_path) == "NameError: name 'x' is not defined"
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glideslope.demo import Settings
-from glideslope.errors import MissingDependency, require
+from glideslope.errors import require, require_installed
 from glideslope.schedules import constant, range_test
 
 from ._app import app
@@ -52,9 +51,7 @@ def find_lr(
     settings = Settings(
         constant(1.0), optimizer, None, weight_decay, steps, batch_size, seed, threads, steps
     )
-    for package, extra in (("torch", "torch"), ("matplotlib", "plot")):
-        if find_spec(package) is None and (package == "torch" or png is not None):
-            raise MissingDependency(package, extra)
+    require_installed(torch="torch", **({} if png is None else {"matplotlib": "plot"}))
     from ._find_lr_run import run  # loads torch, which takes seconds: not for --help or a mistake
 
     run(settings, sweep, png, json)

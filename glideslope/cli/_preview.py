@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from glideslope.errors import MissingDependency, require
+from glideslope.errors import require, require_installed
 
 from ._app import app
 
@@ -37,8 +36,7 @@ def preview(
     """
     path = run / "history.jsonl"
     require(path.is_file(), "run", "be a folder with a history.jsonl", str(run))
-    if find_spec("torch") is None:
-        raise MissingDependency("torch", "torch")
+    require_installed(torch="torch")
     from ._preview_run import show  # loads torch, which takes seconds: not for --help or a mistake
 
     show(path, patience, metric, mode, factor)

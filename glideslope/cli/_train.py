@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from glideslope.demo import Settings
-from glideslope.errors import MissingDependency, require
+from glideslope.errors import require, require_installed
 from glideslope.schedules import parse
 
 from ._app import app
@@ -100,9 +99,7 @@ def train(
     settings = Settings(**options)
     require(resume or extend is None, "extend", "come with --resume", extend)
     require(extend is None or extend >= 1, "extend", "be at least 1", extend)
-    for package, extra in (("torch", "torch"), ("matplotlib", "plot")):
-        if find_spec(package) is None:
-            raise MissingDependency(package, extra)
+    require_installed(torch="torch", matplotlib="plot")
     # These load torch, which takes seconds: not for --help or a mistake.
     if resume:
         from glideslope.demo import newest_run, resume_run

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from glideslope.errors import GlideslopeError, require
 from glideslope.schedules import Schedule, parse
+from glideslope.training import read_json_lines
 
 Json = dict[str, Any]
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
@@ -187,33 +188,24 @@ def _read_json(path: Path, notes: list[str]) -> Json:
 
 
 def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
-    """The records of a file; the lines that hold none are noted.
-
-    But not a last one without an end: it was being written.
-    """
+    """The records of a file that have a step; lines without one are noted."""
     if not path.exists():
         notes.append(f"there is no {path.name}")
         return
-    damaged = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            record = _record(line)
-            if record is not None:
-                yield record
-            elif line.endswith(b"\n"):
-                damaged.append(number)
+    damaged: list[int] = []
+    without_step = 0
+    for record in read_json_lines(path, damaged):
+        if _is_count(record.get("step")):
+            yield record
+        else:
+            without_step += 1
     if damaged:
         first = ", ".join(map(str, damaged[:5])) + (", …" if len(damaged) > 5 else "")
         lines = f"line {first} is" if len(damaged) == 1 else f"{len(damaged)} lines ({first}) are"
         notes.append(f"{path.name}: {lines} damaged and left out")
-
-
-def _record(line: bytes) -> Json | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and _is_count(record.get("step")) else None
+    if without_step:
+        lines = "a record has" if without_step == 1 else f"{without_step} records have"
+        notes.append(f"{path.name}: {lines} no `step` and are left out")
 
 
 def _made_last(lines: Iterable[Json]) -> list[Json]:

@@ -1,24 +1,20 @@
-"""What keeps a run safe and visible: checkpoints, resume, early stopping, range tests, records."""
+"""What keeps a run safe and visible: checkpoints, resume, early stopping, range tests, records.
 
-from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+Records and their readers load without torch; the rest loads with it.
+"""
 
-from ._checkpoint import load_checkpoint as load_checkpoint
-from ._checkpoint import save_checkpoint as save_checkpoint
-from ._checkpointer import Checkpoint as Checkpoint
-from ._checkpointer import Checkpointer as Checkpointer
-from ._early_stopping import EarlyStopping as EarlyStopping
-from ._history import History as History
-from ._loader import ResumableLoader as ResumableLoader
-from ._monitor import LRMonitor as LRMonitor
-from ._preview import PlateauPreview as PlateauPreview
-from ._preview import StoppingPreview as StoppingPreview
-from ._preview import preview as preview
-from ._range_test import LRFinder as LRFinder
-from ._range_test import lr_range_test as lr_range_test
-from ._range_test_result import RangeTestResult as RangeTestResult
-from ._state import TrainingState as TrainingState
-from ._writers import CSVWriter as CSVWriter
-from ._writers import TensorBoardWriter as TensorBoardWriter
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glideslope._lazy import lazy
+
+from ._early_stopping import EarlyStopping
+from ._history import History
+from ._json_lines import read_json_lines
+from ._preview import PlateauPreview, StoppingPreview, preview
+from ._range_test_result import RangeTestResult
+from ._writers import CSVWriter, TensorBoardWriter
 
 __all__ = [
     "CSVWriter",
@@ -37,5 +33,34 @@ __all__ = [
     "load_checkpoint",
     "lr_range_test",
     "preview",
+    "read_json_lines",
     "save_checkpoint",
 ]
+
+if TYPE_CHECKING:
+    from ._checkpoint import load_checkpoint, save_checkpoint
+    from ._checkpointer import Checkpoint, Checkpointer
+    from ._loader import ResumableLoader
+    from ._monitor import LRMonitor
+    from ._range_test import LRFinder, lr_range_test
+    from ._state import TrainingState
+else:
+    __getattr__ = lazy(
+        __name__,
+        {
+            "Checkpoint": "_checkpointer",
+            "Checkpointer": "_checkpointer",
+            "LRFinder": "_range_test",
+            "LRMonitor": "_monitor",
+            "ResumableLoader": "_loader",
+            "TrainingState": "_state",
+            "load_checkpoint": "_checkpoint",
+            "lr_range_test": "_range_test",
+            "save_checkpoint": "_checkpoint",
+        },
+        first="glideslope._torch",
+    )
+
+
+def __dir__() -> list[str]:
+    return __all__

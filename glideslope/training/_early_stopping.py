@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from typing import Any, SupportsFloat
-
-from torch.nn import Module
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from glideslope.errors import StateMismatch, require
 
-from ._nest import Buffers
 from ._scalar import number
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from ._nest import Buffers
 
 STATE = (
     *("values", "best", "best_index", "best_weights"),
@@ -98,7 +100,7 @@ class EarlyStopping:
         """How many of the last ones in a row were not finite."""
         self.reason: str | None = None
         """Why to stop; None as long as there is no reason."""
-        self._buffers = Buffers()
+        self._buffers: Buffers | None = None
 
     def step(self, value: SupportsFloat) -> bool:
         """Take the next value, and say whether to stop; if so, the best weights are back.
@@ -191,6 +193,7 @@ class EarlyStopping:
     def _keep(self, value: float) -> None:
         self.best, self.best_index = value, self.values
         if self.model is not None:
+            self._buffers = self._buffers or _new_buffers()
             self.best_weights = self._buffers.snapshot(self.model.state_dict())
 
     def _improves(self, value: float, than: float | None) -> bool:
@@ -202,3 +205,9 @@ class EarlyStopping:
     def _gain(self, value: float, than: float) -> float:
         """By how much ``value`` is better."""
         return value - than if self.mode == "max" else than - value
+
+
+def _new_buffers() -> Buffers:
+    from ._nest import Buffers  # needs torch, as a model does
+
+    return Buffers()

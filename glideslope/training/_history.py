@@ -13,10 +13,9 @@ from typing import Any, BinaryIO
 from glideslope.errors import CheckpointError, StateMismatch
 from glideslope.files import replacing
 
-from ._json_text import from_json_text, json_text
+from ._json_lines import Record, read_json_lines
+from ._json_text import json_text
 from ._writer_lock import WriterLock
-
-Record = dict[str, Any]
 
 CHUNK = 4096
 
@@ -145,23 +144,7 @@ class History:
         Raises:
             CheckpointError: a line before the last one holds no record.
         """
-        try:
-            with self.path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.endswith(b"\n"):  # else it is the last one, and torn
-                        yield _record(line, f"{self.path}, line {number}")
-        except FileNotFoundError:
-            return
-
-
-def _record(line: bytes, place: str) -> Record:
-    try:
-        record = from_json_text(line)
-    except ValueError as error:
-        raise CheckpointError(f"{place} is damaged: {error}") from error
-    if not isinstance(record, dict):
-        raise CheckpointError(f"{place} is not a record")
-    return record
+        yield from read_json_lines(self.path)
 
 
 def write_whole(file: BinaryIO, line: bytes, size: int) -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, SupportsFloat, overload
+from typing import TYPE_CHECKING, SupportsFloat, overload
 
-from torch.optim.lr_scheduler import ReduceLROnPlateau as AnyPlateau
-
-from glideslope.errors import require, require_type
-from glideslope.groups import Port
-from glideslope.optim.lr_scheduler import ReduceLROnPlateau, Scheduler
+from glideslope.errors import require
 from glideslope.schedules import Schedule
 
 from ._early_stopping import EarlyStopping
 from ._history import History
 from ._scalar import number
+
+if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import ReduceLROnPlateau as AnyPlateau
 
 Metric = History | Iterable[SupportsFloat]
 
@@ -112,7 +110,7 @@ def preview(
         schedule: what the rate is multiplied with besides the plateau controller's factor.
 
     Raises:
-        InvalidType: ``controller`` is neither.
+        InvalidType: ``controller`` is neither, or the history has text under ``name``.
         InvalidValue: there is no value.
 
     Example:
@@ -127,23 +125,27 @@ def preview(
         >>> found.cuts, found.lrs
         ((3,), (1.0, 1.0, 1.0, 1.0, 0.5, 0.5))
     """
-    rule = "be an EarlyStopping or a ReduceLROnPlateau"
-    is_known = isinstance(controller, EarlyStopping | AnyPlateau)
-    require_type(is_known, "controller", rule, controller)
+    if not isinstance(controller, EarlyStopping):
+        from ._preview_plateau import preview_plateau, require_plateau  # needs torch
+
+        require_plateau(controller)
     points = list(_points(metric, name))
     require(bool(points), "metric", "have at least one value", [])
     steps, values = zip(*points, strict=True)
     if isinstance(controller, EarlyStopping):
         return _preview_stopping(steps, values, controller)
-    return _preview_plateau(steps, values, controller, schedule)
+    return PlateauPreview(steps, values, *preview_plateau(steps, values, controller, schedule))
 
 
-def _points(metric: Metric, name: str) -> Iterable[tuple[int, float]]:
-    """Steps and values."""
+def _points(metric: Metric, name: str) -> Iterator[tuple[int, float]]:
+    """Steps and values; a record without a value, or with ``null`` for one, is no measurement."""
     if not isinstance(metric, History):
-        return ((index, number("metric", value)) for index, value in enumerate(metric))
-    records = (record for record in metric if name in record)
-    return ((record.get("step", i), float(record[name])) for i, record in enumerate(records))
+        yield from ((index, number("metric", value)) for index, value in enumerate(metric))
+        return
+    records = (record for record in metric if record.get(name) is not None)
+    for index, record in enumerate(records):
+        step = record.get("step")
+        yield step if isinstance(step, int) else index, number(name, record[name])
 
 
 def _preview_stopping(
@@ -164,31 +166,3 @@ def _preview_stopping(
         trial.best,
         given_up,
     )
-
-
-def _preview_plateau(
-    steps: tuple[int, ...],
-    values: tuple[float, ...],
-    plateau: Any,
-    schedule: Schedule | None,
-) -> PlateauPreview:
-    now = [float(group["lr"]) for group in Port(plateau.optimizer).groups()]
-    rates = getattr(plateau, "base_lrs", now)  # torch's own does not know where it began
-    first = rates.index(max(rates))
-    optimizer = SimpleNamespace(param_groups=[{"lr": rates[first]}])
-    scheduler = None if schedule is None else Scheduler(optimizer, lr=schedule)
-    trial = ReduceLROnPlateau(
-        optimizer,
-        **{name: getattr(plateau, name) for name in ReduceLROnPlateau._settings},
-        min_lr=plateau.min_lrs[first],
-    )
-    lrs, cuts = [], []
-    for step, value in zip(steps, values, strict=True):
-        if scheduler is not None:
-            scheduler.step(step)
-        before = optimizer.param_groups[0]["lr"]
-        trial.step(value)
-        lrs.append(before)
-        if optimizer.param_groups[0]["lr"] != before:
-            cuts.append(step)
-    return PlateauPreview(steps, values, tuple(cuts), tuple(lrs), optimizer.param_groups[0]["lr"])

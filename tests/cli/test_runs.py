@@ -74,5 +74,6 @@ def test_what_is_damaged_is_left_out_and_said(glideslope: Call) -> None:
     assert out.splitlines()[1].split()[:4] == ["torn", "4", "of", "10"]
     assert out.splitlines()[2:] == [
         "note: torn: result.json is damaged: it holds no object",
-        "note: torn: history.jsonl: 6 lines (2, 3, 4, 5, 6, …) are damaged and left out",
+        "note: torn: history.jsonl: 4 lines (2, 3, 4, 7) are damaged and left out",
+        "note: torn: history.jsonl: 2 records have no `step` and are left out",
     ]
