@@ -32,12 +32,13 @@ def read_json_lines(
             read.
 
     Example:
+        >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> import glideslope as gs
         >>> with TemporaryDirectory() as folder:
-        ...     path = folder + "/history.jsonl"
+        ...     path = Path(folder, "history.jsonl")
         ...     text = '{"step": 0}\nno record\n{"a": null, "non_finite": {"a": "NaN"}}\n{"st'
-        ...     _ = open(path, "w").write(text)
+        ...     _ = path.write_text(text)
         ...     damaged = []
         ...     list(gs.training.read_json_lines(path, damaged)), damaged
         ([{'step': 0}, {'a': nan}], [2])
