@@ -78,8 +78,6 @@ PRIVATE_IMPORTS = {
     ("glideslope.pages.design._answer", "glideslope.schedules._length"),
     ("glideslope.pages.design._answer", "glideslope.schedules._parse"),
     ("glideslope.pages.design._answer", "glideslope.schedules._ramps"),
-    # The list of functions that a rule evaluates in double precision.
-    ("glideslope.engines._line", "glideslope.rules._maths"),
 }
 
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours. Each page of `pages` has

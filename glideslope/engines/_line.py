@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from glideslope import rules
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
-from glideslope.rules._maths import wide
 
 from ._fold import refusal
 from ._inline import inlined, is_expression
@@ -21,7 +20,7 @@ WORDS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
 
 _VOCABULARY: dict[object, str] = {
     abs: "absolute",
-    wide: "wide",
+    rules.wide: "wide",
     **{getattr(rules, word): word for word in WORDS},
 }
 _SUMS = (rules.total, rules.mean, rules.norm)
@@ -67,7 +66,7 @@ class Line:
         self.rule = rule
         self.constants: list[ast.expr] = []
         self.gives_totals = False
-        self._names = {**outer_names(rule.formula), "_sqrt": rules.sqrt, "_wide": wide}
+        self._names = {**outer_names(rule.formula), "_sqrt": rules.sqrt, "_wide": rules.wide}
         self._elements = {"p", "g", *rule.state}
         self._scalar_lines: list[tuple[int, ast.stmt]] = []
         self._element_lines: list[tuple[int, ast.stmt]] = []

@@ -31,6 +31,7 @@ from ._maths import sign as sign
 from ._maths import sqrt as sqrt
 from ._maths import total as total
 from ._maths import where as where
+from ._maths import wide as wide
 from ._momentum import lion as lion
 from ._momentum import sgd as sgd
 from ._momentum import signum as signum
@@ -86,6 +87,7 @@ __all__ = [
     "stable_adamw",
     "total",
     "where",
+    "wide",
 ]
 
 

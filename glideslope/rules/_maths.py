@@ -75,7 +75,7 @@ def norm(x: Any) -> Any:
 
 
 def wide(x: Any) -> Any:
-    """The value in double precision."""
+    """The value in double precision, whatever the precision of the parameter."""
     return x.double() if _is_torchs(x) else x
 
 
