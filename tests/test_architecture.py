@@ -70,16 +70,6 @@ ARROWS: dict[str, set[str]] = {
 }
 ARROWS[""] = set(ARROWS) - {"__main__", "cli"}
 
-# Private modules that another package imports. Each waits for a public name in its package or for
-# its user to move; none may be added, and one that is mended is removed here.
-PRIVATE_IMPORTS = {
-    # The design page takes a text apart into tokens and phases.
-    ("glideslope.pages.design._answer", "glideslope.schedules._codec"),
-    ("glideslope.pages.design._answer", "glideslope.schedules._length"),
-    ("glideslope.pages.design._answer", "glideslope.schedules._parse"),
-    ("glideslope.pages.design._answer", "glideslope.schedules._ramps"),
-}
-
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours. Each page of `pages` has
 # its Python, its HTML, its style and its program in a folder.
 DEEP_FOLDERS = {
@@ -210,8 +200,7 @@ def test_no_package_imports_a_private_module_of_another() -> None:
         for name in _imports(module)
         if _room(name) != _room(module) and _is_private(name)
     }
-    assert not found - PRIVATE_IMPORTS, "what is shared has a public name in its package"
-    assert not PRIVATE_IMPORTS - found, "mended: remove them from PRIVATE_IMPORTS"
+    assert not found, "what is shared has a public name in its package"
 
 
 def test_a_module_that_is_looked_up_is_named_by_a_string() -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from glideslope.errors import UnboundError, require
+from glideslope.errors import require
 from glideslope.pages import Summary
 from glideslope.schedules import Schedule, parse
+from glideslope.schedules.notation import bind_named
 
 from ._app import app
 from ._show_files import FORMATS, write
@@ -24,7 +25,11 @@ Examples:
   glideslope show "cosine(100).repeat(3, decay=0.5)" --png cycles.png
   glideslope show "step(30)" --steps 90 --csv -
 """
-UNITS = ("total_steps", "steps_per_epoch", "tokens_per_step")
+OPTIONS = {
+    "total_steps": "--total-steps",
+    "steps_per_epoch": "--steps-per-epoch",
+    "tokens_per_step": "--tokens-per-step",
+}
 
 
 @app.command(epilog=EXAMPLES)
@@ -75,25 +80,14 @@ def show(
     """
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     total = steps if total_steps is None else total_steps
-    units = dict(zip(UNITS, (total, steps_per_epoch, tokens_per_step), strict=True))
-    schedules = [scaled(bound(parse(spec), units), lr) for spec in specs]
+    units = dict(zip(OPTIONS, (total, steps_per_epoch, tokens_per_step), strict=True))
+    schedules = [times(bind_named(parse(spec), units, OPTIONS), lr) for spec in specs]
     reports = [Summary(s, steps or s.view_steps(), steps) for s in schedules]
     files = dict(zip(FORMATS, (png, svg, csv, json), strict=True))
     if not write(reports, {kind: path for kind, path in files.items() if path is not None}):
         show_on_screen(reports)
 
 
-def bound(schedule: Schedule, units: dict[str, float | None]) -> Schedule:
-    """The schedule in steps; a unit that was not given is asked for by its option."""
-    try:
-        return schedule.bind(**units)
-    except UnboundError as error:
-        problem = str(error).partition(": bind(")[0]
-        for unit in UNITS:
-            problem = problem.replace(f"`{unit}`", f"--{unit.replace('_', '-')}")
-        raise UnboundError(problem) from None
-
-
-def scaled(schedule: Schedule, lr: float) -> Schedule:
+def times(schedule: Schedule, lr: float) -> Schedule:
     """The schedule as a learning rate, where one was given."""
     return schedule if lr == 1 else schedule * lr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from glideslope.errors import require, require_type
+from glideslope.errors import require, require_type, shortened
 
 from ._axes import clear_frame, count_steps, new_axes, show_legend
 
@@ -26,7 +26,7 @@ LABEL = 72
 
 
 class PhaseLike(Protocol):
-    """The steps ``start <= t < stop``, and the curve within them, which is named by its text."""
+    """The steps ``start <= t < stop``, and the curve within them, named by its ``repr``."""
 
     @property
     def start(self) -> float: ...
@@ -49,7 +49,7 @@ class Points(Protocol):
 
 @runtime_checkable
 class Drawable(Protocol):
-    """The methods by which `plot` knows a schedule; ``str()`` of it is its label."""
+    """The methods by which `plot` knows a schedule; its ``repr`` is its label."""
 
     def __call__(self, steps: Values, /) -> Values:
         """The values at these steps."""
@@ -102,21 +102,13 @@ def plot(
     for schedule in schedules:
         require_type(isinstance(schedule, Drawable), "schedules", "be schedules", schedule)
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
-    names = [shortened(str(schedule)) for schedule in schedules] if labels is None else labels
+    names = [shortened(s, LABEL) for s in schedules] if labels is None else labels
     rule = f"be as many as the schedules, {len(schedules)}"
     require(len(names) == len(schedules), "labels", rule, labels)
     stop = steps or max(schedule.view_steps() for schedule in schedules)
     ax = new_axes() if ax is None else ax
     draw_curves(ax, schedules, names, stop)
     return ax
-
-
-def shortened(text: str) -> str:
-    """A text of any length, without its middle where it is too long for a label."""
-    if len(text) <= LABEL:
-        return text
-    half = LABEL // 2 - 2
-    return f"{text[:half]} … {text[-half:]}"
 
 
 def draw_curves(ax: Axes, schedules: Sequence[Drawable], names: Sequence[str], stop: int) -> None:
@@ -147,16 +139,17 @@ def shade_phases(ax: Axes, schedule: Drawable, stop: int) -> None:
     """The area under each phase, equal curves in one colour; the legend names them if few."""
     drawn = schedule.outline(stop, COLUMNS)
     steps, ground = drawn.steps, max(0.0, drawn.limits[0])
-    areas: dict[str, Any] = {}
+    areas: dict[object, Any] = {}
     phases = schedule.phases()
     colors = [f"C{k + 1}" for k in range(len(phases))] if len(phases) > 1 else ["C0"]
     for phase in phases:
-        name = str(phase.curve)
-        color = areas[name].get_facecolor() if name in areas else colors[len(areas)]
+        known = areas.get(phase.curve)
+        color = known.get_facecolor() if known else colors[len(areas)]
         within = (phase.start <= steps) & (steps <= phase.stop)
         area = ax.fill_between(
             steps, ground, drawn.values, within.tolist(), color=color, alpha=0.25, linewidth=0
         )
-        areas.setdefault(name, area)
+        areas.setdefault(phase.curve, area)
     if 1 < len(areas) <= NAMED_PHASES:
-        show_legend(ax, handles=list(areas.values()), labels=list(map(shortened, areas)))
+        names = [shortened(curve, LABEL) for curve in areas]
+        show_legend(ax, handles=list(areas.values()), labels=names)

@@ -30,6 +30,7 @@ from ._ramps import HalfLife as HalfLife
 from ._ramps import Linear as Linear
 from ._ramps import Logarithmic as Logarithmic
 from ._ramps import Polynomial as Polynomial
+from ._ramps import Ramp as Ramp
 from ._ramps import Relaxation as Relaxation
 from ._ramps import Rex as Rex
 from ._recipes import chebyshev as chebyshev
@@ -109,6 +110,7 @@ __all__ = [
     "Polynomial",
     "PowerLaw",
     "Product",
+    "Ramp",
     "Rectifier",
     "Relaxation",
     "Repeat",

@@ -16,7 +16,7 @@ from glideslope.errors import InvalidValue, require, require_type
 from ._codec import PRODUCT, SEQUENCE, SUM, inside, value_text
 from ._curves import Constant
 from ._far import knots_of_parts, sampled_pieces, sum_of_parts
-from ._length import Length, Plan
+from ._length import Binder, Length, RunNumbers
 from ._schedule import Phase, Schedule, Span, has_rest
 from ._series import Grid, Number, Total, added
 
@@ -46,6 +46,7 @@ class Sequence(Schedule):
     """
 
     notation = "sequence"
+    _has_name = False
     _rank = SEQUENCE
     parts: tuple[Schedule, ...]
 
@@ -91,21 +92,43 @@ class Sequence(Schedule):
             for start, stop in part._restarts():
                 yield begin + start, begin + stop
 
-    def _bind(self, plan: Plan) -> Schedule:
-        return Sequence.join(self._bound_parts(plan))
+    def _bind(self, binder: Binder) -> Schedule:
+        return Sequence.join(self._bound_parts(binder))
 
-    def _bound_parts(self, plan: Plan) -> tuple[Schedule, ...]:
-        """Every part in steps, also those of none."""
+    def bind_parts(
+        self,
+        *,
+        steps_per_epoch: float | None = None,
+        tokens_per_step: float | None = None,
+        total_steps: float | None = None,
+    ) -> tuple[Schedule, ...]:
+        """The parts with every length in whole steps, as `Schedule.bind` gives them.
+
+        A part that comes to no steps is kept, so the parts correspond to ``parts`` one by one.
+
+        >>> import glideslope as gs
+        >>> (gs.warmup("0.1%") >> gs.linear("rest")).bind_parts(total_steps=100)
+        (warmup(0), linear(100))
+        """
+        run = RunNumbers.of(
+            steps_per_epoch=steps_per_epoch,
+            tokens_per_step=tokens_per_step,
+            total_steps=total_steps,
+        )
+        return self._bound_parts(Binder(run))
+
+    def _bound_parts(self, binder: Binder) -> tuple[Schedule, ...]:
+        """Every part in steps, those of none included."""
         middle = next((k for k, part in enumerate(self.parts) if has_rest(part)), None)
         if middle is None:
-            return tuple(part._bind(plan) for part in self.parts)
-        before = [part._bind(plan) for part in self.parts[:middle]]
+            return tuple(part._bind(binder) for part in self.parts)
+        before = [part._bind(binder) for part in self.parts[:middle]]
         # Boundaries after the rest are measured from the end of the run, as those before from 0.
-        clock = plan.own_clock()
+        clock = binder.own_clock()
         after = [part._bind(clock) for part in reversed(self.parts[middle + 1 :])][::-1]
-        plan.carry = Fraction(0)
+        binder.carry = Fraction(0)
         taken = sum(part.steps for part in (*before, *after))
-        rest = self.parts[middle]._bind(plan.leaving(taken, self))
+        rest = self.parts[middle]._bind(binder.leaving(taken, self))
         return (*before, rest, *after)
 
     def _phases(self) -> Iterator[Phase]:
@@ -121,6 +144,7 @@ class Sequence(Schedule):
 class Arithmetic(Schedule):
     """What product and sum share: parts in order, and all numbers gathered into the last one."""
 
+    _has_name = False
     _sign: ClassVar[str]
     _operator: ClassVar[Callable[[Any, Any], Any]]
     parts: tuple[Schedule, ...]
@@ -161,11 +185,11 @@ class Arithmetic(Schedule):
     def _length(self) -> float | Length:
         return longest([part._length for part in self.parts if not is_number(part)])
 
-    def _bind(self, plan: Plan) -> Schedule:
-        plans = [replace(plan) for _ in self.parts]
-        parts = [part._bind(own) for part, own in zip(self.parts, plans, strict=True)]
+    def _bind(self, binder: Binder) -> Schedule:
+        binders = [replace(binder) for _ in self.parts]
+        parts = [part._bind(own) for part, own in zip(self.parts, binders, strict=True)]
         lengths = [0 if is_number(part) else part._length for part in parts]
-        plan.carry = plans[lengths.index(max(lengths))].carry  # type: ignore[type-var]
+        binder.carry = binders[lengths.index(max(lengths))].carry  # type: ignore[type-var]
         return type(self)(tuple(parts))
 
     def _phases(self) -> Iterator[Phase]:

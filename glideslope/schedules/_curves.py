@@ -12,9 +12,9 @@ from glideslope.errors import require
 
 from ._codec import value_text
 from ._far import held
-from ._length import Length, Steps, bound
+from ._fields import set_period, set_phase, set_positive, set_values
+from ._length import Length, Steps, bound_steps
 from ._maths import SCALARS
-from ._ramps import set_period, set_phase, set_positive, set_values
 from ._schedule import Schedule
 from ._series import Grid, Total, added, sum_of_exponentials
 
@@ -117,7 +117,7 @@ class Exponential(Endless):
         early, late = grid.split((0,))
         if not self.gamma:  # 0^0 is 1
             return Total(float(early.count + (late.count > 0 and late.first == 0)))
-        turns = late.scaled(1 / Fraction(bound(self.every)))
+        turns = late.scaled(1 / Fraction(bound_steps(self.every)))
         return Total(early.count + sum_of_exponentials(turns, math.log(self.gamma)))
 
 
@@ -189,7 +189,7 @@ class Saturation(Endless):
 
     def _total(self, grid: Grid) -> Total:
         early, late = grid.split((0,))
-        missing = sum_of_exponentials(late.moved(-1), -1 / bound(self.timescale))
+        missing = sum_of_exponentials(late.moved(-1), -1 / bound_steps(self.timescale))
         return added((held(self, 0, early.count), Total(late.count - missing)))
 
 

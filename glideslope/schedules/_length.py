@@ -48,7 +48,20 @@ def _plain(value: Any) -> Any:
 
 
 def whole(name: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
+    """A whole number of at least ``least``, from an int or a float that is one.
+
+    Args:
+        name: the argument's name in messages.
+        value: the number.
+        least: the lowest that is taken.
+
+    Raises:
+        InvalidType: it is no number.
+        InvalidValue: it is not whole, or lower.
+
+    >>> whole("steps", 1e4, 1)
+    10000
+    """
     number = real(name, value)
     right = isinstance(number, int) and number >= least
     require(right, name, f"be a whole number of at least {least}", value)
@@ -106,13 +119,13 @@ length of a phase also takes ``"rest"``."""
 
 
 @dataclass(frozen=True)
-class Run:
+class RunNumbers:
     """The numbers of one run that lengths are bound by."""
 
     numbers: Mapping[str, Fraction]
 
     @classmethod
-    def of(cls, **numbers: float | None) -> Run:
+    def of(cls, **numbers: float | None) -> RunNumbers:
         """The numbers that are given, refused by name unless above 0."""
         given = {name: real(name, value) for name, value in numbers.items() if value is not None}
         for name, value in given.items():
@@ -135,10 +148,10 @@ class Run:
 
 
 @dataclass
-class Plan:
+class Binder:
     """A run as one schedule in it sees it; carries a sequence's rounding from part to part."""
 
-    run: Run
+    run: RunNumbers
     carry: Fraction = Fraction(0)
     left: float | None = None
     """The steps for a phase that takes the rest; all of the run's unless a sequence says."""
@@ -164,12 +177,12 @@ class Plan:
         """A length that is measured on its own: rounded, nothing carried."""
         return self.own_clock().resolve(length)
 
-    def own_clock(self) -> Plan:
-        """The same plan with nothing carried: for what is not a part of the sequence."""
+    def own_clock(self) -> Binder:
+        """The same binder with nothing carried: for what is not a part of the sequence."""
         return replace(self, carry=Fraction(0))
 
-    def leaving(self, steps: float, schedule: object) -> Plan:
-        """The plan for the phase of ``schedule`` beside which the others take so many steps."""
+    def leaving(self, steps: float, schedule: object) -> Binder:
+        """The binder for the phase of ``schedule`` beside which the others take so many steps."""
         left = self.rest()
         if steps > left:
             told = f"the other phases take {steps:.15g} steps, the run has {left:.15g}"
@@ -213,7 +226,7 @@ def as_phase(name: str, steps: Any) -> int | float | Length:
     return value
 
 
-def bound(steps: Steps) -> float:
+def bound_steps(steps: Steps) -> float:
     """A length that is known to be a number of steps by now."""
     if isinstance(steps, str | Length):
         raise UnboundError(f"the length {str(steps)!r} is not bound to steps: call .bind(...)")

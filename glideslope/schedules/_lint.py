@@ -81,12 +81,12 @@ def lint(schedule: Any, steps: int | None) -> list[Finding]:
     schedule._check_bound()
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     is_run = steps is not None or math.isfinite(schedule.steps)
-    run = Run(schedule, int(steps or schedule.view_steps()))
+    run = LintedRun(schedule, int(steps or schedule.view_steps()))
     checks = (RUN_CHECKS if is_run else ()) + CURVE_CHECKS
     return list(not_finite(run)) or [finding for check in checks for finding in check(run)]
 
 
-class Run:
+class LintedRun:
     """A schedule over a number of steps, evaluated once for every check."""
 
     def __init__(self, schedule: Any, steps: int) -> None:
@@ -149,7 +149,7 @@ class Run:
 # -- the run as a whole --------------------------------------------------------------------------
 
 
-def not_finite(run: Run) -> Iterator[Finding]:
+def not_finite(run: LintedRun) -> Iterator[Finding]:
     import numpy as np
 
     bad = ~np.isfinite(run.values)
@@ -158,26 +158,26 @@ def not_finite(run: Run) -> Iterator[Finding]:
         yield Finding("not-finite", f"the value at step {step} is too large for a number", step)
 
 
-def short_run(run: Run) -> Iterator[Finding]:
+def short_run(run: LintedRun) -> Iterator[Finding]:
     if run.steps + 0.5 < run.length < math.inf and (run.rest != run.values[-1]).any():
         where = f"the run ends at step {run.steps} of {run.length:.15g}"
         yield Finding("short-run", f"{where}: the schedule's end is never reached", run.steps)
 
 
-def is_rising(run: Run) -> bool:
+def is_rising(run: LintedRun) -> bool:
     """Whether the run ends before the schedule's peak."""
     if run.length <= run.steps or run.values[-1] < run.values[run.peak] or not len(run.rest):
         return False
     return bool(run.rest.max() - run.values[-1] > RISE * abs(run.rest).max())
 
 
-def endless_warmup(run: Run) -> Iterator[Finding]:
+def endless_warmup(run: LintedRun) -> Iterator[Finding]:
     if is_rising(run):
         message = f"still warming up at step {run.steps}, the end of the run"
         yield Finding("endless-warmup", message, run.steps)
 
 
-def high_end(run: Run) -> Iterator[Finding]:
+def high_end(run: LintedRun) -> Iterator[Finding]:
     if is_rising(run):
         return
     floor = float(run.values[run.peak :].min())
@@ -189,7 +189,7 @@ def high_end(run: Run) -> Iterator[Finding]:
         yield Finding("high-end", message, run.steps - 1)
 
 
-def long_run(run: Run) -> Iterator[Finding]:
+def long_run(run: LintedRun) -> Iterator[Finding]:
     over, last = min(run.length, faded(run)), float(run.values[-1])
     holds_zero = over == run.length and abs(last) <= GONE * run.scale
     if not over or over >= (0.99 if holds_zero else 0.5) * run.steps or last > 0.5 * run.scale:
@@ -204,7 +204,7 @@ def long_run(run: Run) -> Iterator[Finding]:
         yield Finding("long-run", message, math.ceil(over))
 
 
-def faded(run: Run) -> float:
+def faded(run: LintedRun) -> float:
     """The step from which an endless decay is as good as zero to the end of the run."""
     import numpy as np
 
@@ -217,7 +217,7 @@ def faded(run: Run) -> float:
 # -- the curve itself ----------------------------------------------------------------------------
 
 
-def rises_again(run: Run) -> Iterator[Finding]:
+def rises_again(run: LintedRun) -> Iterator[Finding]:
     import numpy as np
 
     high = np.maximum.accumulate(run.values)
@@ -232,7 +232,7 @@ def rises_again(run: Run) -> Iterator[Finding]:
         yield rise(run, int(risen[0]), float(low[risen[0]]))
 
 
-def rise(run: Run, where: int, low: float) -> Finding:
+def rise(run: LintedRun, where: int, low: float) -> Finding:
     """The finding of a rise seen at index ``where``, from the value ``low`` before it."""
     import numpy as np
 
@@ -242,7 +242,7 @@ def rise(run: Run, where: int, low: float) -> Finding:
     return Finding("rises-again", f"{message} (on purpose is written .repeat())", step)
 
 
-def jump(run: Run) -> Iterator[Finding]:
+def jump(run: LintedRun) -> Iterator[Finding]:
     breaks = [*upward_breaks(run), *broken_joins(run)]
     if breaks:
         step, before, after = max(breaks, key=lambda found: abs(found[2] - found[1]))
@@ -253,7 +253,7 @@ Break = tuple[int, float, float]
 """The first step after a discontinuity, and the values on either side."""
 
 
-def upward_breaks(run: Run) -> Iterator[Break]:
+def upward_breaks(run: LintedRun) -> Iterator[Break]:
     """The largest rise between neighbouring steps that is no smooth one."""
     import numpy as np
 
@@ -282,7 +282,7 @@ def narrowed(schedule: Any, a: float, b: float) -> tuple[float, float, float]:
     return b, low, high
 
 
-def broken_joins(run: Run) -> Iterator[Break]:
+def broken_joins(run: LintedRun) -> Iterator[Break]:
     """Phases that do not begin where the one before ended, unless both are stairs."""
     phases = [phase for phase in run.schedule.phases() if phase.start < run.steps]
     for before, after in pairwise(phases):
@@ -293,7 +293,7 @@ def broken_joins(run: Run) -> Iterator[Break]:
             yield math.ceil(step), left, right
 
 
-def is_flat(run: Run, phase: Any) -> bool:
+def is_flat(run: LintedRun, phase: Any) -> bool:
     """Whether a phase is one value."""
     import numpy as np
 
@@ -302,17 +302,17 @@ def is_flat(run: Run, phase: Any) -> bool:
     return bool((values == values[0]).all())
 
 
-def within_cycles(run: Run, step: float) -> bool:
+def within_cycles(run: LintedRun, step: float) -> bool:
     return any(start < step < stop for start, stop in run.cycles)
 
 
-def zero_start(run: Run) -> Iterator[Finding]:
+def zero_start(run: LintedRun) -> Iterator[Finding]:
     if run.values[0] == 0:
         message = "the value at step 0 is 0: the first update changes nothing"
         yield Finding("zero-start", message, 0)
 
 
-def negative(run: Run) -> Iterator[Finding]:
+def negative(run: LintedRun) -> Iterator[Finding]:
     below = run.values < -1e-12 * run.scale
     if below.any():
         k = int(below.argmax())
@@ -320,6 +320,6 @@ def negative(run: Run) -> Iterator[Finding]:
         yield Finding("negative", f"the value at step {step} is {value:.3g}", step)
 
 
-Check = Callable[[Run], Iterator[Finding]]
+Check = Callable[[LintedRun], Iterator[Finding]]
 RUN_CHECKS: tuple[Check, ...] = (short_run, endless_warmup, high_end, long_run)
 CURVE_CHECKS: tuple[Check, ...] = (rises_again, jump, zero_start, negative)

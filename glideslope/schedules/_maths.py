@@ -40,7 +40,7 @@ class Scalars:
     @staticmethod
     def scaled(t: float, whole: float, steps: float) -> Any:
         """``t * whole / steps``, rounded once."""
-        return scaled(t * 1.0, whole * 1.0, steps * 1.0)
+        return rescaled(t * 1.0, whole * 1.0, steps * 1.0)
 
     @staticmethod
     def quotient(t: float, n: float) -> float:
@@ -112,7 +112,7 @@ class Arrays:
 
     def scaled(self, t: Any, whole: float, steps: Any) -> Any:
         if self._is_double:
-            return scaled(t, float(whole), steps * 1.0)
+            return rescaled(t, float(whole), steps * 1.0)
         return t * float(whole) / (steps * 1.0)
 
     def full(self, t: Any, value: float) -> Any:
@@ -179,7 +179,7 @@ def as_floats(t: Any, library: Any) -> Any:
     return t * 1.0
 
 
-def scaled(t: Any, whole: Any, steps: Any) -> Any:
+def rescaled(t: Any, whole: Any, steps: Any) -> Any:
     """``t * whole / steps`` of doubles as if rounded once: a boundary must be met from its side.
 
     The rounding error of the product, and then the remainder of the division, to full precision.

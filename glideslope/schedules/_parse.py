@@ -33,6 +33,7 @@ from ._curves import Constant
 from ._foreign import FOREIGN, general_form, translated
 from ._length import LENGTH, NUMBER, REST, UNITS, Length
 from ._schedule import Schedule, combine
+from ._transformations import Transformation
 
 SPACE = re.compile(r"(?:\s+|#[^\n]*)*")
 TOKEN = re.compile(
@@ -50,7 +51,6 @@ PREFIXES = ("gs", "glideslope")
 Operator = Callable[[Any, Any], Any]
 DEPTH = 40
 """Parentheses within parentheses; far below what Python's own stack allows."""
-METHODS = ("clip", "repeat", "stretch", "reverse", "shift", "take", "staircase", "branch")
 
 
 class Token(NamedTuple):
@@ -136,7 +136,7 @@ class Parser:
         return value
 
     def sequence(self) -> Any:
-        return self.chain("sequence", {">>": follow}, self.sum)
+        return self.chain("sequence", {">>": joined}, self.sum)
 
     def sum(self) -> Any:
         return self.chain("sum", {"+": add, "-": sub}, self.product)
@@ -170,8 +170,8 @@ class Parser:
         value = self.primary()
         while self.skip("."):
             method = self.take("name")
-            if method.text not in METHODS:
-                self.unknown(method, METHODS)
+            if method.text not in methods():
+                self.unknown(method, methods())
             if not isinstance(value, Schedule):
                 self.fail(f"`.{method.text}` needs a schedule before it", method)
             value = self.called(method, getattr(value, method.text))
@@ -321,13 +321,13 @@ class Parser:
         raise ParseError(problem, self.text, token.position) from None
 
 
-def follow(first: Any, second: Any) -> Schedule:
+def joined(first: Any, second: Any) -> Schedule:
     """``first >> second``; a number there would be a value without a length."""
     rule = "join schedules; hold(steps, value) is one"
     for part in (first, second):
         require_type(isinstance(part, Schedule), ">>", rule, part)
-    joined: Schedule = first >> second
-    return joined
+    sequence: Schedule = first >> second
+    return sequence
 
 
 def divide(number: Any, divisor: Any) -> Any:
@@ -359,11 +359,16 @@ def known_signature(build: Callable[..., Schedule]) -> Signature:
     return signature(build)
 
 
+def methods() -> list[str]:
+    """The methods that a text may call: those that make a transformation."""
+    kinds = Schedule.registry.items()
+    return [name for name, kind in kinds if issubclass(kind, Transformation)]
+
+
 @cache
 def vocabulary() -> dict[str, Callable[..., Schedule]]:
     """What a text may call: every curve by its notation or class name, and every recipe."""
-    hidden = {"function", "sequence", "product", "sum", *METHODS}
-    curves = {name: kind for name, kind in Schedule.registry.items() if name not in hidden}
+    curves = {name: kind for name, kind in Schedule.registry.items() if kind._has_name}
     classes = {kind.__name__: kind for kind in curves.values()}
     recipes = {
         name: value

@@ -10,8 +10,8 @@ from typing import Any, Self
 from glideslope.errors import require
 
 from ._curves import Endless
-from ._length import REST, Length, Plan, Steps, as_phase, bound
-from ._ramps import set_length, set_phase, set_positive, set_values
+from ._fields import set_length, set_phase, set_positive, set_values
+from ._length import REST, Binder, Length, Steps, as_phase, bound_steps
 from ._schedule import Schedule, Span
 
 
@@ -37,14 +37,14 @@ class Bounded(Finite):
         same = self.upper_bound == self.steps
         require(same or self.upper_bound != REST, "upper_bound", "be a number of steps", "rest")
         if not isinstance(self.steps, Length) and not isinstance(self.upper_bound, Length):
-            steps, limit = bound(self.steps), bound(self.upper_bound)
+            steps, limit = bound_steps(self.steps), bound_steps(self.upper_bound)
             require(limit >= steps, "upper_bound", f"be at least the {steps} steps", limit)
 
-    def _bind(self, plan: Plan) -> Self:
+    def _bind(self, binder: Binder) -> Self:
         # The same length stays the same, though one is rounded in its place and one on its own.
         same = self.upper_bound == self.steps
-        steps = plan.resolve(as_phase("steps", self.steps))
-        limit = plan.position(as_phase("upper_bound", self.upper_bound))
+        steps = binder.resolve(as_phase("steps", self.steps))
+        limit = binder.position(as_phase("upper_bound", self.upper_bound))
         return replace(self, steps=steps, upper_bound=steps if same else limit)
 
 
@@ -114,7 +114,7 @@ class Hyperbolic(Bounded):
     notation = "hyperbolic"
 
     def _at(self, t: Any, xp: Any) -> Any:
-        n, u = (xp.number(bound(steps)) for steps in (self.steps, self.upper_bound))
+        n, u = (xp.number(bound_steps(steps)) for steps in (self.steps, self.upper_bound))
         if not u:
             return xp.full(t, 0.0)
         f0, f = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
@@ -152,7 +152,7 @@ class ExpHyperbolic(Bounded):
         require(self.floor < 1, "floor", "be less than 1", self.floor)
 
     def _at(self, t: Any, xp: Any) -> Any:
-        n, u = (xp.number(bound(steps)) for steps in (self.steps, self.upper_bound))
+        n, u = (xp.number(bound_steps(steps)) for steps in (self.steps, self.upper_bound))
         if not u:
             return xp.full(t, self.floor)
         start, now = hyperbola(0, n, u, math), hyperbola(xp.clip(t, 0, n), n, u, xp)
@@ -197,7 +197,7 @@ class GrowingPolynomial(Endless):
         set_positive(self, "power")
 
     def _shape_steps(self) -> int:
-        return math.ceil(float(4 * bound(self.period)))
+        return math.ceil(float(4 * bound_steps(self.period)))
 
     def _restarts(self) -> Iterator[Span]:
         yield 0.0, math.inf

@@ -14,11 +14,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from glideslope.errors import require, require_type
+from glideslope.errors import require
 
 from ._codec import call_text, value_text
 from ._far import held, sampled
-from ._length import Length, Steps, as_length, as_phase, as_steps, as_value, bound
+from ._fields import set_flag, set_phase, set_positive, set_values
+from ._length import Steps, bound_steps
 from ._schedule import Schedule
 from ._series import Grid, Total, added, sum_of_cosines, sum_of_exponentials, sum_of_powers
 
@@ -30,7 +31,25 @@ TINY = 1e-300
 
 @dataclass(frozen=True, repr=False)
 class Ramp(Schedule):
-    """What the shapes share: a length, two ends, and how far along ``t`` is."""
+    """Base of the curves that lead from ``start`` to ``end`` in a number of steps.
+
+    A subclass defines ``_between(x, r, xp)``, its value when the share ``x`` of the steps is done
+    and ``r`` remains, with the operations of ``xp`` (those of `math` and NumPy, by one name).
+
+    Args:
+        steps: length, in steps or with a unit (``"10ep"``, ``"2e9tok"``, ``"5%"``) or ``"rest"``.
+        start: value at step 0.
+        end: value at ``t = steps``, held afterwards.
+        include_end: reach ``end`` on the last step, ``t = steps - 1``, instead.
+
+    Raises:
+        InvalidValue: ``steps`` below 1 and not 0, or a value that is not finite.
+
+    Example:
+        >>> import glideslope as gs
+        >>> isinstance(gs.cosine(100), gs.Ramp), isinstance(gs.exponential(0.9), gs.Ramp)
+        (True, False)
+    """
 
     _is_monotone = True
     steps: Steps = field()  # type: ignore[assignment]
@@ -46,7 +65,7 @@ class Ramp(Schedule):
     @cached_property
     def _span(self) -> float:
         """The steps from ``start`` to ``end``; none if the end is all there is."""
-        return max(float(bound(self.steps) - self.include_end), 0.0)
+        return max(float(bound_steps(self.steps) - self.include_end), 0.0)
 
     def _at(self, t: Any, xp: Any) -> Any:
         span = self._span
@@ -59,7 +78,7 @@ class Ramp(Schedule):
         if not self._span:
             return xp.full(t, self.end)
         # The shares of the longer way, for what remains would cancel on the shorter one.
-        span = steps * self._span / float(bound(self.steps))
+        span = steps * self._span / float(bound_steps(self.steps))
         t = xp.where(t < span, t, span)
         return self._between(t / span, (span - t) / span, xp)
 
@@ -86,42 +105,6 @@ class Ramp(Schedule):
         """The sum of so many values when the weights of ``start`` add up to ``down``."""
         down = Fraction(down)
         return float(Fraction(self.start) * down + Fraction(self.end) * (count - down))
-
-
-def set_length(schedule: Schedule, name: str, least: float = 1) -> None:
-    """Read the field ``name`` as a length of at least ``least`` steps, in place."""
-    object.__setattr__(schedule, name, as_length(name, getattr(schedule, name), least))
-
-
-def set_phase(schedule: Schedule, name: str) -> None:
-    """Read the field ``name`` as the length of a phase, in place."""
-    object.__setattr__(schedule, name, as_phase(name, getattr(schedule, name)))
-
-
-def set_period(schedule: Schedule, name: str) -> None:
-    """Read the field ``name`` as a stretch of time above zero, in place."""
-    value = as_steps(name, getattr(schedule, name))
-    object.__setattr__(schedule, name, value)
-    require(isinstance(value, Length) or value > 0, name, "be more than 0", value)
-
-
-def set_flag(schedule: Schedule, name: str) -> None:
-    """Refuse a field ``name`` that is not True or False."""
-    value = getattr(schedule, name)
-    require_type(isinstance(value, bool), name, "be True or False", value)
-
-
-def set_values(schedule: Schedule, *names: str) -> None:
-    """Read the fields ``names`` as finite floats, in place."""
-    for name in names:
-        object.__setattr__(schedule, name, as_value(name, getattr(schedule, name)))
-
-
-def set_positive(schedule: Schedule, *names: str) -> None:
-    """Read the fields ``names`` as finite floats above zero, in place."""
-    set_values(schedule, *names)
-    for name in names:
-        require(getattr(schedule, name) > 0, name, "be more than 0", getattr(schedule, name))
 
 
 def power_weights(down: Any, up: Any, power: float, xp: Any) -> tuple[Any, Any]:

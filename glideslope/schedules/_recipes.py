@@ -17,13 +17,13 @@ from ._schedule import Schedule
 from ._tables import Piecewise
 
 
-class Shape(Protocol):
-    """A ramp that waits for its length and ends."""
+class MakeRamp(Protocol):
+    """A function from a length and two ends to a ramp."""
 
     def __call__(self, steps: Steps, *, start: float, end: float) -> Schedule: ...
 
 
-WARMUPS: Mapping[str, Shape] = {
+WARMUPS: Mapping[str, MakeRamp] = {
     "linear": Linear,
     "cosine": Cosine,
     "square": partial(Polynomial, power=2, mirrored=True),
@@ -31,7 +31,7 @@ WARMUPS: Mapping[str, Shape] = {
     "log": partial(Logarithmic, include_end=True),
     "geometric": Geometric,
 }
-COOLDOWNS: Mapping[str, Shape] = {
+COOLDOWNS: Mapping[str, MakeRamp] = {
     "linear": Linear,
     "cosine": Cosine,
     "square": partial(Polynomial, power=2, mirrored=True),
@@ -42,7 +42,7 @@ COOLDOWNS: Mapping[str, Shape] = {
 }
 
 
-def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
+def _shape(shapes: Mapping[str, MakeRamp], name: str) -> MakeRamp:
     require(
         isinstance(name, str) and name in shapes, "shape", f"be one of {', '.join(shapes)}", name
     )

@@ -15,7 +15,7 @@ from glideslope.errors import InvalidType, InvalidValue, UnboundError, require, 
 
 from ._codec import ATOM, VERSION, call_text, decode, encode, inner_schedules, unwrap
 from ._far import ADDED, Area, Peak, far_area, far_first, far_peak, looks, runs, sampled
-from ._length import REST, Length, Plan, Run, Steps, bind_call, real, whole
+from ._length import REST, Binder, Length, RunNumbers, Steps, bind_call, real, whole
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
 from ._outline import Outline, outline, settling_steps
@@ -78,6 +78,8 @@ class Schedule(ABC):
     __array_ufunc__: ClassVar[None] = None  # an array times a schedule is not an array of schedules
     _rank: ClassVar[int] = ATOM
     _is_monotone: ClassVar[bool] = False
+    _has_name: ClassVar[bool] = True
+    """False if a text cannot call the kind by its name."""
     _keeps_clock: ClassVar[bool] = True
     """False if what is inside is evaluated at other steps than t."""
 
@@ -193,7 +195,7 @@ class Schedule(ABC):
     @cached_property
     def _unbound(self) -> Length | None:
         """The first length without a number of steps, in this schedule or inside it."""
-        return next(_unbound_lengths(self), None)
+        return next(unbound_lengths(self), None)
 
     @cached_property
     def steps(self) -> float:
@@ -382,15 +384,15 @@ class Schedule(ABC):
         >>> (gs.warmup(2000) >> gs.cosine("rest")).bind(total_steps=10_000)
         warmup(2000) >> cosine(8000)
         """
-        run = Run.of(
+        run = RunNumbers.of(
             steps_per_epoch=steps_per_epoch,
             tokens_per_step=tokens_per_step,
             total_steps=total_steps,
         )
-        return self._bind(Plan(run))
+        return self._bind(Binder(run))
 
-    def _bind(self, plan: Plan) -> Schedule:
-        bound = {f.name: _bound(f.name, getattr(self, f.name), plan) for f in fields(self)}
+    def _bind(self, binder: Binder) -> Schedule:
+        bound = {f.name: _bound(f.name, getattr(self, f.name), binder) for f in fields(self)}
         return replace(self, **bound)
 
     # -- analysis --------------------------------------------------------------------------------
@@ -627,28 +629,28 @@ def _make(notation: str, *args: Any, **options: Any) -> Schedule:
     return Schedule.registry[notation](*args, **options)
 
 
-def _bound(name: str, value: Any, plan: Plan) -> Any:
+def _bound(name: str, value: Any, binder: Binder) -> Any:
     """A field with its lengths in steps; only the length of a part carries its rounding on."""
     if isinstance(value, Schedule):
-        return value._bind(plan)
+        return value._bind(binder)
     if isinstance(value, Length):
-        return plan.resolve(value) if name == "steps" else plan.position(value)
+        return binder.resolve(value) if name == "steps" else binder.position(value)
     return value
 
 
 def has_rest(schedule: Schedule) -> bool:
     """True if a phase inside ``schedule`` takes what is left of the run."""
     unbound = schedule._unbound is not None
-    return unbound and any(length == REST for length in _unbound_lengths(schedule))
+    return unbound and any(length == REST for length in unbound_lengths(schedule))
 
 
-def _unbound_lengths(value: Any) -> Iterator[Length]:
+def unbound_lengths(value: Any) -> Iterator[Length]:
     """Every length inside ``value`` that is not in steps yet."""
     if isinstance(value, Length):
         yield value
     elif isinstance(value, Schedule):
         for f in fields(value):
-            yield from _unbound_lengths(getattr(value, f.name))
+            yield from unbound_lengths(getattr(value, f.name))
     elif isinstance(value, tuple):
         for item in value:
-            yield from _unbound_lengths(item)
+            yield from unbound_lengths(item)

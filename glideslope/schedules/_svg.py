@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from glideslope.errors import shortened
+
 from ._length import number_text
 from ._outline import SAMPLES
 from .view import value_label
@@ -18,7 +20,7 @@ COLUMNS = (RIGHT - LEFT) // 2
 # be black on a dark theme. These two stand out from white and from black.
 CURVE, TEXT = "#3b8eea", "#808080"
 TOOLTIP = 500
-"""How much of a long text is kept, in characters."""
+"""The longest text in the tooltip, in characters."""
 
 
 def svg(schedule: Any) -> str:
@@ -27,16 +29,11 @@ def svg(schedule: Any) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
             f' viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
-            f"<title>{escape(shortened(str(schedule)), quote=False)}</title>",
+            f"<title>{escape(shortened(schedule, TOOLTIP), quote=False)}</title>",
             *Picture(schedule).elements(),
             "</svg>",
         ]
     )
-
-
-def shortened(text: str) -> str:
-    """A text of any length, cut where it grows too long for a tooltip."""
-    return text if len(text) <= TOOLTIP else f"{text[:TOOLTIP]} …"
 
 
 class Picture:
@@ -75,15 +72,15 @@ class Picture:
         yield self.dot(0, first)
         yield self.dot(step, highest)
         yield self.dot(self.stop, last)
-        yield label(LEFT, HEIGHT - 8, "start", f"start {self.text(first)}")
+        yield text_element(LEFT, HEIGHT - 8, "start", f"start {self.text(first)}")
         where = f"at {number_text(self.stop)}"
         end = (
             f"end {self.text(last)} {where}" if self.is_whole() else f"{self.text(last)} {where} …"
         )
-        yield label(RIGHT, HEIGHT - 8, "end", end)
+        yield text_element(RIGHT, HEIGHT - 8, "end", end)
         x = LEFT + (RIGHT - LEFT) * step / self.stop
         anchor = "start" if x < WIDTH / 3 else "end" if x > WIDTH * 2 / 3 else "middle"
-        yield label(x, TOP - 10, anchor, f"peak {self.text(highest)} at {number_text(step)}")
+        yield text_element(x, TOP - 10, anchor, f"peak {self.text(highest)} at {number_text(step)}")
 
     def is_whole(self) -> bool:
         """Whether the end is in the picture."""
@@ -107,5 +104,5 @@ class Picture:
         return int(steps[values.argmax()]), float(values.max())
 
 
-def label(x: float, y: float, anchor: str, text: str) -> str:
+def text_element(x: float, y: float, anchor: str, text: str) -> str:
     return f'<text x="{x:.1f}" y="{y}" fill="{TEXT}" text-anchor="{anchor}">{text}</text>'

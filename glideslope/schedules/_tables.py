@@ -13,7 +13,7 @@ from typing import Any
 
 from glideslope.errors import InvalidType, require, require_type, shortened
 
-from ._length import Length, Plan, Steps, as_phase, as_steps, as_value
+from ._length import Binder, Length, Steps, as_phase, as_steps, as_value
 from ._schedule import Schedule
 from ._series import Grid, Number, Total, added, sum_of_cosines, sum_of_powers
 
@@ -63,8 +63,8 @@ class Piecewise(Schedule):
         units = (step for step, _ in self.points if isinstance(step, Length))
         return next(units, self.points[-1][0])
 
-    def _bind(self, plan: Plan) -> Piecewise:
-        points = [(plan.position(step), value) for step, value in self.points]
+    def _bind(self, binder: Binder) -> Piecewise:
+        points = [(binder.position(step), value) for step, value in self.points]
         return Piecewise(tuple(points), self.shape)
 
     @cached_property
@@ -129,6 +129,7 @@ class Function(Schedule):
     """
 
     notation = "function"
+    _has_name = False
     function: Callable[[Any], Any]
     steps: Steps = math.inf  # type: ignore[assignment]
 

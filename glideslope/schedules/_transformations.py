@@ -16,9 +16,9 @@ from glideslope.errors import InvalidValue, require, require_type
 from ._algebra import check_depth, map_phases, total
 from ._curves import Constant
 from ._far import CYCLES, held, knots_of_parts, sampled, sampled_pieces, sum_of_parts
-from ._length import REST, Length, Plan, Steps, as_any_steps, as_steps, bound, real
+from ._fields import set_length, set_period, set_values
+from ._length import REST, Binder, Length, Steps, as_any_steps, as_steps, bound_steps, real
 from ._maths import power
-from ._ramps import set_length, set_period, set_values
 from ._schedule import Phase, Schedule, Span, has_rest
 from ._series import Grid, Number, Total, added, plain, sum_of_ratios
 
@@ -28,8 +28,9 @@ PHASES = 64
 
 @dataclass(frozen=True, repr=False)
 class Transformation(Schedule):
-    """What the methods make: one schedule, seen differently. By default as long as ``inner``."""
+    """Base of what the methods make of one schedule; as long as ``inner`` unless it says so."""
 
+    _has_name = False
     inner: Schedule
 
     def __post_init__(self) -> None:
@@ -240,11 +241,11 @@ class Repeat(Transformation):
     def _restarts(self) -> Iterator[Span]:
         yield 0.0, self.steps
 
-    def _bind(self, plan: Plan) -> Repeat:
-        own = plan.own_clock()
+    def _bind(self, binder: Binder) -> Repeat:
+        own = binder.own_clock()
         inner = self.inner._bind(own)
         if self.growth == 1 and self.n != math.inf:
-            plan.carry += own.carry * int(self.n)
+            binder.carry += own.carry * int(self.n)
         return Repeat(inner, self.n, decay=self.decay, growth=self.growth)
 
     def _phases(self) -> Iterator[Phase]:
@@ -256,7 +257,7 @@ class Repeat(Transformation):
         for k in range(int(self.n)):
             start, stop = starts[k], starts[k + 1]
             cycle = self.inner if k == 0 or self.growth == 1 else self.inner.stretch(stop - start)
-            yield Phase(start, stop, scaled(cycle, self.decay**k))
+            yield Phase(start, stop, times(cycle, self.decay**k))
 
 
 @dataclass(frozen=True, repr=False)
@@ -277,9 +278,9 @@ class Resized(Transformation):
         inner = self.inner._length
         return inner if isinstance(inner, Length) else self.steps  # type: ignore[return-value]
 
-    def _bind(self, plan: Plan) -> Schedule:
-        inner = self.inner._bind(plan.own_clock())
-        steps = plan.resolve(self.steps)  # type: ignore[arg-type]
+    def _bind(self, binder: Binder) -> Schedule:
+        inner = self.inner._bind(binder.own_clock())
+        steps = binder.resolve(self.steps)  # type: ignore[arg-type]
         return replace(self, inner=inner, steps=steps) if steps else self._of_no_steps(inner)
 
     @abstractmethod
@@ -309,26 +310,26 @@ class Stretch(Resized):
     @property
     def _factor(self) -> Fraction:
         """How much faster the inner clock runs."""
-        return plain(self.inner.steps) / plain(bound(self.steps))
+        return plain(self.inner.steps) / plain(bound_steps(self.steps))
 
     def _total(self, grid: Grid) -> Total:
         if not self.inner.steps:
             return held(self, 0, grid.count)
-        early, inside, late = grid.split((0, bound(self.steps)))
+        early, inside, late = grid.split((0, bound_steps(self.steps)))
         within = self.inner._total(inside.scaled(self._factor))
-        ends = held(self, 0, early.count), held(self, bound(self.steps), late.count)
+        ends = held(self, 0, early.count), held(self, bound_steps(self.steps), late.count)
         return added((*ends, within))
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
         if not self.inner.steps:
             return []
-        whole = bound(self.steps)
+        whole = bound_steps(self.steps)
         reach = Fraction(max(start, 0)), Fraction(min(stop, whole))
         inner = self.inner._knots(reach[0] * self._factor, reach[1] * self._factor, every=True)
         return None if inner is None else [whole, *(Fraction(k) / self._factor for k in inner)]
 
     def _phases(self) -> Iterator[Phase]:
-        whole, steps = self.inner.steps, bound(self.steps)
+        whole, steps = self.inner.steps, bound_steps(self.steps)
         if not whole:
             yield from super()._phases()
             return
@@ -385,10 +386,12 @@ class Shift(Transformation):
 
     def _total(self, grid: Grid) -> Total:
         early, inside = grid.split((0,))
-        return added((held(self, 0, early.count), self.inner._total(inside.moved(bound(self.k)))))
+        return added(
+            (held(self, 0, early.count), self.inner._total(inside.moved(bound_steps(self.k))))
+        )
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
-        k = Fraction(bound(self.k))
+        k = Fraction(bound_steps(self.k))
         inner = self.inner._knots(Fraction(max(start, 0)) - k, Fraction(stop) - k, every)
         return None if inner is None else [0, *(Fraction(knot) + k for knot in inner)]
 
@@ -406,15 +409,15 @@ class Take(Resized):
         return Constant(inner(0), 0)
 
     def _total(self, grid: Grid) -> Total:
-        inside, late = grid.split((bound(self.steps),))
-        return added((self.inner._total(inside), held(self, bound(self.steps), late.count)))
+        inside, late = grid.split((bound_steps(self.steps),))
+        return added((self.inner._total(inside), held(self, bound_steps(self.steps), late.count)))
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
-        inner = self.inner._knots(start, min(stop, bound(self.steps)), every)
-        return None if inner is None else [bound(self.steps), *inner]
+        inner = self.inner._knots(start, min(stop, bound_steps(self.steps)), every)
+        return None if inner is None else [bound_steps(self.steps), *inner]
 
     def _phases(self) -> Iterator[Phase]:
-        steps = bound(self.steps)
+        steps = bound_steps(self.steps)
         begun = [phase for phase in self.inner._phases() if phase.start < steps]
         yield from begun[:-1]
         start, stop, curve = begun[-1]
@@ -449,7 +452,7 @@ class Staircase(Transformation):
 
     def _sum_of_stairs(self, grid: Grid) -> Total:
         """The sum over stairs that all have the same number of points in them."""
-        every = plain(bound(self.every))
+        every = plain(bound_steps(self.every))
         if (every / grid.stride).denominator != 1 or grid.count <= every / grid.stride:
             return sampled(self, grid)
         wide = int(every / grid.stride)
@@ -461,7 +464,7 @@ class Staircase(Transformation):
         return added((*ends, self.inner._total(stairs).times(wide)))
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
-        stair = plain(bound(self.every))
+        stair = plain(bound_steps(self.every))
         inner = self.inner._knots(Fraction(start) - stair, stop, every=True)
         if inner is None:
             return None
@@ -491,24 +494,24 @@ class Branch(Transformation):
 
     @cached_property
     def _parts(self) -> tuple[Schedule, Schedule]:
-        return self.inner, scaled(self.decay, self.inner(bound(self.at)))
+        return self.inner, times(self.decay, self.inner(bound_steps(self.at)))
 
     def _at(self, t: Any, xp: Any) -> Any:
         return xp.select(t, (0, self.at), self._parts)
 
     def _total(self, grid: Grid) -> Total:
-        return sum_of_parts(grid, (0, bound(self.at)), self._parts)
+        return sum_of_parts(grid, (0, bound_steps(self.at)), self._parts)
 
     def _knots(self, start: Number, stop: Number, every: bool) -> list[Number] | None:
-        return knots_of_parts((0, bound(self.at)), self._parts, start, stop, every)
+        return knots_of_parts((0, bound_steps(self.at)), self._parts, start, stop, every)
 
-    def _bind(self, plan: Plan) -> Branch:
-        inner = self.inner._bind(plan.own_clock())
-        at = plan.resolve(self.at)  # type: ignore[arg-type]
+    def _bind(self, binder: Binder) -> Branch:
+        inner = self.inner._bind(binder.own_clock())
+        at = binder.resolve(self.at)  # type: ignore[arg-type]
         if not has_rest(self.decay):
-            return Branch(inner, at, self.decay._bind(plan))
-        plan.carry = Fraction(0)
-        return Branch(inner, at, self.decay._bind(plan.leaving(at, self)))
+            return Branch(inner, at, self.decay._bind(binder))
+        binder.carry = Fraction(0)
+        return Branch(inner, at, self.decay._bind(binder.leaving(at, self)))
 
     def _phases(self) -> Iterator[Phase]:
         before, after = self._parts
@@ -518,6 +521,6 @@ class Branch(Transformation):
             yield Phase(start + self.at, stop + self.at, curve)  # type: ignore[operator]
 
 
-def scaled(schedule: Schedule, factor: float) -> Schedule:
+def times(schedule: Schedule, factor: float) -> Schedule:
     """``schedule * factor``, without the trace of a factor of one."""
     return schedule if factor == 1 else schedule * factor

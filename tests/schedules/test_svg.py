@@ -107,7 +107,8 @@ def test_the_tooltip_is_the_text_of_the_schedule() -> None:
 def test_a_long_text_is_cut() -> None:
     title = picture(SCHEDULES[-1]).find(f"{SVG}title")
     assert title is not None
-    assert title.text == f"{str(gs.parse(SCHEDULES[-1]))[:500]} …"
+    text = str(gs.parse(SCHEDULES[-1]))
+    assert title.text == f"{text[:250]}…{text[-249:]}"
 
 
 def test_it_stands_out_from_white_and_from_black() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import reduce
 from operator import rshift
@@ -13,12 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from glideslope.errors import GlideslopeError, UnboundError, require, require_type
-from glideslope.schedules import Constant, Schedule, parse
-from glideslope.schedules._codec import VERSION, encode
-from glideslope.schedules._length import Plan, Run, whole
-from glideslope.schedules._parse import tokenize
-from glideslope.schedules._ramps import Ramp
+from glideslope.errors import GlideslopeError, require, require_type
+from glideslope.schedules import Constant, Ramp, Schedule, Sequence, parse
+from glideslope.schedules.notation import arguments, bind_named, from_arguments, tokenize, whole
 
 from .._summary import Summary
 
@@ -28,6 +25,7 @@ UNITS = {
     "steps_per_epoch": "updates in an epoch",
     "tokens_per_step": "tokens in an update",
 }
+NAMES = {name: f"the {words}" for name, words in UNITS.items()}
 LONGEST = 10_000_000
 """The most steps that are looked at while somebody waits for each answer."""
 COLUMNS = 700
@@ -82,28 +80,16 @@ def part_asked_for(part: Any) -> Schedule:
     require_type(isinstance(part, dict), "a phase", "be an object", part)
     if "text" in part:
         return parse(part["text"])
-    arguments = part.get("arguments")
-    require_type(isinstance(arguments, dict), "arguments", "be an object", arguments)
-    plain = {**arguments, "kind": part.get("kind")}
-    return Schedule.from_dict({"glideslope": VERSION, "schedule": plain})
-
-
-def bound(schedule: Schedule, units: Mapping[str, float | None]) -> Schedule:
-    """The schedule in steps; a unit that was not given is asked for by its name on the page."""
-    try:
-        return schedule.bind(**units)
-    except UnboundError as error:
-        problem = str(error).partition(": bind(")[0]
-        for name, words in UNITS.items():
-            problem = problem.replace(f"`{name}`", f"the {words}")
-        raise UnboundError(problem) from None
+    given = part.get("arguments")
+    require_type(isinstance(given, dict), "arguments", "be an object", given)
+    return from_arguments(part.get("kind"), given)
 
 
 def look_at(schedule: Schedule, units: Mapping[str, float | None]) -> Json:
     """The schedule as text, its phases, its curve, its key values and its findings."""
     steps = units["total_steps"]
     run = None if steps is None else whole("the updates in the run", steps, 1)
-    in_steps = bound(schedule, units)
+    in_steps = bind_named(schedule, units, NAMES)
     seen = run or in_steps.view_steps()
     require(seen <= LONGEST, "steps", f"be at most {LONGEST} here", seen)
     report = Summary(in_steps, seen, run).as_dict()
@@ -153,25 +139,23 @@ def phases(schedule: Schedule, units: Mapping[str, float | None]) -> Iterator[Js
         start += length
 
 
-def parts_of(schedule: Schedule) -> Sequence[Schedule]:
-    """What is run one after the other."""
-    return schedule.parts if schedule.notation == "sequence" else (schedule,)  # type: ignore[attr-defined]
+def parts_of(schedule: Schedule) -> tuple[Schedule, ...]:
+    """The phases of a sequence; any other schedule is one."""
+    return schedule.parts if isinstance(schedule, Sequence) else (schedule,)
 
 
-def parts_in_steps(schedule: Schedule, units: Mapping[str, float | None]) -> Sequence[Schedule]:
-    """The same in steps; a part that comes to none vanishes from the schedule, but not here."""
-    if schedule.notation == "sequence":
-        return schedule._bound_parts(Plan(Run.of(**units)))  # type: ignore[attr-defined, no-any-return]
+def parts_in_steps(schedule: Schedule, units: Mapping[str, float | None]) -> tuple[Schedule, ...]:
+    """The same phases in steps, those that come to none included."""
+    if isinstance(schedule, Sequence):
+        return schedule.bind_parts(**units)
     return (schedule.bind(**units),)
 
 
 def written(part: Schedule) -> Json:
     """A part as a shape with all its arguments, or as text where it is none."""
-    shape = SHAPES.get(part.notation)
-    if shape is None or part._endless:
+    if part.notation not in SHAPES or part.steps == math.inf:
         return {"text": str(part)}
-    arguments = {f.name: encode(getattr(part, f.name)) for f in fields(shape)}
-    return {"kind": part.notation, "arguments": arguments}
+    return {"kind": part.notation, "arguments": arguments(part)}
 
 
 def curve(schedule: Schedule, stop: int) -> dict[str, list[float]]:
