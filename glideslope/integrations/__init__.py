@@ -6,8 +6,9 @@ from glideslope import _torch as _torch  # first: it refuses a torch that is mis
 
 from . import genesis as genesis
 from . import lucid as lucid
+from . import transformers as transformers
 
-__all__ = ["genesis", "lucid"]
+__all__ = ["genesis", "lucid", "transformers"]
 
 
 def __dir__() -> list[str]:
