@@ -6,6 +6,7 @@
 - `RunFolder` writes one. It needs torch, for its checkpoints.
 - `read_run` reads one, without torch, into a `RecordedRun`. It reads folders that other programs
   wrote as well, and those that are damaged.
+- `metrics` lists the numbers that a run recorded, and `seconds` and `tokens` are its clocks.
 - `events` lists what happened when: the events that the run recorded, and those that follow from
   its numbers.
 """
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 from glideslope._lazy import lazy
 
 from ._events import Event, events, planned
+from ._metrics import metrics, seconds, tokens
+from ._names import base_name, is_hyperparameter
 from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run
 
 __all__ = [
@@ -25,11 +28,16 @@ __all__ = [
     "Point",
     "RecordedRun",
     "RunFolder",
+    "base_name",
     "events",
     "find_runs",
+    "is_hyperparameter",
     "is_run",
+    "metrics",
     "planned",
     "read_run",
+    "seconds",
+    "tokens",
 ]
 
 if TYPE_CHECKING:

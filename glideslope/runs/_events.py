@@ -20,7 +20,8 @@ CHANGES = 50
 UNREMARKABLE = ("started", "finished", "diverged")
 KINDS = {"resumed": "resume", "interrupted": "end"}
 ENDINGS = {
-    "diverged": "stopped: the loss was no longer a number",
+    "diverged": "stopped: the loss was no longer a number. Try a lower learning rate (glideslope "
+    "find-lr measures one), a longer warmup, or clipping with max_grad_norm=1",
     "unfinished": "the history ends here: killed, or still running",
 }
 
@@ -51,16 +52,21 @@ def noted(run: RecordedRun) -> Iterator[Event]:
     """What the run noted itself, but for what goes without saying."""
     for note in run.happenings:
         if note.event not in UNREMARKABLE:
-            rest = ", ".join(f"{name} {value}" for name, value in note.details.items())
+            rest = ", ".join(f"{name} {short(value)}" for name, value in note.details.items())
             text = note.event.replace("_", " ") + (rest and f": {rest}")
             yield Event(note.step, KINDS.get(note.event, "note"), text)
+
+
+def short(value: Any) -> str:
+    """A value without the digits that rounding left at its end: 0.3 of 0.30000000000000004."""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def skipped(run: RecordedRun) -> Iterator[Event]:
     """Updates that were left out, and losses that are no number; neighbours are one event."""
     texts: list[tuple[Callable[[Json], bool], str]] = [
         (lambda record: bool(record.get("skipped")), "skipped"),
-        (lambda record: not_finite(record.get("loss")), "with a loss that is not finite"),
+        (lambda record: not_finite(record.get(run.loss_name)), "with a loss that is not finite"),
     ]
     for is_one, text in texts:
         for first, last in stretches(r["step"] for r in run.records if is_one(r)):

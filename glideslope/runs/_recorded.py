@@ -15,6 +15,8 @@ from glideslope.errors import GlideslopeError, require
 from glideslope.schedules import Schedule, parse
 from glideslope.training import read_json_lines
 
+from ._names import LOSSES, STEPS, VALIDATION_LOSSES, first_used
+
 Json = dict[str, Any]
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
 EVENTS = "events.jsonl"
@@ -62,18 +64,27 @@ class RecordedRun:
 
     @property
     def state(self) -> str:
-        """How the run ended; one that left no result was killed, or is still running."""
-        return str(self.result.get("outcome", "unfinished"))
+        """How the run ended: ``finished``, ``interrupted``, ``diverged`` or ``unfinished``.
+
+        A run without a result is finished if it made all updates that were planned, and diverged if
+        its last loss is not finite. Else it was killed, or is still running.
+        """
+        if "outcome" in self.result:
+            return str(self.result["outcome"])
+        if self.planned_steps and self.steps >= self.planned_steps:
+            return "finished"
+        last = self.records[-1].get(self.loss_name) if self.records else None
+        return "diverged" if isinstance(last, float) and not math.isfinite(last) else "unfinished"
 
     @property
     def optimizer(self) -> str:
         """The optimizer's name."""
-        return str(_inside(self.config, "optimizer", "name") or self.config.get("optimizer", ""))
+        return str(inside(self.config, "optimizer", "name") or self.config.get("optimizer", ""))
 
     @property
     def schedule_text(self) -> str:
         """The schedule as the run wrote it."""
-        return str(_inside(self.config, "schedule", "text") or self.config.get("schedule", ""))
+        return str(inside(self.config, "schedule", "text") or self.config.get("schedule", ""))
 
     @property
     def steps(self) -> int:
@@ -82,9 +93,12 @@ class RecordedRun:
 
     @property
     def planned_steps(self) -> int | None:
-        """How many updates were asked for."""
-        steps = _inside(self.config, "settings", "steps")
-        return steps if _is_count(steps) and steps > 0 else None
+        """How many updates were asked for, or are the length of the schedule."""
+        for steps in (inside(self.config, "settings", "steps"), self.config.get("steps")):
+            if _is_count(steps) and steps > 0:
+                return steps
+        length = self.schedule.steps if self.schedule else math.inf
+        return math.ceil(length) if 0 < length < math.inf else None
 
     @property
     def when(self) -> datetime:
@@ -93,9 +107,26 @@ class RecordedRun:
         return datetime.fromtimestamp(max(file.stat().st_mtime for file in files))
 
     @cached_property
+    def loss_name(self) -> str:
+        """The name that the loss of a batch was recorded under, such as ``train_loss``."""
+        return first_used(LOSSES, self.records) or LOSSES[0]
+
+    @cached_property
+    def validation_name(self) -> str:
+        """The name that the validation loss was recorded under, such as ``eval_loss``."""
+        return first_used(VALIDATION_LOSSES, self.records) or VALIDATION_LOSSES[0]
+
+    @cached_property
+    def loss(self) -> list[Point]:
+        """The finite losses of the batches; those of skipped updates are left out."""
+        made = (record for record in self.records if not record.get("skipped"))
+        losses = ((record["step"], record.get(self.loss_name)) for record in made)
+        return [Point(step, float(value)) for step, value in losses if is_finite(value)]
+
+    @cached_property
     def validation(self) -> list[Point]:
         """The validation losses, each at the number of updates it was measured after."""
-        return [Point(step + 1, value) for step, value in self.series("val_loss")]
+        return [Point(step + 1, value) for step, value in self.series(self.validation_name)]
 
     @property
     def best(self) -> Point | None:
@@ -105,7 +136,7 @@ class RecordedRun:
     def series(self, name: str) -> list[Point]:
         """The finite numbers that the records have under a name."""
         points = ((record["step"], record.get(name)) for record in self.records)
-        return [Point(step, float(value)) for step, value in points if _is_finite(value)]
+        return [Point(step, float(value)) for step, value in points if is_finite(value)]
 
     @cached_property
     def rates(self) -> dict[str, list[Point]]:
@@ -113,14 +144,14 @@ class RecordedRun:
         rates: dict[str, list[Point]] = {}
         for record in self.records:
             for name, value in _rates(record):
-                if _is_finite(value):
+                if is_finite(value):
                     rates.setdefault(name, []).append(Point(record["step"], float(value)))
         return rates
 
     @cached_property
     def schedule(self) -> Schedule | None:
         """The schedule that was planned; None where it cannot be read."""
-        saved = _inside(self.config, "schedule", "json")
+        saved = inside(self.config, "schedule", "json")
         try:
             schedule = Schedule.from_dict(saved) if saved else parse(self.schedule_text)
             schedule(0)
@@ -137,12 +168,15 @@ class RecordedRun:
     def base_rate(self, group: str) -> float | None:
         """The learning rate of a group where the schedule's factor is 1.
 
-        The configuration has that of a single group; of several, each is read off its first rate.
+        The configuration has that of a single group. Where it has none, and of several groups, it
+        is read off the group's first rate.
         """
-        lr = _inside(self.config, "optimizer", "options", "lr")
+        options = (inside(self.config, "optimizer", "options", "lr"), self.config.get("lr"))
         if len(self.rates) <= 1:
-            return float(lr) if _is_finite(lr) else None
-        for step, value in self.rates[group]:
+            for lr in options:
+                if is_finite(lr):
+                    return float(lr)
+        for step, value in self.rates.get(group, ()):
             factor = self.schedule(step) if self.schedule and step >= self.planned_from else 0
             if factor:
                 return value / float(factor)
@@ -195,8 +229,9 @@ def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
     damaged: list[int] = []
     without_step = 0
     for record in read_json_lines(path, damaged):
-        if _is_count(record.get("step")):
-            yield record
+        step = _step(record)
+        if step is not None:
+            yield record | {"step": step}
         else:
             without_step += 1
     if damaged:
@@ -208,10 +243,27 @@ def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
         notes.append(f"{path.name}: {lines} no `step` and are left out")
 
 
+def _step(record: Json) -> int | None:
+    """The number of the update that a record belongs to."""
+    for name in STEPS:
+        step = record.get(name)
+        if isinstance(step, float) and step.is_integer():
+            step = int(step)
+        if _is_count(step):
+            return step
+    return None
+
+
 def _made_last(lines: Iterable[Json]) -> list[Json]:
-    """The updates by ascending step; those that were made again replace what they repeat."""
+    """The updates by ascending step; those that were made again replace what they repeat.
+
+    Neighbouring lines of one step are one record: some programs write a line for each metric.
+    """
     records: list[Json] = []
     for line in lines:
+        if records and records[-1]["step"] == line["step"]:
+            records[-1] = records[-1] | line
+            continue
         while records and records[-1]["step"] >= line["step"]:
             records.pop()
         records.append(line)
@@ -236,8 +288,8 @@ def _rates(record: Json) -> Iterator[tuple[str, Any]]:
             yield key.removeprefix("lr/"), value
 
 
-def _inside(data: Any, *keys: str) -> Any:
-    """What lies under keys within keys; None where something else does."""
+def inside(data: Any, *keys: str) -> Any:
+    """The value under keys within keys; None where something else does."""
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
@@ -247,6 +299,6 @@ def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_finite(value: Any) -> TypeGuard[float]:
+def is_finite(value: Any) -> TypeGuard[float]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)

@@ -96,7 +96,11 @@ def test_skipped_updates_are_marked_together(tmp_path: Path) -> None:
     ("outcome", "text"),
     [
         (None, "the history ends here: killed, or still running"),
-        ("diverged", "stopped: the loss was no longer a number"),
+        (
+            "diverged",
+            "stopped: the loss was no longer a number. Try a lower learning rate (glideslope "
+            "find-lr measures one), a longer warmup, or clipping with max_grad_norm=1",
+        ),
     ],
 )
 def test_the_end_of_a_run_that_did_not_finish_is_marked(
@@ -105,3 +109,9 @@ def test_the_end_of_a_run_that_did_not_finish_is_marked(
     assert happened(keep_run(tmp_path / "run", updates(7), outcome=outcome)) == [
         Event(7, "end", text)
     ]
+
+
+def test_numbers_in_an_event_are_short(tmp_path: Path) -> None:
+    noted = [{"step": 3, "event": "note", "factor": 0.1 + 0.2, "count": 12}]
+    (event,) = happened(keep_run(tmp_path / "run", updates(10), events=noted))
+    assert event.text == "note: factor 0.3, count 12"

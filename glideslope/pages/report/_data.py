@@ -24,7 +24,7 @@ REPEATED = ("command", "schedule.json", "settings.schedule", "settings.optimizer
 
 def chart_data(run: RecordedRun, happened: Iterable[Event]) -> dict[str, Any]:
     """The curves of a run and the events on them."""
-    loss = run.series("loss")
+    loss = run.loss
     smooth = [Point(at, value) for (at, _), value in zip(loss, smoothed(loss), strict=True)]
     return {
         "loss": curve(loss),

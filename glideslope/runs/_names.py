@@ -1,0 +1,48 @@
+"""Names under which programs record the same quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+STEPS = ("step", "global_step", "iteration", "_step")
+LOSSES = ("loss", "train_loss", "train/loss", "training_loss", "batch_loss")
+VALIDATION_LOSSES = (
+    "val_loss",
+    "valid_loss",
+    "validation_loss",
+    "eval_loss",
+    "val/loss",
+    "eval/loss",
+    "test_loss",
+)
+SECONDS = (
+    "seconds",
+    "elapsed",
+    "elapsed_seconds",
+    "wall_time",
+    "_runtime",
+    "time",
+    "timestamp",
+    "_timestamp",
+)
+TOKENS = ("tokens", "tokens_seen", "num_tokens", "total_tokens", "num_input_tokens_seen")
+HYPERPARAMETERS = ("lr", "momentum", "betas", "weight_decay")
+"""The names that an `LRMonitor` gives to the values of a parameter group."""
+
+
+def first_used(names: Iterable[str], records: Iterable[Mapping[str, Any]]) -> str | None:
+    """The first of the names that a record has; None where none has any."""
+    used = {name for record in records for name in record}
+    return next((name for name in names if name in used), None)
+
+
+def base_name(name: str) -> str:
+    """A hyperparameter's name without its group: ``betas[0]`` of ``betas[0]/head``."""
+    base = name.partition("/")[0]
+    return base if base.partition("[")[0] in HYPERPARAMETERS else name
+
+
+def is_hyperparameter(name: str) -> bool:
+    """True if the name is one of an optimizer's settings, of any group."""
+    return base_name(name).partition("[")[0] in HYPERPARAMETERS
