@@ -176,13 +176,23 @@ function roomOfRatios(lowest, high) {
   return [low / room, high * room];
 }
 
+/** The axis of updates: where its ticks are, and how they are written. */
+const UPDATES = {
+  ticks: (scale, about) => scale.ticks(about).filter((tick) => Number.isInteger(tick)),
+  label: count,
+};
+
+const LETTER = 6.8; // pixels that a letter of a label is wide, about
+const APART = 8; // pixels between two labels at least
+
 /** The frame that curves are drawn in: its size, its two scales, the grid and its labels. */
 class Frame {
-  constructor(holder, label, height) {
+  constructor(holder, label, height, axis = UPDATES) {
     Object.assign(this, {
       holder,
       label,
       height,
+      axis,
       margin: { left: 60, right: 26, top: 14, bottom: 26 },
     });
     this.svg = make("svg", { role: "img", tabindex: 0, "aria-label": label });
@@ -200,29 +210,36 @@ class Frame {
     this.clip();
   }
   grid() {
-    const xs = this.x
-      .ticks((this.x.to - this.x.from) / 90)
-      .filter((tick) => Number.isInteger(tick));
-    const ys = this.y.ticks(this.height / 55);
-    const names = tickTexts(ys, this.y.logarithmic);
-    ys.forEach((tick, k) => {
-      const y = this.y.at(tick);
-      this.svg.append(
-        make("line", { class: "grid", x1: this.x.from, x2: this.x.to, y1: y, y2: y }),
-      );
-      this.svg.append(
-        make("text", { x: this.x.from - 13, y: y + 4, "text-anchor": "end", class: "y" }, names[k]),
-      );
-    });
-    for (const tick of xs) this.stepLabel(this.x.at(tick), count(tick));
+    this.valueLabels();
+    this.stepLabels();
   }
-  /** A label below the axis; the last one may not stick out of the picture. */
-  stepLabel(at, label) {
-    const sticksOut = at + 3.8 * label.length > this.width;
-    const place = sticksOut
-      ? { x: this.width - 1, "text-anchor": "end" }
-      : { x: at, "text-anchor": "middle" };
-    this.svg.append(make("text", { ...place, y: this.height - 6, class: "x" }, label));
+  /** A line and a label for each tick of the values; no label where the last one is too near. */
+  valueLabels() {
+    const ticks = this.y.ticks(this.height / 55);
+    const names = tickTexts(ticks, this.y.logarithmic);
+    let last = Infinity;
+    ticks.forEach((tick, k) => {
+      const y = this.y.at(tick);
+      const [x1, x2] = [this.x.from, this.x.to];
+      this.svg.append(make("line", { class: "grid", x1, x2, y1: y, y2: y }));
+      if (last - y < 14) return;
+      const place = { x: x1 - 13, y: y + 4, "text-anchor": "end", class: "y" };
+      this.svg.append(make("text", place, names[k]));
+      last = y;
+    });
+  }
+  /** The labels below the axis: none upon another, none outside the picture. */
+  stepLabels() {
+    let free = 0;
+    for (const tick of this.axis.ticks(this.x, (this.x.to - this.x.from) / 90)) {
+      const label = this.axis.label(tick);
+      const half = (LETTER * label.length) / 2;
+      const x = Math.min(this.width - 1 - half, Math.max(half, this.x.at(tick)));
+      if (x - half < free) continue;
+      free = x + half + APART;
+      const place = { x, "text-anchor": "middle", y: this.height - 6, class: "x" };
+      this.svg.append(make("text", place, label));
+    }
   }
   clip() {
     const id = `clip-${this.holder.id}`;

@@ -15,8 +15,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-COLORS = 8
-"""How many colours there are before they begin again; the numbers go on."""
+COLORS = 16
+"""The number of colours; a run beyond them has the colour of an earlier one, and its own number."""
 
 PROGRAMS = {
     "report": ("_chart.js", "report/_report.js"),

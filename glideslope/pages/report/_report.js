@@ -17,7 +17,7 @@ function wholeRange() {
 }
 
 function runClass(number) {
-  return `run-${(number % 8) + 1}`;
+  return `run-${(number % 16) + 1}`;
 }
 
 /** One picture: a frame, and what is drawn of each run in it. */
