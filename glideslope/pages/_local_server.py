@@ -65,6 +65,20 @@ class LocalHandler(BaseHTTPRequestHandler):
     timeout = 30
     command_name = "glideslope"
 
+    def do_GET(self) -> None:
+        self.get()
+
+    def do_POST(self) -> None:
+        self.post()
+
+    def get(self) -> None:
+        """Answer a request for something."""
+        self.refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
+
+    def post(self) -> None:
+        """Answer a request that sends something."""
+        self.refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
+
     @property
     def place(self) -> str:
         """The path that is asked for."""

@@ -36,13 +36,13 @@ class Handler(LocalHandler):
     server: DesignServer
     command_name = "glideslope design"
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         """Send the page."""
         if self.is_welcome(self.argument("token")) and self.is_found("/"):
             page = design_page(self.server.question, self.server.token)
             self.reply(HTTPStatus.OK, "text/html; charset=utf-8", page)
 
-    def do_POST(self) -> None:
+    def post(self) -> None:
         """Send the answer to a question."""
         if not (self.is_welcome(self.headers.get("X-Token", "")) and self.is_found("/answer")):
             return
