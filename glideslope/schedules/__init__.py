@@ -53,13 +53,13 @@ from ._recipes import warmup as warmup
 from ._recipes import warmup_cosine as warmup_cosine
 from ._recipes import wsd as wsd
 from ._recipes import wsd_s as wsd_s
+from ._repeat import Repeat as Repeat
 from ._schedule import Phase as Phase
 from ._schedule import Schedule as Schedule
 from ._tables import Function as Function
 from ._tables import Piecewise as Piecewise
 from ._transformations import Branch as Branch
 from ._transformations import Clip as Clip
-from ._transformations import Repeat as Repeat
 from ._transformations import Reverse as Reverse
 from ._transformations import Shift as Shift
 from ._transformations import Staircase as Staircase

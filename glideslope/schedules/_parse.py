@@ -32,7 +32,7 @@ from . import _recipes
 from ._curves import Constant
 from ._foreign import FOREIGN, general_form, translated
 from ._length import LENGTH, NUMBER, REST, UNITS, Length
-from ._schedule import Schedule, combine
+from ._schedule import JOIN, Schedule, combine
 from ._transformations import Transformation
 
 SPACE = re.compile(r"(?:\s+|#[^\n]*)*")
@@ -198,8 +198,15 @@ class Parser:
             name = self.take("name")
         table = vocabulary()
         if name.text not in table:
-            self.unknown(name, table)
+            self.unknown(self.foreign(name), table)
         return self.called(name, table[name.text])
+
+    def foreign(self, name: Token) -> Token:
+        """The last name of a path such as ``torch.optim.StepLR``, if another library has it."""
+        last = name
+        while self.skip("."):
+            last = self.take("name")
+        return last if last.text in FOREIGN else name
 
     def called(self, name: Token, build: Callable[..., Schedule]) -> Any:
         """The value of ``build`` for the arguments that follow."""
@@ -322,10 +329,8 @@ class Parser:
 
 
 def joined(first: Any, second: Any) -> Schedule:
-    """``first >> second``; a number there would be a value without a length."""
-    rule = "join schedules; hold(steps, value) is one"
-    for part in (first, second):
-        require_type(isinstance(part, Schedule), ">>", rule, part)
+    """``first >> second``, where either may be a number until it is refused."""
+    require_type(isinstance(first, Schedule), ">>", JOIN, first)
     sequence: Schedule = first >> second
     return sequence
 

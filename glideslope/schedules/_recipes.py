@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from functools import partial
 from typing import Any, Protocol
 
@@ -57,7 +58,12 @@ def _number(name: str, steps: Steps) -> float:
     return value
 
 
-def _run(name: str, steps: Steps, least: int) -> int | float | Length:
+def _exact(value: float) -> Fraction:
+    """The decimal number that a float is written as, so that 0.29 of 100 is 29."""
+    return Fraction(repr(value))
+
+
+def _run_length(name: str, steps: Steps, least: int) -> int | float | Length:
     """The length of what is a run by itself, so that no steps would be a mistake."""
     length = as_phase(name, steps)
     require(isinstance(length, Length) or length >= least, name, f"be at least {least}", length)
@@ -337,8 +343,8 @@ def one_cycle(
     start, end = as_value("start", start), as_value("end", end)
     ramp = Linear if shape == "linear" else Cosine
     length = _number("steps", steps)
-    up = as_value("warmup_fraction", warmup_fraction) * length - 1
-    rest = length - 1 - up
+    share = _exact(as_value("warmup_fraction", warmup_fraction)) * _exact(length)
+    up, rest = float(share - 1), float(_exact(length) - share)
     enough = up >= 1 and rest - (up if three_phase else 0) >= 1
     require(enough, "warmup_fraction", f"leave every phase a step of the {length}", warmup_fraction)
     if not three_phase:
@@ -381,7 +387,7 @@ def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.
     require(0 < cut_fraction < 1, "cut_fraction", "be between 0 and 1", cut_fraction)
     ratio = as_value("ratio", ratio)
     require(ratio >= 1, "ratio", "be at least 1", ratio)
-    low, cut = 1 / ratio, math.floor(_number("steps", steps) * cut_fraction)
+    low, cut = 1 / ratio, math.floor(_exact(_number("steps", steps)) * _exact(cut_fraction))
     require(cut >= 1, "cut_fraction", f"leave a step of the {steps} to go up", cut_fraction)
     down = cut * (1 / cut_fraction - 1)
     return Linear(cut, start=low, end=1.0) >> Linear(down, start=1.0, end=low)
@@ -402,7 +408,7 @@ def range_test(
     """
     require(shape in ("linear", "geometric"), "shape", "be linear or geometric", shape)
     ramp = Linear if shape == "linear" else Geometric
-    return ramp(_run("steps", steps, 2), start=start, end=end, include_end=True)
+    return ramp(_run_length("steps", steps, 2), start=start, end=end, include_end=True)
 
 
 def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
@@ -432,7 +438,7 @@ def chebyshev(steps: Steps) -> Schedule:
 
     Source: pytorch-scheduler's ``ChebyshevScheduler``; not the fractal schedule, see below.
     """
-    return Cosine(_run("steps", steps, 1)).shift(-0.5)
+    return Cosine(_run_length("steps", steps, 1)).shift(-0.5)
 
 
 def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedule:

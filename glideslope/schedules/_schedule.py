@@ -34,6 +34,9 @@ CHUNK = 1 << 14
 than the memory traffic of their intermediate results."""
 
 
+JOIN = "join schedules; hold(steps, value) is one"
+"""What ``>>`` must do, for messages."""
+
 Array = TypeVar("Array")
 Span = tuple[float, float]
 """The first step, and the step after the last."""
@@ -226,6 +229,8 @@ class Schedule(ABC):
     # -- the algebra -----------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
+        is_number = isinstance(other, Real) and not isinstance(other, bool)
+        require_type(not is_number, ">>", JOIN, other)
         combined: Schedule = self._combine("sequence", self, other)
         return combined
 

@@ -164,6 +164,8 @@ MISTAKES = [
     ("gs.", 3, "expected a name"),
     ("torch.cosine(5)", 0, "unknown name `torch`"),
     ("CosineAnnealingLR(10)", 0, "unknown name `CosineAnnealingLR`, here: cosine(10)"),
+    ("torch.optim.lr_scheduler.StepLR(30)", 25, "unknown name `StepLR`, here: step(30)"),
+    ("optax.unknown(5)", 0, "unknown name `optax`"),
     ("StepLR(30, gamma=0.5)", 0, "unknown name `StepLR`, here: step(30, 0.5)"),
     ("warmup(5) >> ExponentialLR(0.9)", 13, "unknown name `ExponentialLR`, here: exponential(0.9)"),
     ("MultiStepLR([30, 80ep])", 0, 'here: multistep([30, "80ep"], 0.1)'),
@@ -353,3 +355,31 @@ def test_nesting_has_room_for_what_people_write() -> None:
     for _ in range(30):
         text = f"({text} >> linear(5)).clip(0.1)"
     assert gs.parse(text).steps == 160
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step(30)",
+        "step(30, 0.5)",
+        'step("10ep")',
+        "step(30) * 2",
+        "exponential(0.1, every=30).staircase(15)",
+        "linear(30).staircase(30)",
+    ],
+)
+def test_stairs_of_a_decay_print_as_the_recipe(text: str) -> None:
+    assert repr(gs.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (gs.one_cycle(12), "cosine(2.6, start=0.04, end=1) >> cosine(8.4, end=4e-06)"),
+        (gs.one_cycle(100, 0.29), "cosine(28, start=0.04, end=1) >> cosine(71, end=4e-06)"),
+        (gs.slanted_triangular(100, 0.29, 4), "warmup(29, start=0.25) >> linear(71, end=0.25)"),
+    ],
+    ids=repr,
+)
+def test_a_share_of_the_steps_is_rounded_once(made: Schedule, text: str) -> None:
+    assert repr(made) == text
