@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from docutils.nodes import Node
+from sphinx.util.docutils import SphinxDirective
+
 from glideslope import __version__
+from glideslope.rules import Rule
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -39,6 +44,20 @@ def _skip_fields_of_tuples(*event: object) -> bool | None:
     return (member.__doc__ or "").startswith("Alias for field number") or None
 
 
+class AutoRules(SphinxDirective):
+    """``.. autorules:: PACKAGE``: every rule among the public names of a package."""
+
+    required_arguments = 1
+
+    def run(self) -> list[Node]:
+        """One ``autodata`` for each rule."""
+        package = import_module(self.arguments[0])
+        names = [name for name in package.__all__ if isinstance(getattr(package, name), Rule)]
+        lines = (f".. autodata:: {package.__name__}.{name}\n   :no-value:\n" for name in names)
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.add_directive("autorules", AutoRules)
     app.connect("autodoc-skip-member", _skip_fields_of_tuples)

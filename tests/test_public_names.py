@@ -29,7 +29,15 @@ def _public_modules() -> list[str]:
 MODULES = _public_modules()
 PACKAGES = [name for name in MODULES if hasattr(import_module(name), "__path__")]
 TEXT = "\n".join(page.read_text() for page in PAGES)
-DOCUMENTED = DIRECTIVE.findall(TEXT)
+DOCUMENTED = [
+    *DIRECTIVE.findall(TEXT),
+    *(
+        f"{package}.{name}"
+        for package in re.findall(r"^\.\. autorules:: ([\w.]+)", TEXT, re.MULTILINE)
+        for name in import_module(package).__all__
+        if isinstance(getattr(import_module(package), name), glideslope.rules.Rule)
+    ),
+]
 
 
 def _resolve(path: str) -> object:

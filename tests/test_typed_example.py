@@ -80,6 +80,19 @@ def test_optimizers_by_class(model: nn.Module) -> None:
         AdamW(groups, engine="quick")  # type: ignore[arg-type]
 
 
+def test_a_step_gives_the_loss_of_its_closure(model: nn.Module) -> None:
+    optimizer = AdamW(model.parameters())
+
+    def closure() -> torch.Tensor:
+        loss: torch.Tensor = model(torch.ones(2, 3)).sum()
+        loss.backward()
+        return loss
+
+    assert_type(optimizer.step(closure), torch.Tensor)
+    loss = optimizer.step()
+    assert loss is None
+
+
 def test_optimizers_by_name(model: nn.Module) -> None:
     ours = create("adamw", model.named_parameters(), lr=1e-3, ema_decay=0.9)
     assert_type(ours, RuleOptimizer)

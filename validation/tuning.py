@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import glideslope as gs
-from glideslope.optim import available, create, param_groups
+from glideslope.optim import create, param_groups
 from glideslope.optim.lr_scheduler import Scheduler
 
 from .workloads import WORKLOADS, Task, Workload
@@ -90,7 +90,8 @@ def tuned(workload: str, optimizer: str) -> Result | None:
 def fits(optimizer: str, workload: Workload, task: Task) -> bool:
     if optimizer in ONE_GRADIENT_ONLY:
         return not workload.is_stochastic
-    return optimizer != "Muon" or all(p.ndim == 2 for p in task.model.parameters())
+    matrices_only = getattr(getattr(gs.optim, optimizer), "matrices_only", False)
+    return not matrices_only or all(p.ndim == 2 for p in task.model.parameters())
 
 
 def score(run: Run) -> tuple[float, float]:
@@ -115,13 +116,13 @@ def climb(value: Callable[[int], Any], start: int) -> int:
 
 
 def make_optimizer(name: str, task: Task, lr: float | None) -> torch.optim.Optimizer:
-    kind = next(row.optimizer for row in available() if row.name == name)
+    arguments = signature(getattr(gs.optim, name)).parameters
     options = dict(OPTIONS.get(name, {}))
-    if "weight_decay" in signature(kind).parameters:
+    if "weight_decay" in arguments:
         options["weight_decay"] = 0.0
     if lr is not None:
         options["lr"] = lr
-    hidden_apart = name == "MuonWithAuxAdam"
+    hidden_apart = "use_muon" in arguments
     groups = param_groups(task.model, use_muon=True) if hidden_apart else task.model.parameters()
     return create(name, groups, **options)
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from glideslope.errors import require
 from glideslope.optim import AdamWScheduleFree, SGDScheduleFree, create, param_groups
+from glideslope.training import LRMonitor
 
 from ._settings import Settings
 
@@ -44,7 +45,7 @@ LEARNING_RATES = {
     "soap": 1.2e-2,
     "stableadamw": 1.2e-2,
 }
-"""The best for this job of a coarse grid."""
+"""The best of a coarse grid; an optimizer that is not listed has its own default."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "lbfgs": {"max_iter": 4, "history_size": 10, "line_search_fn": "strong_wolfe"},
@@ -60,17 +61,16 @@ def make_optimizer(settings: Settings, model: nn.Module) -> torch.optim.Optimize
     lr = LEARNING_RATES.get(name) if settings.lr is None else settings.lr
     given = {"lr": lr, "weight_decay": settings.weight_decay, **OPTIONS.get(name, {})}
     options = {option: value for option, value in given.items() if value is not None}
-    hidden_apart = name == "muonwithauxadam"
-    params = param_groups(model, use_muon=True) if hidden_apart else model.named_parameters()
-    return create(settings.optimizer, params, **options)
+    optimizer = create(settings.optimizer, model.named_parameters(), **options)
+    if "use_muon" in optimizer.defaults:
+        return create(settings.optimizer, param_groups(model, use_muon=True), **options)
+    return optimizer
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """The learning rate as ``lr``, or that of each of several groups as ``lr/NAME``."""
-    groups = optimizer.param_groups
-    if len(groups) == 1:
-        return {"lr": groups[0]["lr"]}
-    return {f"lr/{group.get('name', index)}": group["lr"] for index, group in enumerate(groups)}
+    values = LRMonitor(optimizer).values()
+    return {name: value for name, value in values.items() if name.partition("/")[0] == "lr"}
 
 
 @contextmanager

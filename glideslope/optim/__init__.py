@@ -1,152 +1,88 @@
 """torch's names: optimizers, and the schedulers of `glideslope.optim.lr_scheduler`."""
 
+# ruff: noqa: F403 - each file of the catalogue lists its optimizers in its own `__all__`
+
 from __future__ import annotations
 
 from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
 
 # isort: split
-from torch.optim import LBFGS, SparseAdam
+from torch.optim import LBFGS as LBFGS
+from torch.optim import SparseAdam as SparseAdam
 
-from . import lr_scheduler
-from ._accumulated import Adadelta, Adagrad
-from ._adam_successors import ADOPT, AdaBelief, AdEMAMix
-from ._adam_variants import Adamax, NAdam, RAdam
-from ._adaptive import Adam, AdamW, RMSprop
-from ._averaging import ASGD
-from ._catalogue import Catalogue, OptimizerRow, available, create
-from ._common import Common
-from ._factored import CAME, Adafactor
-from ._momentum import SGD, Lion, Signum
-from ._muon import Muon, MuonWithAuxAdam
-from ._norm_scaled import LAMB, LARS, MARS, StableAdamW
-from ._optimizer import Optimizer
-from ._param_groups import ParamGroups, param_groups
-from ._prodigy import Prodigy
-from ._report import EngineReport, EngineReportRow
-from ._rule_optimizer import RuleOptimizer
-from ._schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
-from ._signs import Rprop
-from ._soap import SOAP
-from .lr_scheduler import (
-    EPOCH_DEPRECATION_WARNING,
-    SWALR,
-    Absolute,
-    ChainedScheduler,
-    ConstantLR,
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
-    CyclicLR,
-    ExponentialLR,
-    GreedyLR,
-    LambdaLR,
-    LastLR,
-    LinearLR,
-    LRScheduler,
-    MultiplicativeLR,
-    MultiStepLR,
-    NoamScheduler,
-    OneCycleLR,
-    PolynomialLR,
-    ReduceLROnPlateau,
-    Scheduler,
-    SequentialLR,
-    StepLR,
-    get_constant_schedule,
-    get_constant_schedule_with_warmup,
-    get_cosine_schedule_with_warmup,
-    get_cosine_with_hard_restarts_schedule_with_warmup,
-    get_cosine_with_min_lr_schedule_with_warmup,
-    get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
-    get_greedy_schedule,
-    get_inverse_sqrt_schedule,
-    get_linear_schedule_with_warmup,
-    get_polynomial_decay_schedule_with_warmup,
-    get_reduce_on_plateau_schedule,
-    get_scheduler,
-    get_wsd_schedule,
+from . import (
+    _accumulated,
+    _adam_successors,
+    _adam_variants,
+    _adaptive,
+    _averaging,
+    _factored,
+    _momentum,
+    _muon,
+    _norm_scaled,
+    _prodigy,
+    _schedule_free,
+    _signs,
+    _soap,
 )
+from . import lr_scheduler as lr_scheduler
+from ._accumulated import *
+from ._adam_successors import *
+from ._adam_variants import *
+from ._adaptive import *
+from ._averaging import *
+from ._catalogue import Catalogue as Catalogue
+from ._catalogue import OptimizerRow as OptimizerRow
+from ._catalogue import available as available
+from ._catalogue import create as create
+from ._common import Common as Common
+from ._factored import *
+from ._momentum import *
+from ._muon import *
+from ._norm_scaled import *
+from ._optimizer import Optimizer as Optimizer
+from ._param_groups import ParamGroups as ParamGroups
+from ._param_groups import param_groups as param_groups
+from ._prodigy import *
+from ._report import EngineReport as EngineReport
+from ._report import EngineReportRow as EngineReportRow
+from ._rule_optimizer import RuleOptimizer as RuleOptimizer
+from ._schedule_free import *
+from ._signs import *
+from ._soap import *
+from .lr_scheduler import *
 
 __all__ = [
-    "ADOPT",
-    "ASGD",
-    "Absolute",
-    "AdEMAMix",
-    "AdaBelief",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "AdamWScheduleFree",
-    "Adamax",
-    "CAME",
     "Catalogue",
-    "ChainedScheduler",
     "Common",
-    "ConstantLR",
-    "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts",
-    "CyclicLR",
-    "EPOCH_DEPRECATION_WARNING",
     "EngineReport",
     "EngineReportRow",
-    "ExponentialLR",
-    "GreedyLR",
-    "LAMB",
-    "LARS",
     "LBFGS",
-    "LRScheduler",
-    "LambdaLR",
-    "LastLR",
-    "LinearLR",
-    "Lion",
-    "MARS",
-    "MultiStepLR",
-    "MultiplicativeLR",
-    "Muon",
-    "MuonWithAuxAdam",
-    "NAdam",
-    "NoamScheduler",
-    "OneCycleLR",
     "Optimizer",
     "OptimizerRow",
     "ParamGroups",
-    "PolynomialLR",
-    "Prodigy",
-    "RAdam",
-    "RMSprop",
-    "ReduceLROnPlateau",
-    "Rprop",
     "RuleOptimizer",
-    "SGD",
-    "SGDScheduleFree",
-    "SOAP",
-    "SWALR",
-    "ScheduleFree",
-    "Scheduler",
-    "SequentialLR",
-    "Signum",
     "SparseAdam",
-    "StableAdamW",
-    "StepLR",
     "available",
     "create",
-    "get_constant_schedule",
-    "get_constant_schedule_with_warmup",
-    "get_cosine_schedule_with_warmup",
-    "get_cosine_with_hard_restarts_schedule_with_warmup",
-    "get_cosine_with_min_lr_schedule_with_warmup",
-    "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
-    "get_greedy_schedule",
-    "get_inverse_sqrt_schedule",
-    "get_linear_schedule_with_warmup",
-    "get_polynomial_decay_schedule_with_warmup",
-    "get_reduce_on_plateau_schedule",
-    "get_scheduler",
-    "get_wsd_schedule",
     "lr_scheduler",
     "param_groups",
 ]
+__all__ += _accumulated.__all__
+__all__ += _adam_successors.__all__
+__all__ += _adam_variants.__all__
+__all__ += _adaptive.__all__
+__all__ += _averaging.__all__
+__all__ += _factored.__all__
+__all__ += _momentum.__all__
+__all__ += _muon.__all__
+__all__ += _norm_scaled.__all__
+__all__ += _prodigy.__all__
+__all__ += _schedule_free.__all__
+__all__ += _signs.__all__
+__all__ += _soap.__all__
+__all__ += lr_scheduler.__all__
+__all__.sort()
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,8 @@ from ._plan import Shape
 from ._rule_optimizer import RuleOptimizer
 from ._state import complete
 
+__all__ = ["Adadelta", "Adagrad"]
+
 
 class Adagrad(RuleOptimizer):
     r"""The gradient over the root of the sum of all squared gradients so far.

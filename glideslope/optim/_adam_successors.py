@@ -13,6 +13,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["ADOPT", "AdEMAMix", "AdaBelief"]
+
 
 class AdaBelief(RuleOptimizer):
     r"""Adam that divides by how far the gradient is from its average, not by its size.

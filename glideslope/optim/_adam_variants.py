@@ -11,6 +11,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["Adamax", "NAdam", "RAdam"]
+
 
 class Adamax(RuleOptimizer):
     r"""The averaged gradient over the largest recent one.

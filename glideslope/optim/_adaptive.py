@@ -11,6 +11,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["Adam", "AdamW", "RMSprop"]
+
 
 class RMSprop(RuleOptimizer):
     r"""The gradient over the root of its averaged square.

@@ -11,6 +11,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["ASGD"]
+
 
 class ASGD(RuleOptimizer):
     r"""Gradient descent at a falling rate, with the mean of the parameters beside it.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from glideslope.errors import GlideslopeError, UnsupportedDtype
+from glideslope.errors import GlideslopeError, UnsupportedDtype, require
 from glideslope.rules import Rule
 
 from ._direction import DirectedStep, Direction, Part
@@ -37,6 +37,8 @@ class DirectedOptimizer(RuleOptimizer):
         for p in group["params"]:
             if p.is_complex():
                 raise UnsupportedDtype(f"`params` must be real numbers, got {p.dtype}")
+            fits = p.ndim == 2 or not self.matrices_only
+            require(fits, "params", f"be matrices for {type(self).__name__}", tuple(p.shape))
 
     @_disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._plan import Group
 
+__all__ = ["Adafactor", "CAME"]
+
 
 def _factor_shapes(p: Tensor) -> tuple[Sequence[int], Sequence[int]]:
     """The shapes of the means of rows and of columns, the last two dimensions."""

@@ -31,7 +31,7 @@ AT_LEAST_0 = {
     "weight_decay",
     "weight_lr_power",
 }
-FRACTIONS = frozenset({"betas", "vector_betas"})
+FRACTIONS = frozenset({"beta1", "beta2", "beta3", "betas", "vector_betas"})
 
 _NUMERALS = {2: "two", 3: "three"}
 

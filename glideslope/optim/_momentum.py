@@ -12,6 +12,8 @@ from ._hyperparameters import FRACTIONS, Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["Lion", "SGD", "Signum"]
+
 
 class SGD(RuleOptimizer):
     r"""Gradient descent, with momentum if wanted.

@@ -18,6 +18,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._plan import Group
 
+__all__ = ["Muon", "MuonWithAuxAdam"]
+
 Adjustment = Literal["original", "match_rms_adamw"]
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -38,17 +40,19 @@ class Orthogonal(Direction):
     def __call__(
         self, p: Tensor, g: Tensor, state: State, group: Group, step: int
     ) -> tuple[Tensor, State]:
-        """Nesterov's look ahead, then the iteration."""
-        momentum = float(group["momentum"])
-        average = state["momentum_buffer"].lerp(g, 1 - momentum)
-        ahead = g.lerp(average, momentum) if group["nesterov"] else average
+        """Average the gradient, orthogonalise the average, and scale it for its shape."""
+        average = state["momentum_buffer"].lerp(g, 1 - float(group["momentum"]))
+        ahead = g.lerp(average, float(group["momentum"])) if group["nesterov"] else average
         options = group["ns_coefficients"], group["ns_steps"], float(group["eps"])
-        ratio = _ratio(group["adjust_lr_fn"], *p.shape)
-        return _orthogonal(ahead, *options).to(g.dtype) * ratio, {"momentum_buffer": average}
+        ratio = shape_ratio(group["adjust_lr_fn"], *p.shape)
+        return orthogonalised(ahead, *options) * ratio, {"momentum_buffer": average}
 
 
-def _orthogonal(
-    matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+def orthogonalised(
+    matrix: Tensor,
+    coefficients: tuple[float, float, float] = QUINTIC,
+    steps: int = 5,
+    eps: float = 1e-7,
 ) -> Tensor:
     """Newton and Schulz's iteration in bfloat16: odd polynomials of the singular values."""
     a, b, c = coefficients
@@ -59,11 +63,11 @@ def _orthogonal(
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if is_tall else x
+    return (x.T if is_tall else x).to(matrix.dtype)
 
 
-def _ratio(adjustment: Adjustment | None, rows: int, columns: int) -> float:
-    """How much longer a step is for the shape of its matrix."""
+def shape_ratio(adjustment: Adjustment | None, rows: int, columns: int) -> float:
+    """Length of a step for the shape of its matrix."""
     if adjustment == "match_rms_adamw":
         return 0.2 * math.sqrt(max(rows, columns))
     return math.sqrt(max(1.0, rows / columns))
@@ -125,6 +129,7 @@ class Muon(DirectedOptimizer):
 
     rule = rules.descent
     direction = Orthogonal()
+    matrices_only = True
 
     def __init__(
         self,
@@ -154,8 +159,6 @@ class Muon(DirectedOptimizer):
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
         _check_options(group)
-        for p in group["params"]:
-            require(p.ndim == 2, "params", "be matrices for Muon", tuple(p.shape))
 
 
 class MuonWithAuxAdam(DirectedOptimizer):

@@ -17,6 +17,8 @@ from ._hyperparameters import FRACTIONS, Scalar
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["LAMB", "LARS", "MARS", "StableAdamW"]
+
 
 class LARS(RuleOptimizer):
     r"""Gradient descent with momentum whose steps are in proportion to the tensor they change.

@@ -14,6 +14,8 @@ from ._optimizer import Params
 from ._plan import Plan
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["Prodigy"]
+
 FOUND = ("d", "d_max", "d_numerator")
 """What a group holds of the estimate, the same in all groups."""
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ from ._traced import can_trace, traced_step
 from .lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 
 Closure = Callable[[], Any]
+Loss = TypeVar("Loss")
 
 CLIP_EPS = 1e-6
 """What `torch.nn.utils.clip_grad_norm_` adds to the norm."""
@@ -79,6 +80,8 @@ class RuleOptimizer(Optimizer):
     """
 
     rule: ClassVar[Rule]
+    matrices_only: ClassVar[bool] = False
+    """True for a class that updates nothing but parameters of two dimensions."""
 
     grad_norm: float | None = None
     """The norm of all gradients at the last step; None where no argument asks for it."""
@@ -101,6 +104,10 @@ class RuleOptimizer(Optimizer):
         self._lock = RLock()
         super().__init__(params, defaults)
 
+    @overload
+    def step(self, closure: None = None, *, zero_grad: bool = False) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Loss], *, zero_grad: bool = False) -> Loss: ...
     def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
         """Update all parameters that have gradients.
 

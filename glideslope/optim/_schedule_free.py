@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -16,7 +16,9 @@ from glideslope.schedules import Schedule
 from ._common import Common
 from ._hyperparameters import FRACTIONS, Scalar
 from ._optimizer import Params
-from ._rule_optimizer import RuleOptimizer
+from ._rule_optimizer import Closure, Loss, RuleOptimizer
+
+__all__ = ["AdamWScheduleFree", "SGDScheduleFree", "ScheduleFree"]
 
 
 class ScheduleFree(RuleOptimizer):
@@ -28,7 +30,11 @@ class ScheduleFree(RuleOptimizer):
     are right to.
     """
 
-    def step(self, closure: Callable[[], Any] | None = None, *, zero_grad: bool = False) -> Any:
+    @overload
+    def step(self, closure: None = None, *, zero_grad: bool = False) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Loss], *, zero_grad: bool = False) -> Loss: ...
+    def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
         """Update all parameters that have gradients: see `RuleOptimizer.step`.
 
         Raises:

@@ -12,6 +12,8 @@ from ._hyperparameters import Scalar, at_start
 from ._optimizer import Params
 from ._rule_optimizer import RuleOptimizer
 
+__all__ = ["Rprop"]
+
 
 class Rprop(RuleOptimizer):
     r"""Steps of each element's own size, which grows while its gradient keeps its sign.

@@ -18,6 +18,8 @@ from ._hyperparameters import Scalar
 from ._optimizer import Params
 from ._plan import Group
 
+__all__ = ["SOAP"]
+
 SIDES = ("row", "col")
 
 

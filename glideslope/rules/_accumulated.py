@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, sqrt
 from ._rule import rule
 
+__all__ = ["adadelta", "adagrad"]
+
 
 @rule(start={"sum": "initial_accumulator_value"})
 def adagrad(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, clip, maximum, sqrt
 from ._rule import rule
 
+__all__ = ["adabelief", "ademamix", "adopt"]
+
 
 @rule
 def adabelief(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import absolute, agreeing, maximum, sqrt
 from ._rule import rule
 
+__all__ = ["adamax", "nadam", "radam"]
+
 
 @rule
 def adamax(

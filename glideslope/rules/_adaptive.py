@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, maximum, sqrt
 from ._rule import rule
 
+__all__ = ["adam", "rmsprop"]
+
 
 @rule(counters=["step"], only_if={"momentum_buffer": "with_momentum", "grad_avg": "centered"})
 def rmsprop(

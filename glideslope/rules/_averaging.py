@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, maximum
 from ._rule import rule
 
+__all__ = ["asgd"]
+
 
 def _averaging(lr, lambd, alpha, t0, step, eta, mu):
     """This step's rate and weight in the average, and the next step's, which are kept.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import maximum, mean, minimum, sqrt
 from ._rule import rule
 
+__all__ = ["adafactor", "descent", "soap"]
+
 
 @rule
 def descent(

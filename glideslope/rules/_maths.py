@@ -9,6 +9,21 @@ import math
 import sys
 from typing import Any
 
+__all__ = [
+    "absolute",
+    "agreeing",
+    "clip",
+    "maximum",
+    "mean",
+    "minimum",
+    "norm",
+    "sign",
+    "sqrt",
+    "total",
+    "where",
+    "wide",
+]
+
 
 def _is_torchs(value: Any) -> bool:
     """Whether torch's functions take it: a tensor, or what stands for several."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, sign
 from ._rule import rule
 
+__all__ = ["lion", "sgd", "signum"]
+
 
 @rule(only_if={"momentum_buffer": "with_momentum"})
 def sgd(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, maximum, mean, norm, sqrt, where
 from ._rule import rule
 
+__all__ = ["lamb", "lars", "mars", "stable_adamw"]
+
 TINY = 1e-300
 """Keeps a quotient finite where another value is taken."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import absolute, agreeing, sqrt, total
 from ._rule import rule
 
+__all__ = ["prodigy", "prodigy_totals"]
+
 
 def _weights(lr, beta1, beta2, d, d0, use_bias_correction, safeguard_warmup, step):
     """The rate of a step, and the weights of its gradient in the estimate of the distance.

@@ -14,6 +14,8 @@ from __future__ import annotations
 from ._maths import agreeing, maximum, minimum, sqrt
 from ._rule import rule
 
+__all__ = ["adamw_schedule_free", "sgd_schedule_free"]
+
 TINY = 1e-300
 """Makes 0 of the share of a step that has no weight in a sum of no weights."""
 

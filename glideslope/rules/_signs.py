@@ -9,6 +9,8 @@ from __future__ import annotations
 from ._maths import agreeing, clip, sign, where
 from ._rule import rule
 
+__all__ = ["rprop"]
+
 
 def _named(etas, step_sizes):
     """The factors and the bounds of the step size, each by its own name."""

@@ -8,7 +8,7 @@ import torch
 from glideslope.demo._corpus import Corpus, python_reference
 from glideslope.demo._loop import Training
 from glideslope.demo._model import CharTransformer
-from glideslope.demo._optimizer import LEARNING_RATES
+from glideslope.demo._optimizer import LEARNING_RATES, learning_rates
 from glideslope.demo._settings import Settings
 from glideslope.optim import available
 from glideslope.schedules import parse
@@ -105,9 +105,25 @@ def test_every_optimizer_trains_the_model(name: str) -> None:
         assert not torch.equal(old, new)
 
 
-def test_every_optimizer_has_a_learning_rate_for_this_job() -> None:
-    own = {"lbfgs", "sparseadam"}  # a line search finds its own; refused
-    assert LEARNING_RATES.keys() == {row.name.lower() for row in available()} - own
+def test_learning_rates_are_of_optimizers_that_exist() -> None:
+    assert LEARNING_RATES.keys() <= {row.name.lower() for row in available()}
+
+
+def test_an_optimizer_without_a_learning_rate_for_this_job_has_its_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(LEARNING_RATES, "lion")
+    job = training(optimizer="lion")
+    assert job.run.optimizer.defaults["lr"] == 1e-4
+
+
+def test_groups_of_one_name_keep_their_learning_rates_apart() -> None:
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    groups = [
+        {"params": [p], "lr": lr, "name": "x"} for p, lr in zip(weights, (0.1, 0.2), strict=True)
+    ]
+    found = learning_rates(torch.optim.SGD(groups))
+    assert sorted(found.values()) == [0.1, 0.2]
 
 
 @pytest.mark.parametrize("steps", [1, 3, 9, 10, 11, 600, 601])

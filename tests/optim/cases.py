@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from glideslope import optim
 from glideslope.optim._accumulated import Adadelta, Adagrad
 from glideslope.optim._adam_successors import ADOPT, AdaBelief, AdEMAMix
 from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
@@ -29,6 +30,16 @@ from glideslope.optim._signs import Rprop
 from . import transcriptions
 
 State = Mapping[str, Tensor]
+
+
+def is_for(name: str, shape: tuple[int, ...]) -> bool:
+    """True if an optimizer of the catalogue updates a parameter of this shape."""
+    return len(shape) == 2 or not getattr(optim, name).matrices_only
+
+
+def shapes_of(name: str) -> list[tuple[int, ...]]:
+    """Shapes of parameters that an optimizer of the catalogue updates."""
+    return [shape for shape in [(5, 4), (7,), (6, 6)] if is_for(name, shape)]
 
 
 class Case(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from glideslope.optim import RuleOptimizer, available, create
 
-from .cases import every_engine
+from .cases import every_engine, shapes_of
 
 NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)]
 every_name = pytest.mark.parametrize("name", NAMES)
@@ -19,8 +19,7 @@ every_name = pytest.mark.parametrize("name", NAMES)
 
 def parameters(name: str, dtype: torch.dtype = torch.float64) -> list[Tensor]:
     torch.manual_seed(0)
-    shapes = [(5, 4), (6, 6)] if name == "Muon" else [(5, 4), (7,), (6, 6)]
-    return [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
+    return [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes_of(name)]
 
 
 def give_gradients(params: list[Tensor], step: int, scale: float = 1.0) -> None:

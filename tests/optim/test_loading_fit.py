@@ -15,16 +15,13 @@ from torch import Tensor
 from glideslope.errors import StateMismatch
 from glideslope.optim import SGD, SOAP, Adam, AdamW, MuonWithAuxAdam, RMSprop, create
 
+from .cases import is_for, shapes_of
 from .test_every_optimizer import NAMES, every_name, give_gradients
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"SGD": {"lr": 0.1, "momentum": 0.9}}
 COMPANIONS = {"ema_decay": 0.9, "rounding": "compensated"}
 
 Saved = dict[str, Any]
-
-
-def shapes_of(name: str) -> list[tuple[int, ...]]:
-    return [(5, 4), (6, 6)] if name == "Muon" else [(5, 4), (7,), (6, 6)]
 
 
 def built(name: str, shapes: list[tuple[int, ...]], **arguments: Any) -> Any:
@@ -79,15 +76,13 @@ OTHER_SHAPES = {"larger": (50, 40), "smaller": (3, 4), "turned": (4, 5), "flat":
 def test_a_state_of_another_size_is_refused_with_both_shapes(
     name: str, shape: tuple[int, ...]
 ) -> None:
-    if name == "Muon" and len(shape) == 1:
-        pytest.skip("Muon is for matrices")
+    if not is_for(name, shape):
+        pytest.skip(f"{name} is for matrices")
     saved = stepped(built(name, [(5, 4), *shapes_of(name)[1:]])).state_dict()
     optimizer = stepped(built(name, [shape, *shapes_of(name)[1:]]), 1)
     assert_refused(optimizer, saved, r"parameter `p0` does not fit: ")
-    if name in ("Adafactor", "CAME", "MuonWithAuxAdam") and len(shape) == 1:
+    if saved["state"][0].keys() != optimizer.state_dict()["state"][0].keys():
         return  # other entries altogether, which the message names
-    if name == "SOAP" and len(shape) == 1:
-        return
     with pytest.raises(StateMismatch, match=rf"has the shape \(\d.*{optimizer.__class__.__name__}"):
         optimizer.load_state_dict(saved)
 

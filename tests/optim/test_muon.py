@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glideslope.errors import InvalidValue
-from glideslope.optim._muon import Muon, MuonWithAuxAdam, _orthogonal
+from glideslope.optim._muon import Muon, MuonWithAuxAdam, orthogonalised
 from glideslope.optim._param_groups import param_groups
 
 from .cases import every_engine
@@ -19,7 +19,7 @@ from .matrix_cases import ANY, assert_close, give_gradients, parameters, train
 def test_the_singular_values_of_a_rectangle_are_near_one(shape: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
     matrix = torch.randn(shape, generator=generator)
-    found = torch.linalg.svdvals(_orthogonal(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).float())
+    found = torch.linalg.svdvals(orthogonalised(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).float())
     assert 0.65 < found.min() <= found.max() < 1.21
 
 
@@ -31,7 +31,7 @@ def test_the_iteration_is_a_polynomial_of_the_singular_values() -> None:
     s = s / matrix.norm()
     for _ in range(5):
         s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
-    found = _orthogonal(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).double()
+    found = orthogonalised(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).double()
     assert (found - u @ s.diag() @ v).abs().max() < 0.03  # a few units of bfloat16
 
 

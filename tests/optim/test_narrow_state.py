@@ -14,7 +14,7 @@ from torch import Tensor
 from glideslope.optim import RuleOptimizer, available, create
 from glideslope.rules import rule
 
-from .cases import every_engine
+from .cases import every_engine, is_for
 
 NARROW = [torch.bfloat16, torch.float16]
 NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)]
@@ -141,7 +141,7 @@ def test_an_average_of_the_weights_falls_too(engine: Any) -> None:
 
 def run(name: str, engine: Any, dtype: torch.dtype, resume_at: int | None = None) -> list[Tensor]:
     """The parameters and the state after ten steps."""
-    shapes = [(6, 4), (8, 8)] if name == "Muon" else [(6, 4), (50,)]
+    shapes = [shape for shape in [(6, 4), (50,), (8, 8)] if is_for(name, shape)]
     generator = torch.Generator().manual_seed(0)
     params = [torch.randn(s, generator=generator).to(dtype).requires_grad_() for s in shapes]
     options = OPTIONS.get(name, {})

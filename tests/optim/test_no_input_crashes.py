@@ -26,6 +26,7 @@ from glideslope.errors import GlideslopeError
 from glideslope.optim import RuleOptimizer, available, create
 
 from .abuse import ABUSES
+from .cases import is_for
 
 NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)]
 BY_NAME = {abuse.__name__: abuse for abuse in ABUSES}
@@ -41,10 +42,8 @@ def outcome(engine: Any, name: str, abuses: list[str], seed: int) -> Any:
     """The parameters at the end, or the error that ended the run."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    shapes = (
-        [(4, 4), (5, 4), (4, 4), (40, 30)] if "Muon" in name else [(4, 4), (7,), (4, 4), (300,)]
-    )
-    params = [torch.randn(shape).requires_grad_() for shape in shapes]
+    shapes = [(4, 4), (7,), (5, 4), (4, 4), (300,), (40, 30)]
+    params = [torch.randn(shape).requires_grad_() for shape in shapes if is_for(name, shape)]
     for p in params:
         p.grad = torch.randn(p.shape)
     clips = {} if seed % 3 else {"max_grad_norm": 0.5}

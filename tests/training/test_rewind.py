@@ -26,9 +26,7 @@ NOT_DENSE = {"Optimizer", "SparseAdam"}
 TORCHS = {
     f"torch.{name}": kind
     for name, kind in vars(torch.optim).items()
-    if isinstance(kind, type)
-    and issubclass(kind, torch.optim.Optimizer)
-    and name not in NOT_DENSE | {"Muon"}
+    if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and name not in NOT_DENSE
 }
 OURS = {row.name: row.optimizer for row in available() if row.name not in NOT_DENSE}
 OPTIMIZERS = {
