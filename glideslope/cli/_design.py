@@ -1,4 +1,4 @@
-"""`glideslope design`: a page on which a schedule is shaped by hand."""
+"""`glideslope design`: a page in the browser on which a schedule is edited."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def design(
         float | None,
         typer.Option(metavar="N", help="Tokens in an update, for lengths like 2e9tok."),
     ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(metavar="LR", help="Learning rate where the schedule is 1.", show_default="1"),
+    ] = None,
+    compare: Annotated[
+        str, typer.Option(metavar="SPEC", help="A second schedule, drawn for comparison.")
+    ] = "",
     port: Annotated[
         int,
         typer.Option(metavar="PORT", help="Where the page is served.", show_default="a free one"),
@@ -42,8 +49,8 @@ def design(
 ) -> None:
     """Shape a schedule by hand, on a page in the browser.
 
-    Drag the ends of its phases, or type; the curve, its findings and its key values follow. Take it
-    away as text, as Python, or as JSON.
+    Drag the ends of its phases, or type; the curve, its findings and its key values follow. Copy it
+    as text, as Python, or as JSON.
 
     The page is served to this machine alone, at an address that holds a secret, until Ctrl-C.
     """
@@ -55,8 +62,11 @@ def design(
         "total_steps": steps,
         "steps_per_epoch": steps_per_epoch,
         "tokens_per_step": tokens_per_step,
+        "lr": lr,
+        "compare": compare,
     }
-    if problem := answer(question).get("error"):
+    first = answer(question)
+    if problem := first.get("error") or (first["compare"] or {}).get("error"):
         raise InvalidValue(problem)
     with ended_by_ctrl_c(), DesignServer(port, question) as server:
         try:

@@ -18,9 +18,13 @@ from typing import Any
 COLORS = 16
 """The number of colours; a run beyond them has the colour of an earlier one, and its own number."""
 
+DESIGN = ("work", "tree", "ask", "curve", "handles", "phases", "design")
 PROGRAMS = {
     "report": ("_chart.js", "report/_report.js"),
-    "design": ("_chart.js", "design/_handles.js", "design/_design.js"),
+    "design": (
+        "_chart.js",
+        *(f"design/_{part}.js" for part in DESIGN),
+    ),
 }
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from glideslope.pages.design import DesignServer
+
 from .browsing import MISSING, Browser
+from .designing import SPEC, serving
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +20,16 @@ def browser() -> Iterator[Browser]:
     opened = Browser()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def server() -> Iterator[DesignServer]:
+    with serving(SPEC) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, server: DesignServer) -> Browser:
+    browser.complaints()
+    browser.open(server.address)
+    return browser

@@ -1,161 +1,101 @@
-"""What the page of `glideslope design` is answered: the schedule it asks about, looked at."""
+"""The reply to the design page: text, phases, curve, key values and findings of a schedule."""
 
 from __future__ import annotations
 
-import json
 import math
-import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from functools import reduce
-from operator import rshift
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from glideslope.errors import GlideslopeError, require, require_type
-from glideslope.schedules import Constant, Ramp, Schedule, Sequence, parse
-from glideslope.schedules.notation import arguments, bind_named, from_arguments, tokenize, whole
+from glideslope.errors import GlideslopeError, require
+from glideslope.schedules import Schedule, parse
+from glideslope.schedules.notation import bind_named
 
 from .._summary import Summary
+from ._copies import copies
+from ._phases import phases
+from ._question import UNITS, Json, Refused, numbers_asked_for, schedule_asked_for
 
-Json = dict[str, Any]
-UNITS = {
-    "total_steps": "updates in the run",
-    "steps_per_epoch": "updates in an epoch",
-    "tokens_per_step": "tokens in an update",
-}
+Numbers = Mapping[str, float | None]
 NAMES = {name: f"the {words}" for name, words in UNITS.items()}
 LONGEST = 10_000_000
-"""The most steps that are looked at while somebody waits for each answer."""
+"""The most steps of a schedule that the page shows."""
 COLUMNS = 700
-"""The curve is drawn as for a picture of so many columns."""
+"""The curve has the points for a picture of so many columns."""
 VALUES = 1500
 """The pointer finds the exact values of so many steps."""
-
-SHAPES: dict[str, type[Schedule]] = {
-    kind: shape
-    for kind, shape in Schedule.registry.items()
-    if issubclass(shape, Ramp) or shape is Constant
-}
-"""The curves that a phase can be shaped by hand into: those with a length and plain arguments."""
-CATALOGUE = {
-    kind: {
-        f.name: {"float": "number", "bool": "flag"}.get(str(f.type), "length")
-        for f in fields(shape)
-    }
-    for kind, shape in SHAPES.items()
-}
-"""The arguments of each shape, and what kind of value each takes."""
 
 
 def answer(question: Json) -> Json:
     """Everything the page shows of a schedule, or the sentence that says what is wrong with it.
 
+    A refusal has the sentence under ``error`` and the field that is wrong under ``field``, empty
+    for the schedule itself.
+
     Args:
         question: ``text``, the schedule in the notation, or ``parts``, the phases as an earlier
-            answer gave them; and numbers under ``total_steps``, ``steps_per_epoch`` and
-            ``tokens_per_step``, or None.
+            answer gave them; numbers or None under ``total_steps``, ``steps_per_epoch``,
+            ``tokens_per_step`` and ``lr``, the base rate; under ``compare`` the text of a second
+            schedule.
     """
     try:
-        units = {name: question.get(name) for name in UNITS}
-        found: Json = finite(look_at(asked_for(question), units))
+        numbers = numbers_asked_for(question)
+        found = described(schedule_asked_for(question), numbers, question.get("compare"))
+    except Refused as refused:
+        return {"error": str(refused), "field": refused.field}
+    except GlideslopeError as error:
+        return {"error": str(error), "field": ""}
+    plain: Json = finite(found)
+    return plain
+
+
+def described(schedule: Schedule, numbers: Numbers, compare: Any) -> Json:
+    """A schedule as text, its phases, its curve, its key values and its findings."""
+    drawn = Drawn(schedule, numbers)
+    second = compared(compare, numbers) if compare else None
+    seconds = second if isinstance(second, Drawn) else None
+    stop = max(drawn.stop, seconds.stop if seconds else 0)
+    units = {name: numbers[name] for name in UNITS}
+    return {
+        **drawn.summary.as_dict(),
+        **copies(schedule, numbers, compare if seconds else ""),
+        "parts": phases(schedule, units, drawn.lr),
+        "stop": stop,
+        **drawn.points(stop),
+        "compare": {**seconds.summary.as_dict(), **seconds.points(stop)} if seconds else second,
+    }
+
+
+def compared(text: Any, numbers: Numbers) -> Drawn | Json:
+    """The second schedule, or the sentence that says what is wrong with it."""
+    try:
+        return Drawn(parse(text), numbers)
     except GlideslopeError as error:
         return {"error": str(error)}
-    return found
 
 
-def asked_for(question: Mapping[str, Any]) -> Schedule:
-    """The schedule of a question."""
-    if "text" in question:
-        return parse(question["text"])
-    parts: Any = question.get("parts")
-    require_type(isinstance(parts, list), "parts", "be a list", parts)
-    require(bool(parts), "phases", "be at least one", 0)
-    return reduce(rshift, map(part_asked_for, parts))
+class Drawn:
+    """A schedule over its run, in steps and at its base rate.
 
+    Raises:
+        UnboundError: a length needs a number that is not given.
+        InvalidValue: there are too many steps to show, or the last value is too large for a number.
+    """
 
-def part_asked_for(part: Any) -> Schedule:
-    """One phase: a shape with its arguments, or a text."""
-    require_type(isinstance(part, dict), "a phase", "be an object", part)
-    if "text" in part:
-        return parse(part["text"])
-    given = part.get("arguments")
-    require_type(isinstance(given, dict), "arguments", "be an object", given)
-    return from_arguments(part.get("kind"), given)
+    def __init__(self, schedule: Schedule, numbers: Numbers) -> None:
+        bound = bind_named(schedule, {name: numbers[name] for name in UNITS}, NAMES)
+        self.lr = 1.0 if numbers["lr"] is None else numbers["lr"]
+        self.rates = bound if self.lr == 1 else bound * self.lr
+        run = numbers["total_steps"]
+        seen = int(run or self.rates.view_steps())
+        require(seen <= LONGEST, "steps", f"be at most {LONGEST} here", seen)
+        self.summary = Summary(self.rates, seen, None if run is None else seen)
+        self.stop = max(seen, min(self.rates.view_steps(), LONGEST))
 
-
-def look_at(schedule: Schedule, units: Mapping[str, float | None]) -> Json:
-    """The schedule as text, its phases, its curve, its key values and its findings."""
-    steps = units["total_steps"]
-    run = None if steps is None else whole("the updates in the run", steps, 1)
-    in_steps = bind_named(schedule, units, NAMES)
-    seen = run or in_steps.view_steps()
-    require(seen <= LONGEST, "steps", f"be at most {LONGEST} here", seen)
-    report = Summary(in_steps, seen, run).as_dict()
-    stop = max(seen, min(in_steps.view_steps(), LONGEST))
-    return {
-        **report,
-        **copies(schedule),
-        "parts": list(phases(schedule, units)),
-        "stop": stop,
-        "curve": curve(in_steps, stop),
-        "values": values(in_steps, stop),
-    }
-
-
-def copies(schedule: Schedule) -> dict[str, str]:
-    """The schedule in the forms in which it is taken away."""
-    return {
-        "text": str(schedule),
-        "shell": f"--schedule {shlex.quote(str(schedule))}",
-        "python": f"import glideslope as gs\n\nschedule = {python_text(str(schedule))}\n",
-        "json": json.dumps(schedule.to_dict(), indent=2) + "\n",
-    }
-
-
-def python_text(text: str) -> str:
-    """The notation with every name that Python has to look up prefixed by the package's."""
-    tokens = tokenize(text)
-    before = ["", *(token.text for token in tokens)]
-    for previous, token, after in reversed(list(zip(before, tokens, tokens[1:], strict=False))):
-        if token.kind == "name" and after.text == "(" and previous != ".":
-            text = f"{text[: token.position]}gs.{text[token.position :]}"
-    return text
-
-
-def phases(schedule: Schedule, units: Mapping[str, float | None]) -> Iterator[Json]:
-    """The parts of a sequence: how each is written, where it is, its first and its last value."""
-    start = 0.0
-    for part, known in zip(parts_of(schedule), parts_in_steps(schedule, units), strict=True):
-        length = known.steps
-        ends = math.isfinite(length)
-        yield written(part) | {
-            "start": start,
-            "length": length if ends else None,
-            "first": known(0),
-            "last": known.end if ends else None,
-        }
-        start += length
-
-
-def parts_of(schedule: Schedule) -> tuple[Schedule, ...]:
-    """The phases of a sequence; any other schedule is one."""
-    return schedule.parts if isinstance(schedule, Sequence) else (schedule,)
-
-
-def parts_in_steps(schedule: Schedule, units: Mapping[str, float | None]) -> tuple[Schedule, ...]:
-    """The same phases in steps, those that come to none included."""
-    if isinstance(schedule, Sequence):
-        return schedule.bind_parts(**units)
-    return (schedule.bind(**units),)
-
-
-def written(part: Schedule) -> Json:
-    """A part as a shape with all its arguments, or as text where it is none."""
-    if part.notation not in SHAPES or part.steps == math.inf:
-        return {"text": str(part)}
-    return {"kind": part.notation, "arguments": arguments(part)}
+    def points(self, stop: int) -> Json:
+        """The points that draw the curve, and the values that the pointer finds."""
+        return {"curve": curve(self.rates, stop), "values": values(self.rates, stop)}
 
 
 def curve(schedule: Schedule, stop: int) -> dict[str, list[float]]:
@@ -165,7 +105,7 @@ def curve(schedule: Schedule, stop: int) -> dict[str, list[float]]:
 
 
 def values(schedule: Schedule, stop: int) -> dict[str, list[float]]:
-    """What the schedule is at whole steps, as many as the pointer can tell apart."""
+    """The values of the schedule at whole steps, as many as the pointer can tell apart."""
     x = np.unique(np.linspace(0, stop, VALUES).round())
     y = np.asarray(schedule(x), np.float64)
     found = np.isfinite(y)

@@ -1,169 +1,248 @@
 // The ends of the phases as handles on the curve, to be dragged or moved by keys.
 //
-// Handle k lies where phase k - 1 ends and phase k begins. Where both have the same value there it is
-// one handle for both; where the curve jumps there are two, one for each.
+// Where a phase begins with the value the one before ended with, one handle moves both; where the
+// curve jumps there are two. The handles lie over the curve in a picture of their own and stay
+// there when the curve is drawn again, so that they keep the focus and a finger's touch.
 
 const REACH = 200; // a drag moves in round numbers, about so many across the picture
+const STILL = 3; // pixels that a hand may tremble along one axis while it drags along the other
+const MOVES = {
+  ArrowLeft: { step: -1 },
+  ArrowRight: { step: 1 },
+  ArrowUp: { value: 1 },
+  ArrowDown: { value: -1 },
+  PageUp: { value: 10 },
+  PageDown: { value: -10 },
+  Home: { end: 0 },
+  End: { end: 1 },
+};
 
-function handles() {
-  const list = page.answer.parts;
-  const found = list.flatMap((phase, number) => [
-    startHandle(list, number),
-    endHandle(list, number),
-  ]);
-  return found.filter((handle) => handle && handle.value !== null && isMovable(list, handle));
+const circles = make("g"),
+  label = make("text", { class: "label" });
+const overlay = make("svg", { class: "handles", role: "group", "aria-label": "ends of the phases" });
+overlay.append(circles, label);
+byId("curve").append(overlay);
+
+/** The handles of a tree of phases that can be moved. */
+function handlesOf(tree) {
+  const leaves = leavesOf(tree);
+  const both = leaves.flatMap((_, number) => [startHandle(leaves, number), endHandle(leaves, number)]);
+  return both.filter((handle) => handle && handle.value !== null && isMovable(leaves, handle));
 }
 
-/** Where a phase begins with another value than the one before it ends with. */
-function startHandle(list, number) {
-  const { start, first } = list[number];
-  if (number > 0 && areJoined(list[number - 1], list[number])) return null;
-  return {
-    name: `${number}-start`,
-    boundary: number,
-    step: start,
-    value: first,
-    sides: ["start"],
-    number,
-  };
+/** The handle where a phase begins with another value than the one before it ends with. */
+function startHandle(leaves, number) {
+  const { node, index } = leaves[number];
+  if (number > 0 && areJoined(leaves[number - 1], leaves[number])) return null;
+  const sides = [{ number, side: "start" }];
+  const left = index > 0 && leaves[number - 1].list === leaves[number].list ? number - 1 : null;
+  return { name: `${number}-start`, number, left, step: node.start, value: node.first, sides };
 }
 
-/** Where a phase ends, and perhaps the next one begins. */
-function endHandle(list, number) {
-  const { start, length, last } = list[number],
-    boundary = number + 1;
+/** The handle where a phase ends, and perhaps the next one begins. */
+function endHandle(leaves, number) {
+  const { start, length, last } = leaves[number].node;
   if (length === null) return null;
-  const both = boundary < list.length && areJoined(list[number], list[boundary]);
-  const sides = both ? ["end", "start"] : ["end"];
-  return { name: `${number}-end`, boundary, step: start + length, value: last, sides, number };
+  const sides = [{ number, side: "end" }];
+  if (number + 1 < leaves.length && areJoined(leaves[number], leaves[number + 1]))
+    sides.push({ number: number + 1, side: "start" });
+  return { name: `${number}-end`, number, left: number, step: start + length, value: last, sides };
 }
 
-function areJoined(before, after) {
-  const size = Math.max(Math.abs(before.last), Math.abs(after.first));
-  return before.last !== null && Math.abs(before.last - after.first) <= 1e-9 * size;
+/** True if a phase beside the handle has a shape: a text is changed in its row. */
+function isMovable(leaves, { left, sides }) {
+  const canRise = ({ number }) => leaves[number].node.kind && leaves[number].node.scale;
+  return Boolean(sides.some(canRise) || (left !== null && leaves[left].node.kind));
 }
 
-/** Whether a phase beside the handle has a shape: one that is text is changed in its row. */
-function isMovable(list, { boundary, sides }) {
-  return (
-    sides.some((side) => list[phaseOf(boundary, side)].kind) || Boolean(list[boundary - 1]?.kind)
-  );
+// -- drawing --------------------------------------------------------------------------------------
+
+function drawHandles() {
+  overlay.setAttribute("viewBox", frame.svg.getAttribute("viewBox"));
+  const list = handlesOf(page.answer.parts);
+  const names = new Set(list.map(({ name }) => name));
+  const lost = focusedHandle() && !names.has(focusedHandle()) ? focusedHandle() : null;
+  for (const circle of [...circles.children]) if (!names.has(circle.dataset.handle)) circle.remove();
+  list.forEach((handle, place) => drawHandle(handle, place));
+  if (lost) refocus(lost);
+  byId("hint").hidden = list.length === 0;
+  byId("no-handles").hidden = list.length > 0;
+  showLabel(page.dragging ?? focusedHandle());
 }
 
-/** The phase whose end or start is meant. */
-function phaseOf(boundary, side) {
-  return side === "end" ? boundary - 1 : boundary;
+function focusedHandle() {
+  return document.activeElement?.dataset?.handle ?? null;
 }
 
-/** What a drag or a key moves by: round numbers. */
-function quantumOf({ first, last }) {
-  return roundStep((last - first) / REACH);
-}
-
-function handleElement(handle) {
-  const side = handle.sides[0];
-  const label = `${side} of phase ${handle.number + 1}: update ${count(handle.step)}, value ${known(handle.value)}`;
-  const circle = make("circle", {
+function drawHandle(handle, place) {
+  let circle = circleOf(handle.name);
+  if (!circle) {
+    circle = newCircle(handle.name);
+    circles.insertBefore(circle, circles.children[place] ?? null);
+  }
+  const [low, high] = valuesFor(handle);
+  const attributes = {
     class: `handle ${phaseClass(handle.number)}`,
-    r: 7,
     cx: frame.x.at(handle.step),
-    cy: frame.y.at(handle.value),
-    tabindex: 0,
-    role: "slider",
-    "aria-label": label,
+    cy: heightOf(handle.value),
+    "aria-label": `${handle.sides[0].side} of phase ${handle.number + 1}`,
+    "aria-valuemin": low,
+    "aria-valuemax": high,
     "aria-valuenow": handle.value,
-    "data-handle": handle.name,
-  });
-  circle.addEventListener("pointerdown", (event) => take(event, handle));
-  circle.addEventListener("keydown", (event) => nudge(event, handle));
-  circle.addEventListener("focus", () => {
-    page.held = handle.name;
-  });
-  circle.addEventListener("blur", () => {
-    if (circle.isConnected) page.held = null;
-  });
+    "aria-valuetext": `update ${count(handle.step)}, value ${known(handle.value)}`,
+  };
+  for (const [name, value] of Object.entries(attributes)) circle.setAttribute(name, value);
+}
+
+function circleOf(name) {
+  return circles.querySelector(`[data-handle="${name}"]`);
+}
+
+/** Where a value is drawn; on a logarithmic axis, what is not above 0 lies on the ground. */
+function heightOf(value) {
+  return Math.min(frame.y.from, frame.y.at(value));
+}
+
+function newCircle(name) {
+  const circle = make("circle", { r: 7, tabindex: 0, role: "slider", "data-handle": name });
+  circle.setAttribute("aria-describedby", "hint");
+  circle.addEventListener("pointerdown", (event) => take(event, name));
+  circle.addEventListener("keydown", (event) => press(event, name));
+  for (const kind of ["focus", "pointerenter"]) circle.addEventListener(kind, () => showLabel(name));
+  for (const kind of ["blur", "pointerleave"])
+    circle.addEventListener(kind, () => showLabel(page.dragging ?? focusedHandle()));
   return circle;
 }
 
-/** Drags a handle: every change is made to the phases as they were when it was taken. */
-function take(event, handle) {
-  event.preventDefault();
-  const before = parts(),
-    [x, y] = [frame.x, frame.y];
-  const [stepQuantum, valueQuantum] = [Math.max(1, quantumOf(x)), quantumOf(y)];
-  page.dragging = true;
-  page.held = handle.name;
-  const move = (moved) => {
-    const [px, py] = frame.pixel(moved);
-    const step = round(x.back(px), stepQuantum);
-    const value = round(y.back(Math.min(y.from, Math.max(y.to, py))), valueQuantum);
-    ask({ parts: moveTo(structuredClone(before), handle, step, value, moved.shiftKey) });
-  };
-  const drop = () => {
-    page.dragging = false;
-    document.removeEventListener("pointermove", move);
-    for (const name of ["pointerup", "pointercancel"]) document.removeEventListener(name, drop);
-    if (!page.busy) draw();
-  };
-  document.addEventListener("pointermove", move);
-  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, drop);
+/** The focus goes on to the handle that took the place of one that is no more. */
+function refocus(name) {
+  const [number, side] = name.split("-");
+  const before = side === "start" ? circleOf(`${number - 1}-end`) : null;
+  (before ?? circleOf(`${number}-end`) ?? circles.firstElementChild)?.focus();
+}
+
+/** The lowest and highest value that a handle is moved to by the keys Home and End. */
+function valuesFor({ sides, value }) {
+  const leaves = leavesOf(page.answer.parts),
+    { scale, shift } = leaves[sides[0].number].node;
+  const all = leaves.flatMap(({ node }) => [node.first, node.last]).filter((found) => found !== null);
+  const values = [shift, scale + shift, value, ...all];
+  return [Math.min(...values), Math.max(...values)];
+}
+
+/** Writes the place of a handle beside it. */
+function showLabel(name) {
+  const handle = name && handlesOf(page.answer.parts).find((found) => found.name === name);
+  label.textContent = handle ? `${count(handle.step)}: ${known(handle.value)}` : "";
+  if (!handle) return;
+  const half = 4 * label.textContent.length,
+    [x, y] = [frame.x.at(handle.step), heightOf(handle.value)];
+  label.setAttribute("x", Math.max(half, Math.min(frame.width - half, x)));
+  label.setAttribute("y", y > 40 ? y - 14 : y + 24);
+}
+
+// -- moving ---------------------------------------------------------------------------------------
+
+/** A round number that a drag or a key moves by. */
+function quantumOf({ first, last }) {
+  return roundStep((last - first) / REACH);
 }
 
 function round(value, quantum) {
   return Number((Math.round(value / quantum) * quantum).toPrecision(12));
 }
 
-const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+/** A drawn value that is a round number in the measure of the node. */
+function roundValue(node, value, pace = 1) {
+  const { scale, shift } = node;
+  if (!scale) return value;
+  const own = (value - shift) / scale;
+  const quantum = roundStep((Math.min(pace, 1) * (frame.y.last - frame.y.first)) / REACH / Math.abs(scale));
+  const rounded = frame.y.logarithmic ? Number(own.toPrecision(pace < 1 ? 5 : 3)) : round(own, quantum);
+  return scale * rounded + shift;
+}
 
-function nudge(event, handle) {
-  if (!(event.key in KEYS)) return;
+/** Drags a handle: every change is made to the phases as they were when it was taken. */
+function take(event, name) {
   event.preventDefault();
-  const [right, up] = KEYS[event.key];
-  const step = handle.step + right * Math.max(1, quantumOf(frame.x));
-  const value = Number((handle.value + up * quantumOf(frame.y)).toPrecision(12));
-  ask({ parts: moveTo(parts(), handle, step, value, event.shiftKey) });
+  const before = parts(),
+    handle = handlesOf(before).find((found) => found.name === name);
+  if (!handle) return;
+  const grip = { handle, before, from: frame.pixel(event), mark: `drag ${Date.now()}` };
+  page.dragging = name;
+  circleOf(name).focus();
+  const move = (moved) => dragTo(grip, moved);
+  const drop = () => {
+    page.dragging = null;
+    document.removeEventListener("pointermove", move);
+    for (const kind of ["pointerup", "pointercancel"]) document.removeEventListener(kind, drop);
+    if (!page.busy) draw();
+  };
+  document.addEventListener("pointermove", move);
+  for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, drop);
 }
 
-function moveTo(list, handle, step, value, shifts) {
-  if (step !== handle.step) moveBoundary(list, handle.boundary, step, shifts);
-  if (value === handle.value) return list;
-  for (const side of handle.sides) setValue(list, phaseOf(handle.boundary, side), side, value);
-  return list;
-}
-
-/** Moves where one phase ends: the next one makes up for it, or moves along. */
-function moveBoundary(list, boundary, step, shifts) {
-  const left = list[boundary - 1],
-    right = list[boundary];
-  if (!left?.kind) return;
-  const pays = right?.kind && right.length !== null && !shifts;
-  const last = pays ? right.start + right.length - 1 : Infinity;
-  const stop = Math.min(last, Math.max(left.start + 1, step));
-  if (pays) setLength(right, right.start + right.length - stop);
-  setLength(left, stop - left.start);
-}
-
-/** A new length in updates, written in the unit the old one has. */
-function setLength(phase, length) {
-  const unit = String(phase.arguments.steps).match(/ep$|tok$|%$/i);
-  const amount = (length * parseFloat(phase.arguments.steps)) / phase.length;
-  phase.arguments.steps = unit ? `${Number(amount.toPrecision(4))}${unit[0]}` : length;
-}
-
-/** A value at one side of a phase; what is level stays level, and what was joined to it follows. */
-function setValue(list, number, side, value) {
-  const phase = list[number];
-  if (!phase?.kind) return;
-  if (phase.kind !== "constant") {
-    phase.arguments[side] = value;
-    return;
+function dragTo({ handle, before, from, mark }, event) {
+  const tree = structuredClone(before),
+    { x, y } = frame;
+  const [right, down] = frame.pixel(event).map((pixel, axis) => pixel - from[axis]);
+  const target = { ...handle };
+  if (Math.abs(right) > STILL)
+    target.step = round(x.back(x.at(handle.step) + right), Math.max(1, quantumOf(x)));
+  if (Math.abs(down) > STILL) {
+    const height = Math.min(y.from, Math.max(y.to, heightOf(handle.value) + down));
+    const lies = handle.value <= 0 && y.logarithmic && height === y.from;
+    if (!lies) target.value = roundValue(leafOf(tree, handle).node, y.back(height));
   }
-  const { first } = phase;
-  phase.arguments.value = value;
-  const before = list[number - 1],
-    after = list[number + 1];
-  if (before?.kind && before.kind !== "constant" && before.last === first)
-    before.arguments.end = value;
-  if (after?.kind && after.kind !== "constant" && after.first === first)
-    after.arguments.start = value;
+  moveTo(tree, handle, target, event.shiftKey || byId("along").checked);
+  ask({ parts: tree }, { mark, origin: circleOf(handle.name) });
+}
+
+/** The phase that a handle's value belongs to. */
+function leafOf(tree, { sides }) {
+  return leavesOf(tree)[sides[0].number];
+}
+
+/** Moves a handle by a key: Shift makes the move a tenth, Ctrl ten times as large. */
+function press(event, name) {
+  const move = MOVES[event.key];
+  if (!move || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  const tree = parts(),
+    handle = handlesOf(tree).find((found) => found.name === name);
+  if (!handle) return;
+  const pace = event.shiftKey ? 0.1 : event.ctrlKey ? 10 : 1;
+  moveTo(tree, handle, moved(handle, leafOf(tree, handle).node, move, pace), byId("along").checked);
+  const mark = event.repeat ? page.keyMark : `key ${performance.now()}`;
+  page.keyMark = mark;
+  ask({ parts: tree }, { mark, origin: circleOf(name) });
+}
+
+/** Where a key moves a handle to. */
+function moved(handle, node, { step = 0, value = 0, end }, pace) {
+  if (end !== undefined) return { ...handle, value: valuesFor(handle)[end] };
+  const steps = step * Math.max(1, Math.round(pace * quantumOf(frame.x)));
+  return { ...handle, step: handle.step + steps, value: risen(handle.value, node, value, pace) };
+}
+
+/** A value that a key raised, or lowered where `moves` is negative. */
+function risen(value, node, moves, pace) {
+  const { y } = frame;
+  if (!moves || !node.scale) return value;
+  if (!y.logarithmic) return roundValue(node, value + moves * pace * quantumOfValue(node), pace);
+  if (value <= 0) return moves > 0 ? roundValue(node, y.first, pace) : value;
+  return roundValue(node, y.back(y.at(value) + (moves * pace * (y.to - y.from)) / REACH), pace);
+}
+
+/** What a key moves a value by, a round number in the measure of the node. */
+function quantumOfValue({ scale }) {
+  return roundStep((frame.y.last - frame.y.first) / REACH / Math.abs(scale)) * Math.abs(scale);
+}
+
+function moveTo(tree, handle, target, along) {
+  const leaves = leavesOf(tree);
+  if (target.step !== handle.step && handle.left !== null)
+    moveEnd(leaves, handle.left, target.step, along);
+  if (target.value === handle.value) return;
+  for (const { number, side } of handle.sides) setValue(leaves, number, side, target.value);
 }
