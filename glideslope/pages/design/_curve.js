@@ -4,7 +4,7 @@ const frame = new Frame(byId("curve"), "The schedule over the updates of the run
 frame.svg.removeAttribute("tabindex");
 
 function phaseClass(number) {
-  return `run-${(number % 8) + 1}`;
+  return `run-${(number % 16) + 1}`;
 }
 
 function draw() {

@@ -102,7 +102,7 @@ def phase(part: Any, depth: int) -> Schedule:
     require_type(isinstance(given, dict), "arguments", "be an object", given)
     kind = part.get("kind")
     if not isinstance(kind, str) or kind not in GROUPS:
-        return from_arguments(kind, given)  # type: ignore[arg-type]
+        return from_arguments(kind, given)
     return GROUP_KINDS[kind](sequence(part.get("parts"), depth + 1), given)
 
 
