@@ -10,12 +10,11 @@ from typing import Any
 from glideslope.groups import Binding, Due, compounded
 from glideslope.schedules import Schedule
 
-from . import _composite
 from ._base import LRScheduler
-from ._composite import Member
+from ._composite import Composite
 
 
-class ChainedScheduler(LRScheduler):
+class ChainedScheduler(Composite, LRScheduler):
     """Several schedulers at once: base times the factor of each member.
 
     Schedulers that are stepped side by side on one optimizer multiply without it too; it makes one
@@ -52,26 +51,11 @@ class ChainedScheduler(LRScheduler):
     _settings = ()
     _progress = ("_schedulers",)
 
-    can_enter = True
-    step = _composite.step  # type: ignore[assignment]
-    bindings = _composite.bindings
-    hand_over = _composite.hand_over
-    suspend = _composite.suspend
-    state_dict = _composite.state_dict
-    _go = _composite.go
-    go_on = _composite.go_on
-    _adopt = _composite.adopt
-    _parts = _composite.parts
-    _resumed = _composite.resumed
-
-    _members: list[Member]
-    _own: list[LRScheduler]  # the members that are no torch schedulers
-
     def __init__(
         self, schedulers: Sequence[Any], optimizer: Any = None, verbose: bool = False
     ) -> None:
-        _composite.gather(self, optimizer, schedulers, verbose)
-        self._last_lr = _composite.write(self, self._enter_as_they_are())
+        self._gather(optimizer, schedulers, verbose)
+        self._last_lr = self._write_due(self._enter_as_they_are())
         if self._verbose:
             self._announce()
 
@@ -128,7 +112,7 @@ class ChainedScheduler(LRScheduler):
     @property
     def schedule(self) -> Schedule:
         """The product of the members' schedules, those of the first group."""
-        return _composite.joined(self, lambda curves: reduce(operator.mul, curves))
+        return self._joined(lambda curves: reduce(operator.mul, curves))
 
     def rates_at(self, t: int) -> list[float]:
         """The learning rates of step ``t``, without the factors of other schedulers."""

@@ -181,163 +181,157 @@ class Foreign(Plain):
             self.rates = shared.observe()
 
 
-# Functions that the composites share, as methods of both: inheritance would be one class deeper.
+class Composite:
+    """The methods that `SequentialLR` and `ChainedScheduler` share, mixed into both."""
 
+    __slots__ = ()
+    can_enter = True
 
-def gather(self: Any, optimizer: Any, schedulers: Sequence[Any], verbose: bool) -> None:
-    """Check the members and take over their writing."""
-    name = type(self).__name__
-    if len(schedulers) < 1:
-        raise InvalidValue(f"{name} expects at least one scheduler, but got no scheduler.")
-    self.optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
-    for index, scheduler in enumerate(schedulers):
-        check_member(self, index, scheduler)
-    self._verbose = verbose
-    self._schedulers = schedulers
-    shared = self._shared_lr()
-    self._members = [s if getattr(s, "can_enter", False) else Foreign(s) for s in schedulers]
-    self._own = [member for member in self._members if isinstance(member, LRScheduler)]
-    for member in self._members:
-        member.hand_over()
-    foreign = [member for member in self._members if isinstance(member, Foreign)]
-    if foreign:  # what they wrote when they were built tells nothing
-        shared.rebase(foreign[0].base_lrs)
-    if shared.unsure:
-        self._order = watch_order(self.optimizer)
+    optimizer: Any
+    _members: list[Member]
+    _own: list[LRScheduler]  # the members that are no torch schedulers
 
-
-def check_member(self: Any, index: int, scheduler: Any) -> None:
-    name = type(self).__name__
-    if not hasattr(scheduler, "optimizer"):
-        raise InvalidType(f"{name} at index {index} should have `optimizer` as its attribute.")
-    is_torchs = not isinstance(scheduler, LRScheduler)
-    if is_torchs and isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        raise InvalidValue(
-            f"{name} does not support torch's `ReduceLROnPlateau`, got one at index {index}: "
-            "use the one of `glideslope.optim`"
-        )
-    if self.optimizer != scheduler.optimizer:
-        raise InvalidValue(
-            f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
-            f"{type(scheduler).__name__} at index {index} which is different from the optimizer"
-        )
-
-
-def bindings(self: Any) -> list[Binding]:
-    """The bindings of all members, at work or not."""
-    return [binding for member in self._members for binding in member.bindings()]
-
-
-def hand_over(self: Any) -> None:
-    """Leave the writing to another composite."""
-    self.suspend({binding.key for binding in self.bindings()})
-
-
-def suspend(self: Any, keys: set[str]) -> None:
-    """Take the factors on these keys out: another member has its turn."""
-    for member in self._members:
-        member.suspend(keys)
-
-
-def count_from(self: Any, bases: Sequence[float]) -> None:
-    """Let every member count from the same bases."""
-    for binding in self.bindings():
-        if binding.key == "lr":
-            follow(binding, bases)
-            binding.built = list(bases)
-
-
-def resumed(self: Any) -> None:
-    """Let every member count from the bases that turn out to be the run's."""
-    count_from(self, self._shared_lr().bases)
-
-
-def step(self: Any, metrics: Any = None) -> None:  # noqa: D417 -- of `self`
-    """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
-
-    Args:
-        metrics: the metric, for a `ReduceLROnPlateau` among the members.
-
-    Raises:
-        InvalidType: such a member is at work and there is no metric.
-    """
-    if compiler.is_dynamo_compiling():
-        return step_untraced(self, metrics)
-    if self._order is not None:
-        self._check_first_step(None)
-    if self._members[0].optimizer is not self.optimizer:
+    def _gather(self: Any, optimizer: Any, schedulers: Sequence[Any], verbose: bool) -> None:
+        """Check the members and take over their writing."""
+        name = type(self).__name__
+        if len(schedulers) < 1:
+            raise InvalidValue(f"{name} expects at least one scheduler, but got no scheduler.")
+        self.optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
+        for index, scheduler in enumerate(schedulers):
+            self._check_member(index, scheduler)
+        self._verbose = verbose
+        self._schedulers = schedulers
+        shared = self._shared_lr()
+        self._members = [s if getattr(s, "can_enter", False) else Foreign(s) for s in schedulers]
+        self._own = [member for member in self._members if isinstance(member, LRScheduler)]
         for member in self._members:
-            member.optimizer = self.optimizer
-    try:
-        self._last_lr = self.go_on(metrics)
-    except (GlideslopeError, OverflowError) as error:
-        raise refused(self, error) from error
-    if self._verbose:
-        self._announce()
-    return None
+            member.hand_over()
+        foreign = [member for member in self._members if isinstance(member, Foreign)]
+        if foreign:  # what they wrote when they were built tells nothing
+            shared.rebase(foreign[0].base_lrs)
+        if shared.unsure:
+            self._order = watch_order(self.optimizer)
 
+    def _check_member(self: Any, index: int, scheduler: Any) -> None:
+        name = type(self).__name__
+        if not hasattr(scheduler, "optimizer"):
+            raise InvalidType(f"{name} at index {index} should have `optimizer` as its attribute.")
+        is_torchs = not isinstance(scheduler, LRScheduler)
+        if is_torchs and isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            raise InvalidValue(
+                f"{name} does not support torch's `ReduceLROnPlateau`, got one at index {index}: "
+                "use the one of `glideslope.optim`"
+            )
+        if self.optimizer != scheduler.optimizer:
+            raise InvalidValue(
+                f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
+                f"{type(scheduler).__name__} at index {index} which is different from the optimizer"
+            )
 
-def go_on(self: Any, metrics: Any, /) -> list[float]:
-    """Go one step further and write; the learning rates as they are then."""
-    return write(self, self.advance(metrics))
+    def bindings(self: Any) -> list[Binding]:
+        """The bindings of all members, at work or not."""
+        return [binding for member in self._members for binding in member.bindings()]
 
+    def hand_over(self: Any) -> None:
+        """Leave the writing to another composite."""
+        self.suspend({binding.key for binding in self.bindings()})
 
-def go(self: Any, t: int, _before: int, /) -> list[float]:
-    """Go to a step and write its values."""
-    written: list[float] = write(self, self.enter(t))
-    return written
+    def suspend(self: Any, keys: set[str]) -> None:
+        """Take the factors on these keys out: another member has its turn."""
+        for member in self._members:
+            member.suspend(keys)
 
+    def _count_from(self: Any, bases: Sequence[float]) -> None:
+        """Let every member count from the same bases."""
+        for binding in self.bindings():
+            if binding.key == "lr":
+                follow(binding, bases)
+                binding.built = list(bases)
 
-def write(self: Any, due: list[Due]) -> list[float]:
-    """Write the values that are due, and give the learning rates as they are now."""
-    if len(due) == 1:
-        rates = due[0][0].write(due[0][1])
-    else:
-        write_all(due)
-        first = due[0][0]
-        rates = (first.shared if first.key == "lr" else self._shared_lr()).written
-    for member in self._own:  # as if each had written
-        member._last_lr, member._written_at = rates, member.last_epoch
-    self._written_at = self.last_epoch
-    return rates
+    def _resumed(self: Any) -> None:
+        """Let every member count from the bases that turn out to be the run's."""
+        self._count_from(self._shared_lr().bases)
 
+    def step(self: Any, metrics: Any = None) -> None:
+        """Go to the next step and write its learning rates; call it after ``optimizer.step()``.
 
-def state_dict(self: Any) -> dict[str, Any]:
-    """The state in torch's format, with those of the members in it."""
-    state: dict[str, Any] = LRScheduler.state_dict(self)
-    return state | {"_schedulers": [member.state_dict() for member in self._members]}
+        Args:
+            metrics: the metric, for a `ReduceLROnPlateau` among the members.
 
+        Raises:
+            InvalidType: such a member is at work and there is no metric.
+        """
+        if compiler.is_dynamo_compiling():
+            return step_untraced(self, metrics)
+        if self._order is not None:
+            self._check_first_step(None)
+        if self._members[0].optimizer is not self.optimizer:
+            for member in self._members:
+                member.optimizer = self.optimizer
+        try:
+            self._last_lr = self.go_on(metrics)
+        except (GlideslopeError, OverflowError) as error:
+            raise refused(self, error) from error
+        if self._verbose:
+            self._announce()
+        return None
 
-def adopt(self: Any, state: Mapping[str, Any]) -> None:
-    members = state["_schedulers"]
-    if len(members) != len(self._members):
-        name, count = type(self).__name__, len(self._members)
-        raise StateMismatch(
-            f"not a state of this {name}: it has {len(members)} schedulers, not {count}"
-        )
-    LRScheduler._adopt(self, {key: state[key] for key in state if key != "_schedulers"})
-    for member, saved in zip(self._members, members, strict=True):
-        member.load(saved)
-    rates = [binding for binding in self.bindings() if binding.key == "lr"]
-    leader = next((binding for binding in rates if leads(binding)), None)
-    for binding in rates:
-        if leader is not None and not leads(binding):
-            follow(binding, leader.bases)
+    def go_on(self: Any, metrics: Any, /) -> list[float]:
+        """Go one step further and write; the learning rates as they are then."""
+        rates: list[float] = self._write_due(self.advance(metrics))
+        return rates
 
+    def _go(self: Any, t: int, _before: int, /) -> list[float]:
+        """Go to a step and write its values."""
+        written: list[float] = self._write_due(self.enter(t))
+        return written
 
-def joined(self: Any, join: Callable[[list[Schedule]], Schedule]) -> Schedule:
-    """The members' schedules as one: factors of the base or, if one is absolute, values."""
-    bindings = [next(b for b in member.bindings() if b.key == "lr") for member in self._members]
-    absolute = [binding.source.absolute for binding in bindings]
-    base = bindings[0].references[0] or 1.0
-    pairs = zip(self._members, absolute, strict=True)
-    whole = join([member.schedule / base if own else member.schedule for member, own in pairs])
-    return whole * base if any(absolute) else whole
+    def _write_due(self: Any, due: list[Due]) -> list[float]:
+        """Write the values that are due, and give the learning rates as they are now."""
+        if len(due) == 1:
+            rates = due[0][0].write(due[0][1])
+        else:
+            write_all(due)
+            first = due[0][0]
+            rates = (first.shared if first.key == "lr" else self._shared_lr()).written
+        for member in self._own:  # as if each had written
+            member._last_lr, member._written_at = rates, member.last_epoch
+        self._written_at = self.last_epoch
+        return rates
 
+    def state_dict(self: Any) -> dict[str, Any]:
+        """The state in torch's format, with those of the members in it."""
+        state: dict[str, Any] = LRScheduler.state_dict(self)
+        return state | {"_schedulers": [member.state_dict() for member in self._members]}
 
-def parts(self: Any) -> list[str]:
-    members = ", ".join(f"{type(member).__name__}" for member in self._schedulers)
-    return [f"step {self.last_epoch}", f"[{members}]", f"now {LastLR(self._last_lr):.6g}"]
+    def _adopt(self: Any, state: Mapping[str, Any]) -> None:
+        members = state["_schedulers"]
+        if len(members) != len(self._members):
+            name, count = type(self).__name__, len(self._members)
+            raise StateMismatch(
+                f"not a state of this {name}: it has {len(members)} schedulers, not {count}"
+            )
+        LRScheduler._adopt(self, {key: state[key] for key in state if key != "_schedulers"})
+        for member, saved in zip(self._members, members, strict=True):
+            member.load(saved)
+        rates = [binding for binding in self.bindings() if binding.key == "lr"]
+        leader = next((binding for binding in rates if leads(binding)), None)
+        for binding in rates:
+            if leader is not None and not leads(binding):
+                follow(binding, leader.bases)
+
+    def _joined(self: Any, join: Callable[[list[Schedule]], Schedule]) -> Schedule:
+        """The members' schedules as one: factors of the base or, if one is absolute, values."""
+        bindings = [next(b for b in member.bindings() if b.key == "lr") for member in self._members]
+        absolute = [binding.source.absolute for binding in bindings]
+        base = bindings[0].references[0] or 1.0
+        pairs = zip(self._members, absolute, strict=True)
+        whole = join([member.schedule / base if own else member.schedule for member, own in pairs])
+        return whole * base if any(absolute) else whole
+
+    def _parts(self: Any) -> list[str]:
+        members = ", ".join(f"{type(member).__name__}" for member in self._schedulers)
+        return [f"step {self.last_epoch}", f"[{members}]", f"now {LastLR(self._last_lr):.6g}"]
 
 
 def leads(binding: Binding) -> bool:

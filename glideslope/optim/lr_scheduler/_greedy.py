@@ -9,9 +9,9 @@ import torch
 
 from glideslope.errors import InvalidValue, require
 
-from . import _metered
 from ._base import LRScheduler
 from ._checks import above, at_least, number
+from ._metered import PROGRESS, SETTINGS, Metered
 from ._state import FACTORS
 
 
@@ -37,7 +37,7 @@ class StreamingAverage:
         return {"window_size": self.window_size, "values": list(self.values), "sum": self.sum}
 
 
-class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):  # type: ignore[misc]
     """Divide the rates by ``factor`` while a metric improves, multiply them by it when it does not.
 
     More than ``patience`` steps in a row, each better than the best before it by the threshold,
@@ -83,14 +83,14 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
 
     __slots__ = ()
     _settings: ClassVar[tuple[str, ...]] = (
-        *_metered.SETTINGS,
+        *SETTINGS,
         "reset_start_original",
         "smooth",
         "warmup",
         "window_size",
     )
     _progress: ClassVar[tuple[str, ...]] = (
-        *_metered.PROGRESS,
+        *PROGRESS,
         "_init_lrs",
         "_own_lrs",
         "max_lrs",
@@ -99,7 +99,6 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         "warmup_counter",
     )
     # The state holds what transformers' holds, and the rates without other schedulers' factors.
-    _watches_order = False
     _unsaved = LRScheduler._unsaved | {
         "_rises",
         "_streaming_avg",
@@ -107,21 +106,6 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         "default_min_lr",
         "mode_worse",
     }
-
-    step = _metered.step  # type: ignore[assignment]
-    enter = _metered.enter
-    advance = _metered.advance
-    go_on = _metered.go_on
-    get_last_lr = _metered.get_last_lr  # type: ignore[assignment]
-    _binding = _metered.binding
-    _change = _metered.change
-    _fit_min_lrs = _metered.fit_min_lrs
-    _init_is_better = _metered.init_is_better
-    _is_better = _metered.is_better
-    _is_nan = _metered.is_nan
-    _lr_source = _metered.lr_source
-    _parts = _metered.parts
-    _reduced = _metered.reduced
 
     _streaming_avg: StreamingAverage | None
     max_lrs: list[float]
@@ -151,7 +135,7 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         self.reset_start_original = int(at_least("reset_start", reset_start, 1))
         better = mode, threshold, threshold_mode
         above("factor", factor, 0)
-        _metered.set_up(self, optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
+        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
         several = isinstance(max_lr, list | tuple)
         self.default_max_lr = None if several else number("max_lr", max_lr)
         self.max_lrs = list(max_lr) if several else [max_lr] * len(self.base_lrs)  # type: ignore
@@ -246,7 +230,7 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
 
     def state_dict(self) -> dict[str, Any]:
         """The state in transformers' format: plain values that share nothing with the scheduler."""
-        state = _metered.state_dict(self) | {"verbose": self._verbose}
+        state = super().state_dict() | {"verbose": self._verbose}
         state.pop(FACTORS, None)
         state["_init_lrs"] = list(self.base_lrs)
         state["_own_lrs"] = self._source.values(0, self.base_lrs)
@@ -278,4 +262,4 @@ class GreedyLR(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         (binding,) = self._bindings
         binding.count_from(state["_init_lrs"])
         dropped = ("_init_lrs", "_own_lrs")
-        _metered.adopt(self, {key: value for key, value in state.items() if key not in dropped})
+        super()._adopt({key: value for key, value in state.items() if key not in dropped})

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import torch
 
-from . import _metered
 from ._base import LRScheduler
 from ._checks import at_least
+from ._metered import PROGRESS, SETTINGS, Metered
 
 
-class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):  # type: ignore[misc]
     """Multiply the rates by ``factor`` after more than ``patience`` steps without improvement.
 
     A metric is an improvement if it is beyond the best one by the threshold:
@@ -52,26 +52,8 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     """
 
     __slots__ = ()
-    _settings: ClassVar[tuple[str, ...]] = _metered.SETTINGS
-    _progress: ClassVar[tuple[str, ...]] = _metered.PROGRESS
-    _watches_order = False
-
-    step = _metered.step  # type: ignore[assignment]
-    enter = _metered.enter
-    advance = _metered.advance
-    go_on = _metered.go_on
-    get_last_lr = _metered.get_last_lr  # type: ignore[assignment]
-    state_dict = _metered.state_dict
-    _adopt = _metered.adopt
-    _binding = _metered.binding
-    _change = _metered.change
-    _fit_min_lrs = _metered.fit_min_lrs
-    _init_is_better = _metered.init_is_better
-    _is_better = _metered.is_better
-    _is_nan = _metered.is_nan
-    _lr_source = _metered.lr_source
-    _parts = _metered.parts
-    _reduced = _metered.reduced
+    _settings: ClassVar[tuple[str, ...]] = SETTINGS
+    _progress: ClassVar[tuple[str, ...]] = PROGRESS
 
     def __init__(
         self,
@@ -88,7 +70,7 @@ class ReduceLROnPlateau(LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     ) -> None:
         at_least("factor", factor, 0)
         better = mode, threshold, threshold_mode
-        _metered.set_up(self, optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
+        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
 
     def _judge(self, metric: float) -> bool:
         """Count good and bad steps; True if it is time for a reduction."""

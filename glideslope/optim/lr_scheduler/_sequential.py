@@ -14,14 +14,13 @@ from glideslope.errors import InvalidValue, require
 from glideslope.groups import Binding, Due
 from glideslope.schedules import Schedule
 
-from . import _composite
 from ._base import LRScheduler
 from ._checks import number
-from ._composite import Member
+from ._composite import Composite, Member
 from ._resume import required
 
 
-class SequentialLR(LRScheduler):
+class SequentialLR(Composite, LRScheduler):
     """One scheduler after another: member i from ``milestones[i - 1]`` on, counting from 0 there.
 
     The rates are those of the member at work, counted from its own bases. Members may be composites
@@ -57,19 +56,6 @@ class SequentialLR(LRScheduler):
     _settings = ("_milestones",)
     _progress = ("_schedulers", "last_epoch")
 
-    can_enter = True
-    step = _composite.step  # type: ignore[assignment]
-    bindings = _composite.bindings
-    hand_over = _composite.hand_over
-    suspend = _composite.suspend
-    state_dict = _composite.state_dict
-    _go = _composite.go
-    _adopt = _composite.adopt
-    _parts = _composite.parts
-    _resumed = _composite.resumed
-
-    _members: list[Member]
-    _own: list[LRScheduler]  # the members that are no torch schedulers
     _start: int  # the step at which the member at work took over
     _turn: Member
 
@@ -82,18 +68,18 @@ class SequentialLR(LRScheduler):
         verbose: bool = False,
     ) -> None:
         _check_milestones(schedulers, milestones)
-        _composite.gather(self, optimizer, schedulers, verbose)
+        self._gather(optimizer, schedulers, verbose)
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
         shared = self._shared_lr()
         if last_epoch >= 0:
             shared.rebase(required(shared))
         bases = shared.free_bases(resets=True)
-        _composite.count_from(self, bases)
+        self._count_from(bases)
         for binding in self.bindings():
             binding.entry.resets = True
         shared.note(bases)
-        self._last_lr = _composite.write(self, self.enter(self.last_epoch))
+        self._last_lr = self._write_due(self.enter(self.last_epoch))
         if self._verbose:
             self._announce()
 
@@ -137,7 +123,7 @@ class SequentialLR(LRScheduler):
         t = self.last_epoch + 1
         member = self._members[bisect_right(self._milestones, t)]
         if member is not self._turn or member.last_epoch + 1 != t - self._start:
-            return _composite.write(self, self.enter(t))
+            return self._write_due(self.enter(t))
         self.last_epoch = self._written_at = t
         return member.go_on(metrics)
 
@@ -164,7 +150,7 @@ class SequentialLR(LRScheduler):
     @property
     def schedule(self) -> Schedule:
         """The members' schedules one after another, those of the first group."""
-        return _composite.joined(self, self._one_after_another)
+        return self._joined(self._one_after_another)
 
     def _one_after_another(self, curves: list[Schedule]) -> Schedule:
         stops = [max(0, math.ceil(milestone)) for milestone in self._milestones]
