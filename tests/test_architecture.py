@@ -51,11 +51,12 @@ ARROWS: dict[str, set[str]] = {
         "schedules",
         "training",
     },
-    "runs": {"_lazy", "errors", "files", "schedules", "training"},
+    "runs": {"errors", "files", "schedules", "training"},
     "pages": {"_lazy", "_version", "errors", "plot", "runs", "schedules"},
     "demo": {"_interrupt", "_lazy", "_version", "errors", "optim", "runs", "schedules", "training"},
     "cli": {
         "_interrupt",
+        "_version",
         "demo",
         "errors",
         "integrations",

@@ -12,6 +12,7 @@ from glideslope._interrupt import ended_by_ctrl_c
 from glideslope.errors import InvalidValue
 
 from ._app import app
+from ._options import count_option, number_option
 
 USUAL = "warmup(500) >> hold(7500) >> linear(2000)"
 
@@ -22,15 +23,13 @@ def design(
         str, typer.Argument(metavar="SPEC", help="The schedule to begin with.")
     ] = USUAL,
     steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Updates in the run.", show_default="the schedule's length"),
+        int | None, count_option("Updates in the run.", show_default="the schedule's length")
     ] = None,
     steps_per_epoch: Annotated[
-        float | None, typer.Option(metavar="N", help="Updates in an epoch, for lengths like 10ep.")
+        float | None, number_option("Updates in an epoch, for lengths like 10ep.", "N")
     ] = None,
     tokens_per_step: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Tokens in an update, for lengths like 2e9tok."),
+        float | None, number_option("Tokens in an update, for lengths like 2e9tok.", "N")
     ] = None,
     lr: Annotated[
         float | None,
@@ -40,8 +39,7 @@ def design(
         str, typer.Option(metavar="SPEC", help="A second schedule, drawn for comparison.")
     ] = "",
     port: Annotated[
-        int,
-        typer.Option(metavar="PORT", help="Where the page is served.", show_default="a free one"),
+        int, count_option("Where the page is served.", "PORT", show_default="a free one")
     ] = 0,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Only print the address of the page.")

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from glideslope.demo import Settings
+from glideslope.demo import Settings, require_known_optimizer
 from glideslope.errors import require, require_installed
 from glideslope.schedules import constant, range_test
 
 from ._app import app
+from ._options import count_option, number_option
 
 
 @app.command()
@@ -19,16 +20,16 @@ def find_lr(
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion.")
     ] = "AdamW",
-    start: Annotated[float, typer.Option(metavar="LR", help="The first learning rate.")] = 1e-7,
-    end: Annotated[float, typer.Option(metavar="LR", help="The last one.")] = 10.0,
-    steps: Annotated[int, typer.Option(metavar="N", help="Updates on the way.")] = 100,
+    start: Annotated[float, number_option("The first learning rate.", "LR")] = 1e-7,
+    end: Annotated[float, number_option("The last one.", "LR")] = 10.0,
+    steps: Annotated[int, count_option("Updates on the way.")] = 100,
     weight_decay: Annotated[
-        float | None, typer.Option(help="Weight decay.", show_default="the optimizer's own")
+        float | None, number_option("Weight decay.", show_default="the optimizer's own")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Windows of 64 characters per update.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of the first parameters and the order of text.")] = 0,
+    batch_size: Annotated[int, count_option("Windows of 64 characters per update.")] = 32,
+    seed: Annotated[int, count_option("Of the first parameters and the order of text.")] = 0,
     threads: Annotated[
-        int, typer.Option(help="Processor threads; more pay only on an idle machine.")
+        int, count_option("Processor threads; more pay only on an idle machine.")
     ] = 1,
     png: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the picture as PNG.")
@@ -39,8 +40,8 @@ def find_lr(
 ) -> None:
     """Find a learning rate for `glideslope train`, in seconds.
 
-    The small language model is trained at rates that rise from update to update, until its loss
-    explodes. The curve shows the smoothed loss; the numbers on it are suggestions, by four
+    The small language model is trained at learning rates that rise from update to update, until its
+    loss diverges. The curve shows the smoothed loss; the numbers on it are suggestions, by four
     published rules. Try one with `glideslope train --lr`.
 
     A file called - is the standard output, and then nothing else is printed there.
@@ -52,6 +53,7 @@ def find_lr(
         constant(1.0), optimizer, None, weight_decay, steps, batch_size, seed, threads, steps
     )
     require_installed(torch="torch", **({} if png is None else {"matplotlib": "plot"}))
+    require_known_optimizer(optimizer)
     from ._find_lr_run import run  # loads torch, which takes seconds: not for --help or a mistake
 
     run(settings, sweep, png, json)

@@ -17,7 +17,7 @@ from glideslope.schedules import Schedule
 from glideslope.training import History, LRFinder, RangeTestResult
 
 from ._loss_chart import LossChart
-from ._show_files import is_output, opened
+from ._output import is_output, opened
 from ._terminal_plot import NUMBERS, color
 
 

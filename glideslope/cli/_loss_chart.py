@@ -6,6 +6,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 
+import numpy as np
+
 from glideslope.schedules import piecewise
 from glideslope.training import RangeTestResult
 
@@ -38,6 +40,11 @@ class LossChart(Chart):
             column += 1
         self.canvas.numbers[column, row] = number
 
+    def place(self, power: int) -> float:
+        """The step, and the share of the next one, at which the sweep is at a power of ten."""
+        exponents = [math.log10(max(lr, 1e-300)) for lr in self.lrs]
+        return float(np.interp(power, exponents, range(len(exponents))))
+
     def step_axis(self) -> Iterator[str]:
         """The lower axis: a tick at each power of ten, as far as there is room for its name."""
         width = self.canvas.width
@@ -45,8 +52,7 @@ class LossChart(Chart):
         lowest, highest = (math.log10(max(lr, 1e-300)) for lr in (self.lrs[0], self.lrs[-1]))
         free = 0
         for power in range(math.ceil(lowest - 1e-9), math.floor(highest + 1e-9) + 1):
-            step = bisect_left(self.lrs, 10**power * (1 - 1e-9))
-            column = int(self.x(min(step, self.stop))) // 2
+            column = int(self.x(self.place(power))) // 2
             name = f"{10.0**power:.0e}".replace("e-0", "e-").replace("e+0", "e")
             if column < free:
                 continue

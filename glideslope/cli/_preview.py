@@ -1,4 +1,4 @@
-"""`glideslope preview`: what another patience would have done to a run that is over."""
+"""`glideslope preview`: early stopping and a plateau controller, tried on a recorded run."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ import typer
 from glideslope.errors import require, require_installed
 
 from ._app import app
+from ._options import count_option, number_option
 
 
 @app.command()
 def preview(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    patience: Annotated[
-        int, typer.Option(metavar="N", help="How many measurements without improvement.")
-    ] = 3,
+    patience: Annotated[int, count_option("How many measurements without improvement.")] = 3,
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="Its name in history.jsonl.")
     ] = "val_loss",
-    mode: Annotated[str, typer.Option(metavar="MODE", help="Whether min or max is better.")] = (
-        "min"
-    ),
+    mode: Annotated[
+        str, typer.Option(metavar="MODE", help="min if less is better, max if more is.")
+    ] = "min",
     factor: Annotated[
-        float, typer.Option(help="What a plateau controller multiplies the rate with.")
+        float, number_option("What a plateau controller multiplies the learning rate with.")
     ] = 0.1,
 ) -> None:
     """Say what another patience would have done to a run.
 
-    Where early stopping would have stopped it, and where a plateau controller would have cut its
-    learning rate. The answer is about the metric as it was: under other rates it would have gone
-    another way.
+    It says where early stopping would have stopped the run, and where a plateau controller would
+    have cut its learning rate. Both follow the metric as it was recorded; under other learning
+    rates it would have been another.
     """
     path = run / "history.jsonl"
     require(path.is_file(), "run", "be a folder with a history.jsonl", str(run))

@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from glideslope.pages.report import report_page
-from glideslope.runs import read_run
-
 from ._app import app
+from ._output import opened
 
 
 @app.command()
@@ -29,7 +27,12 @@ def report(
     The losses, the learning rates as planned and as they were, what happened when, and the settings
     in which the runs differ. The page needs no network and nothing beside it.
     """
-    out.write_text(report_page([read_run(run) for run in runs]), encoding="utf-8")
+    from glideslope.pages.report import report_page  # NumPy takes a moment: not for --help
+    from glideslope.runs import read_run
+
+    page = report_page([read_run(run) for run in runs])
+    with opened(out) as file:
+        file.write(page.encode(errors="replace"))
     typer.echo(f"written to {out}")
     if show:
         webbrowser.open(out.resolve().as_uri())

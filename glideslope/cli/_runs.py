@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from glideslope.errors import require
-from glideslope.runs import RecordedRun, find_runs
 
 from ._app import app
+from ._tables import Column, Row, print_table, print_text
+
+if TYPE_CHECKING:
+    from glideslope.runs import RecordedRun
 
 STATES = {"finished": "green", "interrupted": "yellow", "unfinished": "yellow", "diverged": "red"}
-COLUMNS = ("run", "steps", "best", "last", "state", "written", "optimizer", "schedule")
+COLUMNS = [
+    Column("run"),
+    *(Column(name, right=True) for name in ("steps", "best", "last")),
+    *(Column(name) for name in ("state", "written", "optimizer", "schedule")),
+]
 
 
 @app.command()
@@ -26,37 +32,33 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of runs.")] = Path(
         "runs"
     ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the runs as JSON, with their exact numbers.")
+    ] = False,
 ) -> None:
     """List the runs of a folder, the oldest first.
 
     Best and last are validation losses; the lowest of all is marked with a star. A run is
     unfinished while it is being made, and stays so if it was killed.
+
+    Where the terminal is too narrow for a table, each run is a block; in a pipe it is a line.
     """
+    from glideslope.runs import find_runs  # NumPy takes a moment: not for --help
+
     found = find_runs(folder)
     require(bool(found), "folder", "hold runs of `glideslope train`", str(folder))
+    if as_json:
+        print(json.dumps([as_dict(run) for run in found], indent=2))
+        return
     console = Console(highlight=False)
-    console.print(table(found))
+    best = min((run.best.value for run in found if run.best), default=None)
+    print_table(console, COLUMNS, [row(run, best) for run in found])
     for run in found:
         for note in run.notes:
-            console.print(Text(f"note: {run.name}: {note}"), soft_wrap=True)
+            print_text(console, Text(f"note: {run.name}: {note}"))
 
 
-def table(found: Sequence[RecordedRun]) -> Table:
-    """A row for each run; long schedules are folded."""
-    best = min((run.best.value for run in found if run.best), default=None)
-    rows = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in COLUMNS:
-        right = column in ("steps", "best", "last")
-        folded = column in ("run", "schedule")
-        rows.add_column(
-            column, justify="right" if right else "left", no_wrap=not folded, overflow="fold"
-        )
-    for run in found:
-        rows.add_row(*row(run, best))
-    return rows
-
-
-def row(run: RecordedRun, best: float | None) -> list[Text]:
+def row(run: RecordedRun, best: float | None) -> Row:
     """One run; ``best`` is the lowest validation loss of all."""
     last = run.validation[-1].value if run.validation else None
     is_best = run.best is not None and run.best.value == best
@@ -72,12 +74,29 @@ def row(run: RecordedRun, best: float | None) -> list[Text]:
     ]
 
 
+def as_dict(run: RecordedRun) -> dict[str, Any]:
+    """One run as plain data; what is not known is null."""
+    return {
+        "run": run.name,
+        "path": str(run.path),
+        "state": run.state,
+        "steps": run.steps,
+        "planned_steps": run.planned_steps,
+        "best": run.best and run.best._asdict(),
+        "last": run.validation[-1]._asdict() if run.validation else None,
+        "written": run.when.astimezone().isoformat(timespec="seconds"),
+        "optimizer": run.optimizer or None,
+        "schedule": run.schedule_text or None,
+        "notes": run.notes,
+    }
+
+
 def made(run: RecordedRun) -> str:
     """The updates made, and of how many where there are more to come."""
     planned = run.planned_steps
-    return str(run.steps) if not planned or run.steps >= planned else f"{run.steps} of {planned}"
+    return str(run.steps) if planned in (None, run.steps) else f"{run.steps} of {planned}"
 
 
 def loss(value: float | None) -> str:
-    """A loss as a person reads it."""
+    """A loss for people."""
     return "" if value is None else f"{value:.4f}"

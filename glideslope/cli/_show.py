@@ -1,4 +1,4 @@
-"""`glideslope show`: schedules drawn, measured and judged before they are run."""
+"""`glideslope show`: curves, key values and findings of schedules."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from glideslope.schedules import Schedule, parse
 from glideslope.schedules.notation import bind_named
 
 from ._app import app
+from ._options import count_option, number_option
 from ._show_files import FORMATS, write
 from ._show_screen import show_on_screen
 
@@ -26,7 +27,7 @@ Examples:
   glideslope show "step(30)" --steps 90 --csv -
 """
 OPTIONS = {
-    "total_steps": "--total-steps",
+    "total_steps": "--steps",
     "steps_per_epoch": "--steps-per-epoch",
     "tokens_per_step": "--tokens-per-step",
 }
@@ -40,25 +41,20 @@ def show(
     ],
     steps: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Updates in the run: how far to draw, and what the findings are about.",
+        count_option(
+            "Updates in the run: how far to draw, and what the findings are about.",
             show_default="the length of the longest",
         ),
     ] = None,
-    lr: Annotated[
-        float, typer.Option(metavar="LR", help="Learning rate where a schedule is 1.")
-    ] = 1.0,
+    lr: Annotated[float, number_option("Learning rate where a schedule is 1.", "LR")] = 1.0,
     total_steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="What lengths like 5% are of.", show_default="--steps"),
+        int | None, count_option("What lengths like 5% are of.", show_default="--steps")
     ] = None,
     steps_per_epoch: Annotated[
-        float | None, typer.Option(metavar="N", help="Updates in an epoch, for lengths like 10ep.")
+        float | None, number_option("Updates in an epoch, for lengths like 10ep.", "N")
     ] = None,
     tokens_per_step: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Tokens in an update, for lengths like 2e9tok."),
+        float | None, number_option("Tokens in an update, for lengths like 2e9tok.", "N")
     ] = None,
     png: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the picture as PNG.")
@@ -70,10 +66,10 @@ def show(
         Path | None, typer.Option(metavar="FILE", help="Write the value at every step.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write everything said on the screen.")
+        Path | None, typer.Option(metavar="FILE", help="Write everything that the screen says.")
     ] = None,
 ) -> None:
-    """Draw schedules, measure them, and look for mistakes.
+    """Draw schedules, list their key values, and look for mistakes.
 
     Several are drawn over each other, each with a number and a colour. A file called - is the
     standard output, and then nothing else is printed there.
@@ -82,10 +78,10 @@ def show(
     total = steps if total_steps is None else total_steps
     units = dict(zip(OPTIONS, (total, steps_per_epoch, tokens_per_step), strict=True))
     schedules = [times(bind_named(parse(spec), units, OPTIONS), lr) for spec in specs]
-    reports = [Summary(s, steps or s.view_steps(), steps) for s in schedules]
+    summaries = [Summary(s, steps or s.view_steps(), steps) for s in schedules]
     files = dict(zip(FORMATS, (png, svg, csv, json), strict=True))
-    if not write(reports, {kind: path for kind, path in files.items() if path is not None}):
-        show_on_screen(reports)
+    if not write(summaries, {kind: path for kind, path in files.items() if path is not None}):
+        show_on_screen(summaries)
 
 
 def times(schedule: Schedule, lr: float) -> Schedule:

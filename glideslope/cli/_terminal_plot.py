@@ -96,8 +96,9 @@ class Chart:
         return (value - self.low) / (self.high - self.low) * (4 * HEIGHT - 1)
 
     def draw(self, schedule: Schedule, owner: int) -> None:
-        """Join the points of a curve."""
-        steps, values = schedule.outline(self.stop, 2 * self.canvas.width)
+        """Join the points of a curve; where it oscillates fast, they fill the band it covers."""
+        # Several columns of the outline for each column of dots, so that each has its extremes.
+        steps, values = schedule.outline(self.stop, 8 * self.canvas.width)
         places = [(self.x(t), self.y(v)) for t, v in zip(steps, values, strict=True)]
         for start, stop in pairwise(places):
             self.canvas.line(start, stop, owner)
@@ -122,16 +123,41 @@ class Chart:
     def step_axis(self) -> Iterator[str]:
         """The lower axis: a line with ticks, and the steps below them."""
         width = self.canvas.width
+        choices = (self.step_ticks(most) for most in range(max(width // 10, 2), 1, -1))
+        chosen = next(filter(None, choices), {0: (0, "0")})
         marks, names = ["─"] * width, [" "] * (width + 1)
-        for tick in ticks(0, self.stop, width // 10):
-            if tick != int(tick):
-                continue
-            name, column = f"{tick:,.0f}", int(self.x(tick)) // 2
+        for column, (begin, name) in chosen.items():
             marks[column] = "┬"
-            begin = min(max(column + 1 - len(name) // 2, 0), width + 1 - len(name))
             names[begin : begin + len(name)] = name
         yield "└" + "".join(marks)
         yield "".join(names).rstrip()
+
+    def step_ticks(self, most: int) -> dict[int, tuple[int, str]] | None:
+        """For the column of each tick, its label and where that begins; None if labels touch."""
+        width, free = self.canvas.width, 0
+        placed: dict[int, tuple[int, str]] = {}
+        for tick in filter(float.is_integer, ticks(0, self.stop, most)):
+            name, column = step_label(tick), int(self.x(tick)) // 2
+            begin = min(max(column + 1 - len(name) // 2, 0), width + 1 - len(name))
+            if begin < free:
+                return None
+            placed[column] = begin, name
+            free = begin + len(name) + 1
+        return placed
+
+
+def step_label(step: float) -> str:
+    """A number of steps, short.
+
+    >>> [step_label(step) for step in (800_000, 2_500_000, 200e6, 1e9, 12.5e9)]
+    ['800,000', '2.5M', '200M', '1e9', '1.25e10']
+    """
+    if step < 1e6:
+        return f"{step:,.0f}"
+    if step < 1e9:
+        return f"{step / 1e6:g}M"
+    power = math.floor(math.log10(step) + 1e-9)
+    return f"{step / 10**power:g}e{power}"
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""`glideslope train`: a small language model, trained under any schedule."""
+"""`glideslope train`: a small language model, trained under a schedule."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from glideslope.demo import Settings
+from glideslope.demo import Settings, require_known_optimizer
 from glideslope.errors import require, require_installed
+from glideslope.runs import RunFolder, newest_run
 from glideslope.schedules import parse
 
 from ._app import app
+from ._options import count_option, number_option
 
 USUAL_SCHEDULE = "warmup(10%, start=0.1) >> hold(65%) >> linear(25%)"
 RUNS = Path("runs")
@@ -37,21 +39,22 @@ def train(
     ] = "AdamW",
     lr: Annotated[
         float | None,
-        typer.Option(
-            help="Learning rate where the schedule is 1.",
+        number_option(
+            "Learning rate where the schedule is 1.",
+            "LR",
             show_default="one that suits the optimizer",
         ),
     ] = None,
     weight_decay: Annotated[
-        float | None, typer.Option(help="Weight decay.", show_default="the optimizer's own")
+        float | None, number_option("Weight decay.", show_default="the optimizer's own")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Updates of the parameters.")] = 600,
-    batch_size: Annotated[int, typer.Option(help="Windows of 64 characters per update.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of the first parameters and the order of text.")] = 0,
+    steps: Annotated[int, count_option("Updates of the parameters.")] = 600,
+    batch_size: Annotated[int, count_option("Windows of 64 characters per update.")] = 32,
+    seed: Annotated[int, count_option("Of the first parameters and the order of text.")] = 0,
     threads: Annotated[
-        int, typer.Option(help="Processor threads; more pay only on an idle machine.")
+        int, count_option("Processor threads; more pay only on an idle machine.")
     ] = 1,
-    save_every: Annotated[int, typer.Option(help="Updates from one checkpoint to the next.")] = 50,
+    save_every: Annotated[int, count_option("Updates from one checkpoint to the next.")] = 50,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -61,14 +64,13 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint of the run.")
+        bool, typer.Option("--resume", help="Continue from the newest checkpoint of the run.")
     ] = False,
     extend: Annotated[
         int | None,
-        typer.Option(
-            metavar="STEPS",
-            help="With --resume: make the run so many updates longer; what remains of its"
-            " schedule is stretched.",
+        count_option(
+            "With --resume: make the run so many updates longer; what remains of its schedule is"
+            " stretched. A run that has made all its updates needs another --schedule as well.",
             show_default=False,
         ),
     ] = None,
@@ -81,9 +83,9 @@ def train(
     The run is kept in a folder: config.json, history.jsonl (a line per update), events.jsonl,
     checkpoints, curves.png and result.json. The same options on the same machine give the same run.
 
-    Ctrl-C stops after the current update and saves; a second one stops at once. --resume goes on
-    bit for bit, however the run was stopped, with the options it began with: only --schedule,
-    --threads and --save-every may be given anew.
+    Ctrl-C stops after the current update and saves; a second one stops at once. --resume continues
+    bit for bit, however the run was stopped, with the options it began with: only --extend,
+    --schedule, --threads and --save-every may be given with it.
     """
     options: dict[str, Any] = {
         "schedule": parse(schedule),
@@ -97,18 +99,26 @@ def train(
         "save_every": save_every,
     }
     settings = Settings(**options)
+    require_known_optimizer(optimizer)
     require(resume or extend is None, "extend", "come with --resume", extend)
     require(extend is None or extend >= 1, "extend", "be at least 1", extend)
+    folder = RunFolder(out or (newest_run(RUNS) if resume else RUNS / now()))
+    folder.require_run() if resume else folder.require_empty()
     require_installed(torch="torch", matplotlib="plot")
     # These load torch, which takes seconds: not for --help or a mistake.
     if resume:
-        from glideslope.demo import newest_run, resume_run
+        from glideslope.demo import resume_run
 
         given = {name: value for name, value in options.items() if _is_given(context, name)}
-        raise typer.Exit(resume_run(out or newest_run(RUNS), given, extend or 0))
+        raise typer.Exit(resume_run(folder.path, given, extend or 0))
     from glideslope.demo import start_run
 
-    raise typer.Exit(start_run(settings, out or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}"))
+    raise typer.Exit(start_run(settings, folder.path))
+
+
+def now() -> str:
+    """The time, as the name of a folder."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

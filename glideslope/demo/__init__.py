@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from glideslope._lazy import lazy
 
+from ._names import require_known_optimizer
 from ._settings import Settings
 
 __all__ = [
@@ -20,8 +21,8 @@ __all__ = [
     "Record",
     "Settings",
     "Training",
-    "newest_run",
     "python_reference",
+    "require_known_optimizer",
     "resume_run",
     "start_run",
 ]
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ._corpus import Corpus, python_reference
     from ._loop import Record, Training
     from ._model import CharTransformer
-    from ._resume import newest_run, resume_run
+    from ._resume import resume_run
     from ._run import start_run
 else:
     __getattr__ = lazy(
@@ -40,7 +41,6 @@ else:
             "Corpus": "_corpus",
             "Record": "_loop",
             "Training": "_loop",
-            "newest_run": "_resume",
             "python_reference": "_corpus",
             "resume_run": "_resume",
             "start_run": "_run",

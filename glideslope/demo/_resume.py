@@ -1,4 +1,4 @@
-"""`glideslope train --resume`: a run goes on from its newest checkpoint, perhaps differently."""
+"""`glideslope train --resume`: a run continues from its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = 8
 
 
 def resume_run(path: Path, given: Mapping[str, Any], extend: int) -> int:
-    """Go on with the run in a folder, and return the program's exit code.
+    """Continue the run in a folder, and return the program's exit code.
 
     Args:
         path: the run's folder.
@@ -49,17 +49,9 @@ def resume_run(path: Path, given: Mapping[str, Any], extend: int) -> int:
         return go(training, folder, checkpoints, console)
 
 
-def newest_run(folder: Path) -> Path:
-    """The run that was begun, or resumed, last among those in a folder."""
-    runs = sorted(folder.glob("*/config.json"), key=lambda config: config.stat().st_mtime)
-    if not runs:
-        raise InvalidValue(f"there is no run in {folder} to resume")
-    return runs[-1].parent
-
-
 @contextmanager
 def warnings_as_notes(console: Console) -> Iterator[None]:
-    """Say what the library warns of as the program says things."""
+    """Print the library's warnings as notes."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         yield
@@ -71,7 +63,7 @@ def newest(checkpoints: Checkpointer, folder: RunFolder) -> Checkpoint:
     """The newest whole checkpoint of a run."""
     found = checkpoints.latest()
     if found is None:
-        raise InvalidValue(f"there is no checkpoint in {folder.path}: start the run anew")
+        raise InvalidValue(f"there is no checkpoint in {folder.path}: start another run")
     if not isinstance(found.state, dict) or found.state.keys() != {"settings", "text", "run"}:
         raise StateMismatch(f"{found.path} was not saved by `glideslope train`")
     return found
@@ -83,7 +75,7 @@ def restored(
     """The run as it was at the checkpoint, under the settings for the rest of it."""
     if found.step >= before.steps + extend and folder.has_ended():
         problem = f"the run in {folder.path} has made all of its {before.steps} updates"
-        raise InvalidValue(f"{problem}: `--extend` adds some")
+        raise InvalidValue(f"{problem}: `--extend` with a `--schedule` for all of them adds some")
     rescheduled = after.schedule != before.schedule
     if rescheduled:
         after = replace(after, steps=before.steps + extend)
@@ -97,7 +89,7 @@ def restored(
 
 
 def note_changes(training: Training, folder: RunFolder, before: Settings, console: Console) -> None:
-    """Keep and say what is different from now on."""
+    """Record and print what is different from here on."""
     step, settings = training.run.step, training.settings
     folder.note("resumed", step)
     if settings.steps > before.steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console
     draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
     folder.note(outcome, len(records))
     folder.write_result(result)
-    conclude(result, folder, console)
+    conclude(result, folder, training.settings, console)
     return EXIT_CODES[outcome]
 
 
@@ -106,16 +106,28 @@ def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, fl
     checkpoints.save(training.run.step, state, **metrics)
 
 
-def conclude(result: dict[str, Any], folder: RunFolder, console: Console) -> None:
-    """Say how the run ended, what is kept where, and how to go on if there is more to do."""
+def conclude(
+    result: dict[str, Any], folder: RunFolder, settings: Settings, console: Console
+) -> None:
+    """Print how the run ended, where it is kept, and what to do next."""
     console.print(f"{result['outcome']} after {result['steps']} updates, {result['seconds']:.0f} s")
     if result["val_loss"] is not None:
         console.print(f"validation loss {result['val_loss']:.3f} nats per character")
     console.print(f"kept in {folder.path}: {', '.join(folder.names())}")
-    if result["outcome"] == "interrupted":
-        console.print(f"go on with: {resume_command(folder.path)}")
+    for hint in next_steps(result["outcome"], folder.path, settings):
+        console.print(hint)
 
 
-def resume_command(path: Path) -> str:
-    """What to type to go on."""
-    return shlex.join(["glideslope", "train", "--resume", "--out", str(path)])
+def next_steps(outcome: str, path: Path, settings: Settings) -> Iterator[str]:
+    """The commands that a user may want next."""
+    if outcome == "interrupted":
+        yield f"continue with: {command('train', '--resume', '--out', str(path))}"
+    if outcome == "diverged":
+        yield f"try a lower learning rate than --lr {settings.lr:g}, or a longer warm-up"
+        yield f"find one with: {command('find-lr', '--optimizer', settings.optimizer)}"
+    yield f"look at it with: {command('report', str(path), '--open')}"
+
+
+def command(*words: str) -> str:
+    """A command line of this program."""
+    return shlex.join(["glideslope", *words])

@@ -3,7 +3,7 @@
 - A **run folder** holds one training run: how it was made (``config.json``), a record for each
   update (``history.jsonl``), a record for each event (``events.jsonl``) and how it ended
   (``result.json``).
-- `RunFolder` writes one. It needs torch, for its checkpoints.
+- `RunFolder` writes one; its checkpoints need torch.
 - `read_run` reads one, without torch, into a `RecordedRun`. It reads folders that other programs
   wrote as well, and those that are damaged.
 - `metrics` lists the numbers that a run recorded, and `seconds` and `tokens` are its clocks.
@@ -13,11 +13,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from glideslope._lazy import lazy
-
 from ._events import Event, events, planned
+from ._folder import RunFolder, newest_run
 from ._metrics import metrics, seconds, tokens
 from ._names import base_name, is_hyperparameter
 from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run
@@ -34,16 +31,12 @@ __all__ = [
     "is_hyperparameter",
     "is_run",
     "metrics",
+    "newest_run",
     "planned",
     "read_run",
     "seconds",
     "tokens",
 ]
-
-if TYPE_CHECKING:
-    from ._folder import RunFolder
-else:
-    __getattr__ = lazy(__name__, {"RunFolder": "_folder"})
 
 
 def __dir__() -> list[str]:

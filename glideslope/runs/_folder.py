@@ -43,11 +43,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glideslope.errors import CheckpointError, InvalidValue, require
 from glideslope.files import FolderLock, replacing
-from glideslope.training import Checkpointer, History
+from glideslope.training import History
+
+if TYPE_CHECKING:
+    from glideslope.training import Checkpointer
 
 
 class RunFolder:
@@ -63,20 +66,28 @@ class RunFolder:
         """Where the picture goes."""
         return self.path / "curves.png"
 
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Be the one who trains, in a folder that is new or empty."""
+    def require_empty(self) -> None:
+        """Refuse a folder that holds something, and a file."""
         empty = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
         require(empty, "out", "be a new or an empty folder", str(self.path))
+
+    def require_run(self) -> None:
+        """Refuse a folder without a run."""
+        if not (self.path / "config.json").is_file():
+            raise InvalidValue(f"there is no run in {self.path} to resume")
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Hold the folder's lock, in a folder that is new or empty."""
+        self.require_empty()
         with self._locked():
             self.history.path.touch()
             yield
 
     @contextmanager
     def taken_over(self) -> Iterator[None]:
-        """Be the one who trains, in the folder of a run that stopped."""
-        if not (self.path / "config.json").is_file():
-            raise InvalidValue(f"there is no run in {self.path} to resume")
+        """Hold the folder's lock, in the folder of a run that stopped."""
+        self.require_run()
         with self._locked():
             yield
 
@@ -93,7 +104,9 @@ class RunFolder:
             lock.release()
 
     def checkpoints(self) -> Checkpointer:
-        """The checkpoints, to be closed."""
+        """The checkpoints, to be closed; needs torch."""
+        from glideslope.training import Checkpointer
+
         return Checkpointer(self.path / "checkpoints", keep_best=("val_loss", "min"))
 
     def names(self) -> list[str]:
@@ -111,7 +124,7 @@ class RunFolder:
         return (self.path / "result.json").is_file()
 
     def forget_end(self) -> None:
-        """Remove what said how the run ended: it goes on."""
+        """Remove the record of how the run ended: it continues."""
         for path in (self.path / "result.json", self.curves):
             path.unlink(missing_ok=True)
 
@@ -127,3 +140,15 @@ class RunFolder:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         with replacing(self.path / name) as file:
             file.write(text.encode() + b"\n")
+
+
+def newest_run(folder: Path) -> Path:
+    """The run that was begun, or resumed, last among those in a folder.
+
+    Raises:
+        InvalidValue: there is none.
+    """
+    runs = sorted(folder.glob("*/config.json"), key=lambda config: config.stat().st_mtime)
+    if not runs:
+        raise InvalidValue(f"there is no run in {folder} to resume")
+    return runs[-1].parent

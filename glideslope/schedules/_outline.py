@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLES = 16
-"""Evaluations for each column of a picture: enough to find the extremes of a column."""
+"""Evenly spaced evaluations for each column of a picture: enough for the extremes of a column."""
+SCATTERED = 64
+"""Evaluations at random places of each column: even ones see one phase of a fast oscillation."""
 
 
 class Outline(NamedTuple):
@@ -66,7 +68,7 @@ def outline(schedule: Any, stop: float, columns: int) -> Outline:
     """`Schedule.outline`."""
     import numpy as np
 
-    steps = sample_steps(schedule, stop, columns * SAMPLES)
+    steps = sample_steps(schedule, stop, columns)
     with np.errstate(all="ignore"):
         values = np.asarray(schedule(steps), dtype=np.float64)
     steps, values = steps[np.isfinite(values)], values[np.isfinite(values)]
@@ -79,8 +81,8 @@ def outline(schedule: Any, stop: float, columns: int) -> Outline:
     return Outline(steps[chosen], values[chosen])
 
 
-def sample_steps(schedule: Any, stop: float, count: int) -> NDArray[np.float64]:
-    """``count`` even steps from 0 to ``stop``, and the steps on both sides of each phase boundary.
+def sample_steps(schedule: Any, stop: float, columns: int) -> NDArray[np.float64]:
+    """Even and scattered steps from 0 to ``stop``, and those on both sides of a phase boundary.
 
     The last one is ``stop`` itself only if the schedule ends there; otherwise it is just before,
     for ``stop`` may be the first step of another cycle.
@@ -88,6 +90,9 @@ def sample_steps(schedule: Any, stop: float, count: int) -> NDArray[np.float64]:
     import numpy as np
 
     starts = np.array([phase.start for phase in schedule.phases() if 0 < phase.start < stop])
-    even = np.linspace(0, stop, count + 1)
+    even = np.linspace(0, stop, columns * SAMPLES + 1)
     even[-1] = stop if stop >= schedule.steps else np.nextafter(stop, 0)
-    return np.unique(np.concatenate([even, starts, np.nextafter(starts, 0)]))
+    cells = np.arange(columns * SCATTERED)
+    places = np.random.RandomState(0).random_sample(len(cells))  # the same in every picture
+    scattered = (cells + places) * (stop / len(cells))
+    return np.unique(np.concatenate([even, scattered, starts, np.nextafter(starts, 0)]))

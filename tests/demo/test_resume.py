@@ -83,11 +83,13 @@ def test_one_random_number_more_makes_other_bits(glideslope: Program, stopped: P
 
 def test_ctrl_c_saves_and_says_how_to_go_on(glideslope: Program, stopped: Program) -> None:
     ended = stopped(7, ctrl_c, *RUN)
-    assert ended.out.endswith("go on with: glideslope train --resume --out run\n")
+    hints = ["continue with: glideslope train --resume --out run"]
+    hints += ["look at it with: glideslope report run --open"]
+    assert ended.out.splitlines()[-2:] == hints
     found = Checkpointer("run/checkpoints").latest()
     assert found is not None
     assert found.step == 7
-    assert "go on with" not in glideslope(*RESUME).out
+    assert "continue with" not in glideslope(*RESUME).out
 
 
 def test_the_newest_run_is_resumed_when_none_is_named(
@@ -132,7 +134,7 @@ def test_the_best_checkpoint_is_kept(glideslope: Program) -> None:
         ((), "there is no run in runs to resume"),
         (
             ("--out", "run"),
-            "the run in run has made all of its 20 updates: `--extend` adds some",
+            "the run in run has made all of its 20 updates: `--extend` with a `--schedule` for ",
         ),
         (("--out", "run", "--lr", 0.1), "`lr` must stay 0.005 in this run, got 0.1"),
         (
@@ -182,7 +184,7 @@ def test_without_a_checkpoint_there_is_nothing_to_resume(glideslope: Program) ->
     for path in Path("run/checkpoints").iterdir():
         path.unlink()
     ended = glideslope(*RESUME)
-    assert ended.err == "error: there is no checkpoint in run: start the run anew\n"
+    assert ended.err == "error: there is no checkpoint in run: start another run\n"
 
 
 def test_the_checkpoint_of_another_program_is_refused(glideslope: Program) -> None:

@@ -53,7 +53,7 @@ def test_ctrl_c_stops_between_updates_and_says_what_is_kept(
     assert (result["outcome"], result["steps"]) == ("interrupted", len(records))
     assert f"interrupted after {len(records)} updates" in out
     kept = "checkpoints, config.json, curves.png, events.jsonl, history.jsonl, result.json"
-    assert f"kept in run: {kept}\ngo on with: glideslope train --resume --out run\n" in out
+    assert f"kept in run: {kept}\ncontinue with: glideslope train --resume --out run\n" in out
 
 
 def test_a_killed_run_keeps_its_config_and_its_history(

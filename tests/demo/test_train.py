@@ -18,7 +18,9 @@ from rich.console import Console
 
 from glideslope.cli._train import USUAL_SCHEDULE
 from glideslope.demo._loop import Record
+from glideslope.demo._names import exported_names
 from glideslope.demo._progress import Display
+from glideslope.optim import available
 from glideslope.schedules import parse
 
 Program = Callable[..., Any]
@@ -121,7 +123,7 @@ def test_an_epoch_is_one_pass_over_the_training_text(glideslope: Program) -> Non
         (("--optimizer", "SparseAdam"), "`optimizer` must be one for dense gradients, "),
         (("--optimizer", "Rprop", "--weight-decay", 0.1), "Rprop has no argument `weight_decay`"),
         (("--lr", -1), "`lr` must be finite and not negative, got -1.0"),
-        (("--lr", "nan"), "`lr` must be finite and not negative, got nan"),
+        (("--lr", "nan"), "`--lr` must be a number, such as 0.5 or 3e-4, got 'nan'"),
         (("--weight-decay", "inf"), "`weight_decay` must be finite and not negative, got inf"),
         (("--steps", 0), "`steps` must be at least 1, got 0"),
         (("--batch-size", 0), "`batch_size` must be at least 1, got 0"),
@@ -177,6 +179,9 @@ def test_a_run_that_diverges_says_so_and_keeps_what_there_is(glideslope: Program
     ended = glideslope(*QUICK, *wild, "--out", "run")
     assert ended.code == 1
     assert "diverged" in ended.out
+    assert "lower learning rate than --lr 1e+30" in ended.out
+    assert "find one with: glideslope find-lr --optimizer SGD\n" in ended.out
+    assert ended.out.endswith("look at it with: glideslope report run --open\n")
     result = json.loads(Path("run/result.json").read_text())
     assert (result["outcome"], result["steps"]) == ("diverged", len(history("run")))
     assert result["steps"] < 3
@@ -206,6 +211,24 @@ def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left() -> None:
         display.show(Record(step=0, loss=4.5, rates={"lr": 3e-4}))
     for part in ("1/4", "loss 4.500", "lr 3.00e-04", "left"):
         assert part in screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--optimizer", "Adamm"], ["--out", "."], ["--resume"], ["--steps", "x"], ["--lr", "-1"]],
+    ids=" ".join,
+)
+def test_a_mistake_is_found_before_torch_is_loaded(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "used").touch()
+    code = "import sys; from glideslope.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, "train", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "torch" not in done.stdout.split()
+
+
+def test_the_names_of_optimizers_are_those_that_can_be_created() -> None:
+    assert {name.lower() for name in exported_names()} >= {row.name.lower() for row in available()}
 
 
 def test_help_names_every_option_and_loads_nothing_heavy() -> None:
