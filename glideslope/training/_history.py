@@ -116,12 +116,28 @@ class History:
             CheckpointError: another process is writing the file.
         """
         self._lock.claim()
-        there = self.path.stat().st_size if self.path.exists() else 0
+        self.check(state)
+        there = self._size()
         if there < state["size"]:
             message = f"{self.path} is shorter than when the state was saved: records are missing"
             warnings.warn(message, stacklevel=2)
-        elif there:
-            self._go_back(there, state)
+        elif there > state["size"]:
+            self._lock.acquire()
+            os.truncate(self.path, state["size"])
+
+    def check(self, state: dict[str, Any]) -> None:
+        """Refuse a state that `load_state_dict` would refuse.
+
+        Raises:
+            StateMismatch: the file holds the records of something else.
+        """
+        if 0 < state["size"] <= self._size():
+            with self.path.open("rb") as file:
+                if _line_before(file, state["size"]) != state["last"].encode():
+                    raise StateMismatch(f"{self.path} holds other records than the state is of")
+
+    def _size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def __repr__(self) -> str:
         try:
@@ -129,14 +145,6 @@ class History:
         except OSError:
             size = "no file yet"
         return f"History({str(self.path)!r}, {size})"
-
-    def _go_back(self, there: int, state: dict[str, Any]) -> None:
-        with self.path.open("rb") as file:
-            if _line_before(file, state["size"]) != state["last"].encode():
-                raise StateMismatch(f"{self.path} is not the history that the state speaks of")
-        if there > state["size"]:
-            self._lock.acquire()
-            os.truncate(self.path, state["size"])
 
     def __iter__(self) -> Iterator[Record]:
         """The records, from the file.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from inspect import signature
+from typing import Any
 
 import torch
 
 from glideslope.errors import GlideslopeError, StateMismatch, require, require_type, shortened
+from glideslope.optim import Optimizer
 
-from ._nest import LEAVES, MAX_DEPTH, plain
-from ._random import Stream, set_stream_state, stream_state
+from ._nest import LEAVES, MAX_DEPTH, Buffers, plain
+from ._random import Stream, stream_state
 
 RULE = (
     "have `state_dict` and `load_state_dict` (as ResumableLoader gives to a data loader), "
@@ -22,6 +24,9 @@ TEXT_LENGTH = 30
 PLAIN = LEAVES | {int, bytes, torch.Tensor}
 
 Leaf = tuple[str, Any]
+
+Located = tuple[str, Any, Any]
+"""The place of a part, the part, and a state for it."""
 
 
 def is_stateful(part: object) -> bool:
@@ -49,6 +54,8 @@ def state_of(place: str, part: Any) -> Any:
     """The state of a part; of a nest of them, the same nest of states."""
     if isinstance(part, Stream):
         return stream_state(part)
+    if isinstance(part, Optimizer) and "share" in signature(part.state_dict).parameters:
+        return part.state_dict(share=True)
     if is_stateful(part):
         return part.state_dict()
     if not _is_nest(part, place):
@@ -68,19 +75,23 @@ def check(place: str, part: Any, state: Any) -> None:
         check(f"{place}[{key!r}]", inner, state[key])
 
 
-def restore(place: str, part: Any, state: Any, chosen: set[int]) -> Any:
-    """Give their states to the ``chosen`` parts of a part, by identity; what is to be there now.
+def stateful_parts(place: str, part: Any, state: Any) -> Iterator[Located]:
+    """The parts in a part that have a state, each with its place and with its own of ``state``."""
+    if _has_own_state(part):
+        yield place, part, state
+    elif _is_nest(part, place):
+        for key, inner in _items(part):
+            yield from stateful_parts(f"{place}[{key!r}]", inner, state[key])
 
-    Plain values are replaced by their states, those in a nest too.
-    """
-    if isinstance(part, Stream) or is_stateful(part):
-        if id(part) in chosen:
-            _load(place, part, state)
+
+def with_values(part: Any, state: Any) -> Any:
+    """The part, with its plain values replaced by those of ``state``."""
+    if _has_own_state(part):
         return part
-    if not _is_nest(part, place):
-        return state
+    if not _is_nest(part, ""):
+        return Buffers().snapshot(state)
     for key, inner in _items(part):
-        new = restore(f"{place}[{key!r}]", inner, state[key], chosen)
+        new = with_values(inner, state[key])
         if new is not inner:
             part = _replaced(part, key, new)
     return part
@@ -88,7 +99,7 @@ def restore(place: str, part: Any, state: Any, chosen: set[int]) -> Any:
 
 def text_of(part: Any) -> str:
     """A plain value as it is; of anything else, its class."""
-    if isinstance(part, Stream) or is_stateful(part):
+    if _has_own_state(part):
         return type(part).__name__
     if not _is_nest(part, ""):
         return shortened(part, TEXT_LENGTH)
@@ -97,25 +108,8 @@ def text_of(part: Any) -> str:
     return "[" + ", ".join(map(text_of, part)) + "]"
 
 
-def _load(place: str, part: Any, state: Any) -> None:
-    try:
-        if isinstance(part, Stream):
-            set_stream_state(part, state)
-        else:
-            part.load_state_dict(state)
-    except Exception as error:
-        _reraise(place, error)
-
-
-def _reraise(place: str, error: Exception) -> NoReturn:
-    """Name the place of an error: in its sentence where it is about the state."""
-    about_state = isinstance(error, ValueError | TypeError | LookupError | AttributeError)
-    ours = isinstance(error, GlideslopeError) and not isinstance(error, StateMismatch)
-    if ours or not (about_state or type(error) is RuntimeError):
-        error.add_note(f"while `{place}` was restored")
-        raise error
-    said = f"no {error}" if isinstance(error, KeyError) else str(error)
-    raise StateMismatch(f"`{place}` does not take its state: {said}") from error
+def _has_own_state(part: object) -> bool:
+    return isinstance(part, Stream) or is_stateful(part)
 
 
 def _is_nest(part: object, place: str, depth: int = 0) -> bool:
@@ -126,14 +120,11 @@ def _is_nest(part: object, place: str, depth: int = 0) -> bool:
     inside = part.values() if isinstance(part, dict) else part
     if set(map(type, inside)) <= PLAIN:  # a long list of losses
         return False
-    return any(
-        isinstance(inner, Stream) or is_stateful(inner) or _is_nest(inner, place, depth + 1)
-        for inner in inside
-    )
+    return any(_has_own_state(inner) or _is_nest(inner, place, depth + 1) for inner in inside)
 
 
 def _is_leaf(part: object) -> bool:
-    if is_stateful(part) or isinstance(part, Stream):
+    if _has_own_state(part):
         return True
     try:
         plain(part, lambda _, tensor: tensor)

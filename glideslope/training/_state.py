@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from glideslope.errors import READABLE, StateMismatch, require
+from glideslope.errors import READABLE, StateMismatch, require, shortened
 
+from ._history import History
 from ._loader import ResumableLoader
-from ._nest import Buffers
-from ._parts import Leaf, check, leaves, require_part, restore, state_of, text_of
+from ._nest import plain
+from ._parts import (
+    Leaf,
+    Located,
+    check,
+    leaves,
+    require_part,
+    state_of,
+    stateful_parts,
+    text_of,
+    with_values,
+)
 from ._random import Stream, global_state, set_global_state
+from ._restore import Restoration, naming
+from ._writers import CSVWriter, TensorBoardWriter
 
 ENVIRONMENT = "environment"
+
+RECORDS = (History, CSVWriter, TensorBoardWriter)
+"""Parts that remove records from files when they go back."""
 
 
 class TrainingState:
@@ -60,7 +77,11 @@ class TrainingState:
         self._let_loaders_follow()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of every part under its name, and ``environment``. Nothing is copied."""
+        """The state of every part under its name, and ``environment``. Nothing is copied.
+
+        The tensors are those that training changes: save them before it continues, or copy them
+        with `copy.deepcopy`. `Checkpointer.save` makes the copy itself.
+        """
         environment = {
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
@@ -72,22 +93,27 @@ class TrainingState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore every part, and then the random states.
 
-        ``state`` is left as it was. A plain value is replaced, so read it from here afterwards.
+        ``state`` is left as it was. A plain value is replaced, so read it from here afterwards. If
+        a part refuses its state, all parts get their former states again.
 
         Raises:
-            StateMismatch: ``state`` has other parts than these, in lists and dicts too, and nothing
-                has been changed; or a part, whose place is named, does not take its own.
+            StateMismatch: ``state`` has other parts than these, in lists and dicts too; or a part,
+                whose place is named, does not take its own.
         """
-        if state.keys() != {*vars(self), ENVIRONMENT}:
-            here, there = ", ".join(vars(self)), ", ".join(state)
-            raise StateMismatch(f"this run consists of {here}; the state holds {there}")
+        self._check(state)
+        parts = self._in_order(state)
+        records = [each for each in parts if isinstance(each[1], RECORDS)]
+        restoration = Restoration(parts)
+        try:
+            restoration.load([each for each in parts if not isinstance(each[1], RECORDS)])
+            with naming(ENVIRONMENT):
+                set_global_state(state[ENVIRONMENT]["random"])
+            restoration.load(records)  # last: records that have been cut off do not come back
+        except BaseException as error:
+            restoration.undo(error)
+            raise
         for name, part in vars(self).items():
-            check(name, part, state[name])
-        states = {name: Buffers().snapshot({name: state[name]})[name] for name in vars(self)}
-        for chosen in self._in_order():
-            for name, part in vars(self).items():
-                vars(self)[name] = restore(name, part, states[name], chosen)
-        set_global_state(state[ENVIRONMENT]["random"])
+            vars(self)[name] = with_values(part, state[name])
         _warn_of_changes(state[ENVIRONMENT])
 
     def __repr__(self) -> str:
@@ -117,15 +143,39 @@ class TrainingState:
             if isinstance(part, ResumableLoader):
                 part.follow(streams)
 
-    def _in_order(self) -> list[set[int]]:
-        """The parts, by identity, in the order in which they are restored.
+    def _check(self, state: Any) -> None:
+        """Refuse the state of other parts."""
+        if not isinstance(state, Mapping) or state.keys() != {*vars(self), ENVIRONMENT}:
+            there = ", ".join(map(str, state)) if isinstance(state, Mapping) else shortened(state)
+            raise StateMismatch(
+                f"this run consists of {', '.join(vars(self))}; the state holds {there}"
+            )
+        plain(state, lambda _, tensor: tensor)
+        for name, part in vars(self).items():
+            check(name, part, state[name])
+        _check_environment(state[ENVIRONMENT])
+        for place, part, its_state in self._in_order(state):
+            if isinstance(part, History):
+                with naming(place):
+                    part.check(its_state)
+
+    def _in_order(self, state: Mapping[str, Any]) -> list[Located]:
+        """The parts that have a state, with their places and states, in the order of restoring.
 
         Loading what loaders are to load again may need other parts, and draws from generators.
         """
-        parts = [part for _, part in self._leaves()]
-        loaders = {id(part) for part in parts if isinstance(part, ResumableLoader)}
-        streams = {id(part) for part in parts if isinstance(part, Stream)}
-        return [{id(part) for part in parts} - loaders - streams, loaders, streams]
+        named = vars(self).items()
+        parts = [each for name, part in named for each in stateful_parts(name, part, state[name])]
+        kinds = (Stream, ResumableLoader)
+        return sorted(parts, key=lambda each: [isinstance(each[1], kind) for kind in kinds])
+
+
+def _check_environment(environment: Any) -> None:
+    known = {"torch", "threads", "random"}
+    if not isinstance(environment, dict) or not known <= environment.keys():
+        raise StateMismatch(
+            f"`{ENVIRONMENT}` must hold {', '.join(sorted(known))}, got {shortened(environment)}"
+        )
 
 
 def _warn_of_changes(environment: dict[str, Any]) -> None:

@@ -289,7 +289,7 @@ class TestState:
         other.append({"step": 0, "loss": 0.95, "lr/encoder": 0.1})
         state = other.state_dict()
         whole = history.path.read_bytes()
-        with pytest.raises(StateMismatch, match="is not the history that the state speaks of"):
+        with pytest.raises(StateMismatch, match="holds other records than the state is of"):
             history.load_state_dict(state)
         assert history.path.read_bytes() == whole
 

@@ -254,6 +254,28 @@ def test_a_part_that_refuses_its_state_is_named(
     assert "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])]) == message
 
 
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (None, "this run consists of step; the state holds None"),
+        ([], "this run consists of step; the state holds []"),
+        ({"step": 1}, "this run consists of step; the state holds step"),
+        ({1: 2}, "this run consists of step; the state holds 1"),
+        ({"step": 1, "environment": 3}, "`environment` must hold random, threads, torch, got 3"),
+        (
+            {"step": 1, "environment": {"torch": "2", "threads": 1, "random": {}}},
+            "`environment` does not take its state: no 'python'",
+        ),
+    ],
+)
+def test_what_is_no_state_of_this_run_is_refused(state: Any, message: str) -> None:
+    run = TrainingState(step=0)
+    with pytest.raises(StateMismatch) as caught:
+        run.load_state_dict(state)
+    assert str(caught.value) == message
+    assert run.step == 0
+
+
 def test_a_generator_of_another_kind_is_named() -> None:
     state = TrainingState(noise=[np.random.default_rng(1)]).state_dict()
     with pytest.raises(StateMismatch, match=r"`noise\[0\]` does not take its state"):
