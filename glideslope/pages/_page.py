@@ -18,14 +18,11 @@ from typing import Any
 COLORS = 16
 """The number of colours; a run beyond them has the colour of an earlier one, and its own number."""
 
-DESIGN = ("work", "tree", "ask", "curve", "handles", "phases", "design")
 PROGRAMS = {
-    "report": ("_chart.js", "report/_report.js"),
-    "design": (
-        "_chart.js",
-        *(f"design/_{part}.js" for part in DESIGN),
-    ),
+    "report": "axes curves lines labels panel pointer tooltip tables live report",
+    "design": "work tree ask curve handles phases design",
 }
+"""The programs of each page in its folder, in the order in which they are joined."""
 
 
 def page(kind: str, title: str, parts: Mapping[str, str], data: Any, connect: str = "") -> str:
@@ -39,7 +36,8 @@ def page(kind: str, title: str, parts: Mapping[str, str], data: Any, connect: st
         connect: what the page may ask while it is open; nothing unless given.
     """
     style = asset("_page.css") + asset(f"{kind}/_{kind}.css")
-    program = '"use strict";\n' + "".join(map(asset, PROGRAMS[kind]))
+    programs = ["_chart.js", *(f"{kind}/_{part}.js" for part in PROGRAMS[kind].split())]
+    program = '"use strict";\n' + "".join(map(asset, programs))
     policy = [
         "default-src 'none'",
         f"style-src '{fingerprint(style)}'",

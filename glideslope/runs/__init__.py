@@ -17,7 +17,7 @@ from ._events import Event, events, planned
 from ._folder import RunFolder, newest_run
 from ._metrics import metrics, seconds, tokens
 from ._names import base_name, is_hyperparameter
-from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run
+from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run, run_folders
 
 __all__ = [
     "Event",
@@ -34,6 +34,7 @@ __all__ = [
     "newest_run",
     "planned",
     "read_run",
+    "run_folders",
     "seconds",
     "tokens",
 ]

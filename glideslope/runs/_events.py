@@ -143,5 +143,5 @@ def best(run: RecordedRun) -> Iterator[Event]:
 
 def ending(run: RecordedRun) -> Iterator[Event]:
     """How the run ended, unless as planned or as it noted itself."""
-    if run.state in ENDINGS:
+    if run.records and run.state in ENDINGS:
         yield Event(run.steps, "end", ENDINGS[run.state])

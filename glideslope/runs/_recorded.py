@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,12 +67,13 @@ class RecordedRun:
     def state(self) -> str:
         """How the run ended: ``finished``, ``interrupted``, ``diverged`` or ``unfinished``.
 
-        A run without a result is finished if it made all updates that were planned, and diverged if
-        its last loss is not finite. Else it was killed, or is still running.
+        A run without a result is finished if its records reach the last update that was planned, or
+        the next record would be beyond it. It is diverged if its last loss is not finite. Else it
+        was killed, or is still running.
         """
         if "outcome" in self.result:
             return str(self.result["outcome"])
-        if self.planned_steps and self.steps >= self.planned_steps:
+        if self.planned_steps and self._next_step >= self.planned_steps:
             return "finished"
         last = self.records[-1].get(self.loss_name) if self.records else None
         return "diverged" if isinstance(last, float) and not math.isfinite(last) else "unfinished"
@@ -90,6 +92,12 @@ class RecordedRun:
     def steps(self) -> int:
         """How many updates were made."""
         return self.records[-1]["step"] + 1 if self.records else 0
+
+    @property
+    def _next_step(self) -> int:
+        """The step of the next record, if it is as far from the last as that from the one before."""
+        last = [record["step"] for record in self.records[-2:]]
+        return 2 * last[1] - last[0] if len(last) > 1 else self.steps
 
     @property
     def planned_steps(self) -> int | None:
@@ -196,15 +204,29 @@ def read_run(path: Path) -> RecordedRun:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run."""
+    """True if a folder holds a run."""
     return any((path / name).is_file() for name in (CONFIG, HISTORY))
 
 
 def find_runs(folder: Path) -> list[RecordedRun]:
     """The runs in a folder, or the one that the folder is, the oldest first."""
     require(folder.is_dir(), "folder", "be a folder", str(folder))
-    paths = [folder] if is_run(folder) else [path for path in folder.iterdir() if is_run(path)]
-    return sorted(map(read_run, paths), key=lambda run: (run.when, run.name))
+    return sorted(map(read_run, run_folders(folder)), key=lambda run: (run.when, run.name))
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The folders of the runs in a folder, by name, or the folder itself if it holds a run.
+
+    Numbers in names count as numbers: ``seed10`` comes after ``seed9``.
+    """
+    if is_run(folder) or not folder.is_dir():
+        return [folder] if is_run(folder) else []
+    return sorted(filter(is_run, folder.iterdir()), key=lambda path: _by_number(path.name))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _read_json(path: Path, notes: list[str]) -> Json:
