@@ -56,6 +56,10 @@ def report(
     With --watch nothing is written: the page is served to this machine alone, at an address that
     holds a secret, and follows the runs while they go on.
     """
+    # The report needs NumPy, which takes a moment: not for --help.
+    from glideslope.pages.report import report_page, reported_runs
+    from glideslope.runs import read_run
+
     if watch:
         require(out is None, "out", "be left out with --watch, which writes no file", str(out))
         follow(runs, port, show)

@@ -94,7 +94,7 @@ def as_dict(run: RecordedRun) -> dict[str, Any]:
 def made(run: RecordedRun) -> str:
     """The updates made, and of how many where there are more to come."""
     planned = run.planned_steps
-    return str(run.steps) if planned in (None, run.steps) else f"{run.steps} of {planned}"
+    return str(run.steps) if not planned or run.steps >= planned else f"{run.steps} of {planned}"
 
 
 def loss(value: float | None) -> str:

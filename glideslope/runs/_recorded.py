@@ -95,7 +95,7 @@ class RecordedRun:
 
     @property
     def _next_step(self) -> int:
-        """The step of the next record, if it is as far from the last as that from the one before."""
+        """The step of the next record, if records go on at the distance of the last two."""
         last = [record["step"] for record in self.records[-2:]]
         return 2 * last[1] - last[0] if len(last) > 1 else self.steps
 

@@ -8,29 +8,12 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
-from glideslope.errors import GlideslopeError, InvalidValue
-from glideslope.runs import read_run, run_folders
+from glideslope.errors import GlideslopeError
+from glideslope.runs import read_run
 
 from .._local_server import LocalHandler, LocalServer
+from ._folders import reported_runs
 from ._page import report_content, report_page
-
-RULE = "be a folder with config.json or history.jsonl, or a folder of such folders"
-
-
-def reported_runs(folders: Sequence[Path]) -> list[Path]:
-    """The folders of the runs to report: each given one, or all that are in it.
-
-    Raises:
-        InvalidValue: a folder neither holds a run nor contains one that does.
-    """
-    found: dict[Path, Path] = {}
-    for folder in folders:
-        inside = run_folders(folder)
-        if not inside:
-            raise InvalidValue(f"`run` must {RULE}, got {str(folder)!r}")
-        for path in inside:
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
 
 
 class ReportServer(LocalServer):

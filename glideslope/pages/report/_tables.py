@@ -189,7 +189,7 @@ def settings_row(setting: str, values: Sequence[str], names: Sequence[str]) -> s
 def badges(numbers: Sequence[int], names: Sequence[str]) -> str:
     """The numbers of runs, in their colours; a name is shown on pointing at its number."""
     return "".join(
-        f'<span class="number {run_class(n)}" data-run="{n}" title="{escape(names[n])}">{n + 1}</span> '
+        f'<span class="number {run_class(n)}" title="{escape(names[n])}">{n + 1}</span> '
         for n in numbers
     )
 
