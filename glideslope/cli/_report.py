@@ -65,8 +65,6 @@ def report(
         follow(runs, port, show)
         return
     # NumPy takes a moment: not for --help.
-    from glideslope.pages.report import report_page, reported_runs
-    from glideslope.runs import read_run
 
     paths = reported_runs(runs)
     file = out or next_free(USUAL)
