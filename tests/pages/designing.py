@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from threading import Thread
 from typing import Any
 
@@ -20,8 +21,8 @@ SPEC = "warmup(500) >> hold(7500) >> linear(2000)"
 
 
 @contextmanager
-def serving(text: str, **units: float) -> Iterator[DesignServer]:
-    with DesignServer(0, {"text": text, **units}) as server:
+def serving(text: str, **others: float | str) -> Iterator[DesignServer]:
+    with DesignServer(0, {"text": text, **others}) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -94,3 +95,82 @@ def settled(page: Browser) -> gs.Schedule:
     """The schedule when no answer is to come."""
     page.wait(lambda: page.run("return !page.busy && !page.dragging"))
     return gs.parse(written(page))
+
+
+def press(page: Browser, *keys: str) -> None:
+    """Press keys, such as ``"ArrowUp"`` or ``"Control+z"``, where the focus is."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    actions = ActionChains(page.driver, duration=0)
+    for chord in keys:
+        *held, key = [NAMED[name](Keys) if name in NAMED else name for name in chord.split("+")]
+        for modifier in held:
+            actions.key_down(modifier)
+        actions.send_keys(key)
+        for modifier in held:
+            actions.key_up(modifier)
+    actions.perform()
+
+
+NAMED: dict[str, Callable[[Any], str]] = {
+    name: attrgetter(constant)
+    for name, constant in {
+        "ArrowLeft": "ARROW_LEFT",
+        "ArrowRight": "ARROW_RIGHT",
+        "ArrowUp": "ARROW_UP",
+        "ArrowDown": "ARROW_DOWN",
+        "PageUp": "PAGE_UP",
+        "PageDown": "PAGE_DOWN",
+        "Home": "HOME",
+        "End": "END",
+        "Delete": "DELETE",
+        "Enter": "ENTER",
+        "Space": "SPACE",
+        "Tab": "TAB",
+        "Shift": "SHIFT",
+        "Control": "CONTROL",
+    }.items()
+}
+
+
+def focus(page: Browser, selector: str) -> None:
+    page.run("document.querySelector(arguments[0]).focus()", selector)
+
+
+def focused(page: Browser) -> str:
+    """The handle, the key or the id of the element that has the focus."""
+    script = (
+        "const { dataset, id } = document.activeElement;return dataset.handle ?? dataset.key ?? id"
+    )
+    return str(page.run(script))
+
+
+def handle(name: str) -> str:
+    return f"[data-handle='{name}']"
+
+
+def control(key: str) -> str:
+    return f"[data-key='{key}']"
+
+
+def click(page: Browser, selector: str) -> None:
+    page.find(selector).click()
+
+
+def clear(page: Browser, selector: str) -> None:
+    """Select all of a field, so that what is typed next takes its place."""
+    page.run("const e = document.querySelector(arguments[0]); e.focus(); e.select()", selector)
+
+
+def value(page: Browser, selector: str) -> Any:
+    return page.find(selector).get_property("value")
+
+
+def select(page: Browser, selector: str, chosen: str) -> None:
+    page.run(
+        "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
+        "e.dispatchEvent(new Event('change'))",
+        selector,
+        chosen,
+    )

@@ -35,7 +35,10 @@ async function askNext() {
 /** A question: the schedule with the numbers of the run and the second schedule. */
 function whole(schedule) {
   const { present } = work;
-  const numbers = NUMBERS.map((name) => [name, present[name].trim() ? numberOf(present[name]) : null]);
+  const numbers = NUMBERS.map((name) => [
+    name,
+    present[name].trim() ? numberOf(present[name]) : null,
+  ]);
   return { ...schedule, ...Object.fromEntries(numbers), compare: present.compare.trim() };
 }
 

@@ -53,7 +53,7 @@ def described(shape: type[Schedule]) -> dict[str, str]:
     """The arguments of a shape as its docstring explains them."""
     section = cleandoc(shape.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
     entries = re.split(r"^ {4}(\w+): ", section, flags=re.MULTILINE)[1:]
-    texts = (re.sub(r"\s+", " ", text).strip() for text in entries[1::2])
+    texts = (re.sub(r"\s+", " ", text.replace("`", "")).strip() for text in entries[1::2])
     return dict(zip(entries[::2], texts, strict=True))
 
 

@@ -37,7 +37,11 @@ function drawCurve(answer, compare) {
 function drawCycles(node) {
   const { start, length } = node.parts.at(-1);
   if (length === null) return;
-  drawPart("again", start + length, Math.min(page.answer.stop, node.start + (node.length ?? Infinity)));
+  drawPart(
+    "again",
+    start + length,
+    Math.min(page.answer.stop, node.start + (node.length ?? Infinity)),
+  );
 }
 
 function drawRunEnd(at) {

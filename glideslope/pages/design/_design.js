@@ -199,7 +199,6 @@ function begin() {
   byId("log").addEventListener("change", setLogarithmic);
   document.addEventListener("keydown", shortcut);
   addEventListener("hashchange", openAddress);
-  addEventListener("pagehide", keepNow);
   fillFields();
   receive(firstAnswer, {});
   if (!areSame(work.present, start)) restore();

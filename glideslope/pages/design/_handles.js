@@ -19,14 +19,21 @@ const MOVES = {
 
 const circles = make("g"),
   label = make("text", { class: "label" });
-const overlay = make("svg", { class: "handles", role: "group", "aria-label": "ends of the phases" });
+const overlay = make("svg", {
+  class: "handles",
+  role: "group",
+  "aria-label": "ends of the phases",
+});
 overlay.append(circles, label);
 byId("curve").append(overlay);
 
 /** The handles of a tree of phases that can be moved. */
 function handlesOf(tree) {
   const leaves = leavesOf(tree);
-  const both = leaves.flatMap((_, number) => [startHandle(leaves, number), endHandle(leaves, number)]);
+  const both = leaves.flatMap((_, number) => [
+    startHandle(leaves, number),
+    endHandle(leaves, number),
+  ]);
   return both.filter((handle) => handle && handle.value !== null && isMovable(leaves, handle));
 }
 
@@ -62,7 +69,8 @@ function drawHandles() {
   const list = handlesOf(page.answer.parts);
   const names = new Set(list.map(({ name }) => name));
   const lost = focusedHandle() && !names.has(focusedHandle()) ? focusedHandle() : null;
-  for (const circle of [...circles.children]) if (!names.has(circle.dataset.handle)) circle.remove();
+  for (const circle of [...circles.children])
+    if (!names.has(circle.dataset.handle)) circle.remove();
   list.forEach((handle, place) => drawHandle(handle, place));
   if (lost) refocus(lost);
   byId("hint").hidden = list.length === 0;
@@ -108,7 +116,8 @@ function newCircle(name) {
   circle.setAttribute("aria-describedby", "hint");
   circle.addEventListener("pointerdown", (event) => take(event, name));
   circle.addEventListener("keydown", (event) => press(event, name));
-  for (const kind of ["focus", "pointerenter"]) circle.addEventListener(kind, () => showLabel(name));
+  for (const kind of ["focus", "pointerenter"])
+    circle.addEventListener(kind, () => showLabel(name));
   for (const kind of ["blur", "pointerleave"])
     circle.addEventListener(kind, () => showLabel(page.dragging ?? focusedHandle()));
   return circle;
@@ -125,7 +134,9 @@ function refocus(name) {
 function valuesFor({ sides, value }) {
   const leaves = leavesOf(page.answer.parts),
     { scale, shift } = leaves[sides[0].number].node;
-  const all = leaves.flatMap(({ node }) => [node.first, node.last]).filter((found) => found !== null);
+  const all = leaves
+    .flatMap(({ node }) => [node.first, node.last])
+    .filter((found) => found !== null);
   const values = [shift, scale + shift, value, ...all];
   return [Math.min(...values), Math.max(...values)];
 }
@@ -157,8 +168,12 @@ function roundValue(node, value, pace = 1) {
   const { scale, shift } = node;
   if (!scale) return value;
   const own = (value - shift) / scale;
-  const quantum = roundStep((Math.min(pace, 1) * (frame.y.last - frame.y.first)) / REACH / Math.abs(scale));
-  const rounded = frame.y.logarithmic ? Number(own.toPrecision(pace < 1 ? 5 : 3)) : round(own, quantum);
+  const quantum = roundStep(
+    (Math.min(pace, 1) * (frame.y.last - frame.y.first)) / REACH / Math.abs(scale),
+  );
+  const rounded = frame.y.logarithmic
+    ? Number(own.toPrecision(pace < 1 ? 5 : 3))
+    : round(own, quantum);
   return scale * rounded + shift;
 }
 

@@ -34,7 +34,9 @@ function phaseRow(node, path, numbers) {
   );
   if (node.parts) {
     const inside = node.parts.map((part, index) => phaseRow(part, `${path}.${index}`, numbers));
-    row.append(make("ol", { class: "phases", "aria-label": LABELS[node.kind] ?? node.kind }, ...inside));
+    row.append(
+      make("ol", { class: "phases", "aria-label": LABELS[node.kind] ?? node.kind }, ...inside),
+    );
   }
   return row;
 }
@@ -156,14 +158,20 @@ function removeFrom(list, index) {
 function reasonAgainst(title, list) {
   if (title === "remove") return "The only phase cannot be removed.";
   if (list.length === 1) return "There is no other phase to change places with.";
-  return title === "earlier" ? "This is the first phase already." : "This is the last phase already.";
+  return title === "earlier"
+    ? "This is the first phase already."
+    : "This is the last phase already.";
 }
 
 /** Marks the buttons that have nothing to do: they can be reached, and say why. */
 function markEnds(tree) {
   for (const { path } of nodesOf(tree)) {
     const { list, index } = placeOf(tree, path);
-    const without = { earlier: index === 0, later: index === list.length - 1, remove: list.length === 1 };
+    const without = {
+      earlier: index === 0,
+      later: index === list.length - 1,
+      remove: list.length === 1,
+    };
     for (const [title, none] of Object.entries(without))
       document.querySelector(`[data-key="${path}:${title}"]`).ariaDisabled = String(none);
   }

@@ -73,8 +73,10 @@ function setValue(leaves, number, side, value) {
   if (!node.kind || !node.scale) return;
   if (node.kind !== "constant") return setSide(node, side, value);
   const [before, after] = [leaves[number - 1], leaves[number + 1]];
-  if (before && isSloped(before) && areJoined(before, leaves[number])) setSide(before.node, "end", value);
-  if (after && isSloped(after) && areJoined(leaves[number], after)) setSide(after.node, "start", value);
+  if (before && isSloped(before) && areJoined(before, leaves[number]))
+    setSide(before.node, "end", value);
+  if (after && isSloped(after) && areJoined(leaves[number], after))
+    setSide(after.node, "start", value);
   node.arguments.value = ownValue(node, value);
   Object.assign(node, { first: value, last: value });
 }

@@ -39,7 +39,8 @@ class Work {
     if (areSame(next, this.present)) return;
     if (mark === null || mark !== this.mark) this.past.push(this.present);
     Object.assign(this, { present: next, future: [], mark });
-    if (areSame(this.past.at(-1), next)) Object.assign(this, { mark: null, present: this.past.pop() });
+    if (areSame(this.past.at(-1), next))
+      Object.assign(this, { mark: null, present: this.past.pop() });
   }
   undo() {
     return this.move(this.past, this.future);
@@ -66,12 +67,22 @@ function documentOf(values) {
 }
 
 const start = documentOf(question);
+const KEPT = `work ${location.search}`; // the name of this server's page in the tab's own storage
+const WRITTEN = 250; // milliseconds from a change until the address holds it
+const REMEMBERED = 200; // changes that can be undone after a reload
 const work = new Work(documentInAddress() ?? start);
+Object.assign(work, workInStorage());
 
 /** The document in the address; null where there is none. */
 function documentInAddress() {
   const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   return "text" in given ? documentOf(given) : null;
+}
+
+/** The work as it was before a reload: newer than the address; nothing where there was none. */
+function workInStorage() {
+  const [{ type }] = performance.getEntriesByType("navigation");
+  return type === "navigate" ? {} : JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
 }
 
 /** The part of the address that holds a document; the command line's own needs none. */
@@ -81,17 +92,19 @@ function addressOf(doc) {
   return `#${new URLSearchParams(given.map((name) => [name, doc[name]]))}`;
 }
 
-/** Writes the document into the address, once for changes that follow each other quickly. */
+/** Keeps the work for a reload, at once, and for the address, which browsers let change seldom. */
 function keep() {
-  clearTimeout(page.keeping);
-  page.keeping = setTimeout(keepNow, 200);
+  const { past, present, future } = work;
+  const kept = { past: past.slice(-REMEMBERED), present, future };
+  sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  page.keeping ??= setTimeout(writeAddress, WRITTEN);
 }
 
-function keepNow() {
-  clearTimeout(page.keeping);
-  const address = location.pathname + location.search + addressOf(work.present);
-  if (address !== location.pathname + location.search + location.hash)
-    history.replaceState(null, "", address);
+function writeAddress() {
+  page.keeping = null;
+  const address = addressOf(work.present);
+  if (address !== location.hash)
+    history.replaceState(null, "", location.pathname + location.search + address);
 }
 
 /** The mark of typing in a field: another one after a pause. */
