@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from types import FunctionType
 from typing import Any, cast
@@ -17,13 +17,24 @@ def is_expression(meaning: Any) -> bool:
 
 
 def inlined(
-    function: Callable[..., Any], arguments: Sequence[ast.expr], names: dict[str, Any]
+    function: Callable[..., Any],
+    arguments: Sequence[ast.expr],
+    names: dict[str, Any],
+    local: Collection[str],
 ) -> ast.expr:
-    """The expression that a call stands for; what it reads outside itself joins the names."""
+    """The expression that a call computes, in place of the call.
+
+    Args:
+        function: the function that is called.
+        arguments: the expressions it is called with.
+        names: the global names of the formula; those of the function are added.
+        local: the local names of the formula.
+    """
     tree = function_tree(function)
     given = dict(zip((parameter.arg for parameter in tree.args.args), arguments, strict=True))
     for name, meaning in outer_names(function).items():
-        unique = f"_{function.__name__}_{name}"
+        is_free = name not in local and names.get(name, meaning) is meaning
+        unique = name if is_free else f"_{function.__name__}_{name}"
         names[unique] = meaning
         given[name] = ast.Name(unique, ast.Load())
     expression: ast.expr = _Given(given).visit(cast(ast.expr, _returned(tree)))

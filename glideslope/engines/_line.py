@@ -159,7 +159,8 @@ class Line:
         if meaning in _SUMS:
             return self._as_scalar(meaning, call)
         if meaning not in _VOCABULARY and not self._is_scalar(call) and is_expression(meaning):
-            return self._summed(inlined(meaning, call.args, self._names))
+            local = self.rule.formula.__code__.co_varnames
+            return self._summed(inlined(meaning, call.args, self._names, local))
         return call
 
     def _as_scalar(self, meaning: Any, call: ast.Call) -> ast.expr:

@@ -16,6 +16,7 @@ from . import (
     _averaging,
     _directions,
     _maths,
+    _moments,
     _momentum,
     _norm_scaled,
     _prodigy,
@@ -29,6 +30,7 @@ from ._adaptive import *
 from ._averaging import *
 from ._directions import *
 from ._maths import *
+from ._moments import *
 from ._momentum import *
 from ._norm_scaled import *
 from ._prodigy import *
@@ -45,6 +47,7 @@ __all__ += _adaptive.__all__
 __all__ += _averaging.__all__
 __all__ += _directions.__all__
 __all__ += _maths.__all__
+__all__ += _moments.__all__
 __all__ += _momentum.__all__
 __all__ += _norm_scaled.__all__
 __all__ += _prodigy.__all__

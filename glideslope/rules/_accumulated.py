@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._maths import agreeing, sqrt
+from ._moments import averaged_square
 from ._rule import rule
 
 __all__ = ["adadelta", "adagrad"]
@@ -37,9 +38,9 @@ def adadelta(
     """Adadelta: a step as long as recent steps, where the gradient is as long as recent ones."""
     if with_weight_decay:
         g = g + weight_decay * p
-    square_avg = rho * square_avg + (1 - rho) * g * g
+    square_avg = averaged_square(square_avg, g, rho)
     delta = sqrt(acc_delta + eps) / sqrt(square_avg + eps) * g
-    acc_delta = rho * acc_delta + (1 - rho) * delta * delta
+    acc_delta = averaged_square(acc_delta, delta, rho)
     if cautious:
         delta = agreeing(delta, g)
     return p - lr * delta, square_avg, acc_delta

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._maths import agreeing, clip, maximum, sqrt
+from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["adabelief", "ademamix", "adopt"]
@@ -19,10 +20,10 @@ def adabelief(
     *, cautious,
 ):  # fmt: skip
     """AdaBelief: Adam that divides by how far the gradient is from its average."""
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg = averaged(exp_avg, g, beta1)
     surprise = g - exp_avg
-    exp_avg_var = beta2 * exp_avg_var + (1 - beta2) * surprise * surprise + eps
-    root = sqrt(exp_avg_var) / sqrt(1 - beta2**step)
+    exp_avg_var = averaged_square(exp_avg_var, surprise, beta2) + eps
+    root = corrected_root(exp_avg_var, beta2, step)
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)
@@ -44,8 +45,8 @@ def adopt(
 ):  # fmt: skip
     """ADOPT: Adam that averages gradients already divided by the root of what came before them."""
     normed = clip(g / maximum(sqrt(exp_avg_sq), eps), -bound, bound)
-    exp_avg = exp_avg + (1 - beta1) * (normed - exp_avg)
-    exp_avg_sq = memory * exp_avg_sq + (1 - memory) * g * g
+    exp_avg = averaged(exp_avg, normed, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, memory)
     update = exp_avg
     if cautious:
         update = agreeing(update, g)
@@ -59,10 +60,10 @@ def ademamix(
     *, cautious,
 ):  # fmt: skip
     """AdEMAMix: Adam that adds a second, much longer average of the gradient."""
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_slow = exp_avg_slow + (1 - beta3) * (g - exp_avg_slow)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_slow = averaged(exp_avg_slow, g, beta3)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     update = (exp_avg / (1 - beta1**step) + alpha * exp_avg_slow) / (root + eps)
     if cautious:
         update = agreeing(update, g)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._maths import absolute, agreeing, maximum, sqrt
+from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["adamax", "nadam", "radam"]
@@ -21,7 +22,7 @@ def adamax(
     """Adamax: Adam with the largest recent gradient where the root of the mean square was."""
     if with_weight_decay:
         g = g + weight_decay * p
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+    exp_avg = averaged(exp_avg, g, beta1)
     exp_inf = maximum(beta2 * exp_inf, absolute(g) + eps)
     update = exp_avg / exp_inf
     if cautious:
@@ -52,9 +53,9 @@ def nadam(
         p = p * (1 - lr * weight_decay)
     elif with_weight_decay:
         g = g + weight_decay * p
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     update = (gradient_rate * g + momentum_rate * exp_avg) / (root + eps)
     if cautious:
         update = agreeing(update, g)
@@ -90,8 +91,8 @@ def radam(
         p = p * (1 - lr * weight_decay)
     elif with_weight_decay:
         g = g + weight_decay * p
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
     update = (plain_rate + adaptive_rate / (sqrt(exp_avg_sq) + eps)) * exp_avg
     if cautious:
         update = agreeing(update, g)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._maths import agreeing, maximum, sqrt
+from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["adam", "rmsprop"]
@@ -21,10 +22,10 @@ def rmsprop(
     """RMSprop; centered, it divides by the standard deviation of the gradient."""
     if with_weight_decay:
         g = g + weight_decay * p
-    square_avg = alpha * square_avg + (1 - alpha) * g * g
+    square_avg = averaged_square(square_avg, g, alpha)
     variance = square_avg
     if centered:
-        grad_avg = grad_avg + (1 - alpha) * (g - grad_avg)
+        grad_avg = averaged(grad_avg, g, alpha)
         variance = maximum(square_avg - grad_avg * grad_avg, 0.0)  # rounding takes it below
     update = g / (sqrt(variance) + eps)
     if with_momentum:
@@ -46,12 +47,12 @@ def adam(
         p = p * (1 - lr * weight_decay)
     elif with_weight_decay:
         g = g + weight_decay * p
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
     if amsgrad:
         max_exp_avg_sq = maximum(max_exp_avg_sq, exp_avg_sq)
     largest = max_exp_avg_sq if amsgrad else exp_avg_sq
-    root = sqrt(largest) / sqrt(1 - beta2**step)
+    root = corrected_root(largest, beta2, step)
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._maths import agreeing, maximum, mean, norm, sqrt, where
+from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["lamb", "lars", "mars", "stable_adamw"]
@@ -50,9 +51,9 @@ def lamb(
     *, adapt, cautious,
 ):  # fmt: skip
     """LAMB: AdamW's step, decay and all, as long as the tensor it changes."""
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     update = exp_avg / (1 - beta1**step) / (root + eps)
     if cautious:
         update = agreeing(update, g)
@@ -69,9 +70,9 @@ def stable_adamw(
     *, cautious,
 ):  # fmt: skip
     """StableAdamW: AdamW that slows down where a tensor's gradients are larger than expected."""
-    exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     expected = g / maximum(root, eps)
     lr = lr / maximum(1.0, sqrt(mean(expected * expected)))
     update = exp_avg / (root + eps)
@@ -92,9 +93,9 @@ def mars(
     if variance_reduction:
         moved = g + gamma * beta1 / (1 - beta1) * (g - last_grad)
         moved = moved / maximum(1.0, norm(moved))
-    exp_avg = exp_avg + (1 - beta1) * (moved - exp_avg)
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * moved * moved
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg = averaged(exp_avg, moved, beta1)
+    exp_avg_sq = averaged_square(exp_avg_sq, moved, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)

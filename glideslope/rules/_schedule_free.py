@@ -11,7 +11,8 @@ having in the end, and gradients are asked for at ``y``, between the two. The pa
 
 from __future__ import annotations
 
-from ._maths import agreeing, maximum, minimum, sqrt
+from ._maths import agreeing, maximum, minimum
+from ._moments import averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["adamw_schedule_free", "sgd_schedule_free"]
@@ -52,8 +53,8 @@ def adamw_schedule_free(
     *, cautious,
 ):  # fmt: skip
     """Schedule-Free AdamW: the same, along the gradient over the root of its averaged square."""
-    exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    root = sqrt(exp_avg_sq) / sqrt(1 - beta2**step)
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
     update = g / (root + eps)
     if cautious:
         update = agreeing(update, g)
