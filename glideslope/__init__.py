@@ -29,7 +29,7 @@ _ROOMS = (
     "text",
     "training",
 )
-_HOMES = {"load_checkpoint": "training", "save_checkpoint": "training"}
+_HOMES = {"Scheduler": "optim", "load_checkpoint": "training", "save_checkpoint": "training"}
 
 __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from glideslope import runs as runs
     from glideslope import text as text
     from glideslope import training as training
+    from glideslope.optim import Scheduler as Scheduler
     from glideslope.training import load_checkpoint as load_checkpoint
     from glideslope.training import save_checkpoint as save_checkpoint
 else:

@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "text": set(),
     "_torch": {"errors"},
     "plot": {"errors"},
-    "schedules": {"errors", "plot"},
+    "schedules": {"errors", "plot", "text"},
     "rules": {"errors"},
     "groups": {"_torch", "errors"},
     "engines": {"_torch", "errors", "rules"},

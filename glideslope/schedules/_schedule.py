@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, overload
 from glideslope.errors import InvalidType, InvalidValue, UnboundError, require, require_type
 
 from ._codec import ATOM, VERSION, call_text, decode, encode, inner_schedules, unwrap
+from ._comparison import comparison
 from ._far import ADDED, Area, Peak, far_area, far_first, far_peak, looks, runs, sampled
 from ._length import REST, Binder, Length, RunNumbers, Steps, bind_call, real, whole
 from ._lint import Finding, lint
@@ -574,6 +575,25 @@ class Schedule(ABC):
 
     def _repr_svg_(self) -> str | None:
         return None if self._unbound else svg(self)
+
+    def table(self, *others: Schedule, steps: int | None = None, rows: int = 11) -> str:
+        """The values of this schedule, and of ``others`` beside it, as text.
+
+        Args:
+            others: schedules to compare with.
+            steps: the last step; as far as `plot` draws unless given.
+            rows: number of even steps; the first step of each phase is added.
+
+        >>> import glideslope as gs
+        >>> print((gs.warmup(10) >> gs.cosine(90)).table(gs.linear(100), rows=3))
+        step  warmup(10) >> cosine(90)  linear(100)
+           0                         0            1
+          10                         1          0.9
+          50                    0.5868          0.5
+         100                         0            0
+        """
+        self._check_bound()
+        return comparison((self, *others), steps, rows)
 
     def view_steps(self) -> int:
         """The number of steps to draw: all, or of an endless schedule enough to show its shape.

@@ -16,7 +16,7 @@ from ._curves import over
 from ._sources import Floored, Scaled
 
 
-def with_floor(schedule: Schedule, base: float, floor: float) -> Schedule:
+def floored(schedule: Schedule, base: float, floor: float) -> Schedule:
     """A schedule of factors of ``base`` that comes down to ``floor`` instead of 0."""
     return schedule * (1 - floor / base) + floor / base if floor and base else schedule
 
@@ -69,7 +69,7 @@ class CosineAnnealingLR(LRScheduler):
         return over(2 * self.T_max, lambda steps: _up_and_down(steps / 2)).repeat()
 
     def _curve(self) -> Schedule:
-        return with_floor(self._wave(), self.base_lrs[0], self.eta_min)
+        return floored(self._wave(), self.base_lrs[0], self.eta_min)
 
     def _lr_source(self) -> Source:
         return _between(self, self._wave())
@@ -153,7 +153,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return Cosine(self.T_0).repeat(stretch=self.T_mult)
 
     def _curve(self) -> Schedule:
-        return with_floor(self._cycles(), self.base_lrs[0], self.eta_min)
+        return floored(self._cycles(), self.base_lrs[0], self.eta_min)
 
     def _lr_source(self) -> Source:
         return _between(self, self._cycles())

@@ -28,7 +28,7 @@ def _phase(name: str, end_step: float) -> dict[str, Any]:
     return {"end_step": end_step} | dict(zip(_ENDS, _PHASES[name], strict=True))
 
 
-def _phases(total_steps: int, pct_start: float, three_phase: bool) -> list[dict[str, Any]]:
+def _torch_phases(total_steps: int, pct_start: float, three_phase: bool) -> list[dict[str, Any]]:
     """The phases as torch keeps them: each ends on a step, counted from 0."""
     up, last = float(pct_start * total_steps) - 1, total_steps - 1
     if not three_phase:
@@ -125,7 +125,7 @@ class OneCycleLR(LRScheduler):
             raise InvalidValue("You must define either total_steps OR (epochs AND steps_per_epoch)")
         if not 0 <= number("pct_start", pct_start) <= 1:
             raise InvalidValue(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
-        self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
+        self._schedule_phases = _torch_phases(self.total_steps, pct_start, three_phase)
         if anneal_strategy not in ("cos", "linear"):
             raise InvalidValue(
                 f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"

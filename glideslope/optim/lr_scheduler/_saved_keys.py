@@ -14,7 +14,7 @@ from glideslope.errors import ParseError, StateMismatch
 from glideslope.groups import Binding
 from glideslope.schedules import parse
 
-from ._specs import Absolute, Curve, Groups, Spec
+from ._specs import Absolute, GroupCurve, Groups, Spec
 
 FORMAT = 1
 Text = str | list[Any]
@@ -74,7 +74,7 @@ def described(spec: Spec) -> Text:
     return str(spec)
 
 
-def read_text(text: str | None) -> Curve:
+def read_text(text: str | None) -> GroupCurve:
     """The inverse of `described`, for one schedule."""
     if text is None:
         return None

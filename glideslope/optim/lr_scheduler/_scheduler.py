@@ -15,9 +15,9 @@ from ._checks import whole_number
 from ._order import watch_order
 from ._saved_keys import FORMAT, SavedKey, checked, compare, resumed, save
 from ._specs import (
+    BindNumbers,
     Given,
     Keys,
-    Plan,
     Spec,
     check_spelling,
     curves_of,
@@ -123,17 +123,17 @@ class Scheduler(LRScheduler):
         **schedules: Any,
     ) -> None:
         require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
-        plan: Plan = {
+        numbers: BindNumbers = {
             "total_steps": total_steps,
             "steps_per_epoch": steps_per_epoch,
             "tokens_per_step": tokens_per_step,
         }
-        check_spelling(schedules, [*plan, "on_mismatch", "verbose"])
+        check_spelling(schedules, [*numbers, "on_mismatch", "verbose"])
         given = {"lr": lr, **schedules}
         self.optimizer = optimizer
         self._on_mismatch = on_mismatch
         self._verbose = verbose
-        self._specs = {key: read_spec(key, spec, plan) for key, spec in elements(given)}
+        self._specs = {key: read_spec(key, spec, numbers) for key, spec in elements(given)}
         require(bool(self._specs), "schedules", "name at least one key, such as lr=", given)
         self.last_epoch = -1
         self._bind({key: source_of(key, spec, optimizer) for key, spec in self._specs.items()})

@@ -44,11 +44,11 @@ class Absolute:
         return f"Absolute({self.schedule})"
 
 
-Curve = Schedule | Absolute | None
+GroupCurve = Schedule | Absolute | None
 """A group's schedule; None leaves its value alone."""
 
 
-class Groups(dict[Any, Curve]):
+class Groups(dict[Any, GroupCurve]):
     """Schedules by the index or the ``"name"`` of a group; groups not named are left alone."""
 
 
@@ -93,7 +93,7 @@ class Keys(TypedDict, total=False):
     weight_decay: Given
 
 
-Plan = Mapping[str, float | None]
+BindNumbers = Mapping[str, float | None]
 """The arguments of `Schedule.bind`."""
 
 
@@ -113,35 +113,35 @@ def check_spelling(keys: Iterable[str], options: Sequence[str]) -> None:
             raise InvalidType(f"Scheduler has no argument `{key}`: did you mean `{meant}`?")
 
 
-def read_spec(key: str, spec: Any, plan: Plan) -> Spec:
+def read_spec(key: str, spec: Any, numbers: BindNumbers) -> Spec:
     """The schedules given for ``key``, their lengths in steps."""
     if isinstance(spec, Mapping):
-        return Groups({name: read_curve(key, curve, plan) for name, curve in spec.items()})
+        return Groups({name: read_curve(key, curve, numbers) for name, curve in spec.items()})
     if isinstance(spec, list):
-        return Groups({index: read_curve(key, curve, plan) for index, curve in enumerate(spec)})
-    curve = read_curve(key, spec, plan)
+        return Groups({index: read_curve(key, curve, numbers) for index, curve in enumerate(spec)})
+    curve = read_curve(key, spec, numbers)
     assert curve is not None
     return curve
 
 
-def read_curve(key: str, curve: Any, plan: Plan) -> Curve:
+def read_curve(key: str, curve: Any, numbers: BindNumbers) -> GroupCurve:
     """One group's schedule, absolute schedule, or None."""
     if curve is None:
         return None
     if isinstance(curve, Absolute):
-        return Absolute(bound(key, curve.schedule, plan))
-    return bound(key, as_schedule(key, curve), plan)
+        return Absolute(bound_schedule(key, curve.schedule, numbers))
+    return bound_schedule(key, as_schedule(key, curve), numbers)
 
 
-def bound(key: str, schedule: Schedule, plan: Plan) -> Schedule:
-    """A schedule with its lengths in steps, as far as ``plan`` says them."""
-    given = {name: value for name, value in plan.items() if value is not None}
+def bound_schedule(key: str, schedule: Schedule, numbers: BindNumbers) -> Schedule:
+    """A schedule with its lengths in steps, as far as ``numbers`` says them."""
+    given = {name: value for name, value in numbers.items() if value is not None}
     try:
         if given:
             schedule = schedule.bind(**given)
         schedule(0)
     except UnboundError as error:
-        names = ", ".join(f"{name}=..." for name in plan)
+        names = ", ".join(f"{name}=..." for name in numbers)
         message = f"`{key}`: {error}; Scheduler takes {names} to bind it"
         raise UnboundError(message) from None
     return schedule
@@ -179,7 +179,7 @@ def curves_of(spec: Spec) -> list[Schedule]:
     return [schedule_of(spec)]
 
 
-def curve_of(spec: Spec, number: int, group: Any) -> Curve:
+def curve_of(spec: Spec, number: int, group: Any) -> GroupCurve:
     """The schedule of the group at ``number``."""
     if not isinstance(spec, Groups):
         return spec
@@ -193,15 +193,15 @@ class PerGroup(Plain):
     Equal schedules are evaluated once.
     """
 
-    def __init__(self, spec: Spec, curves: Sequence[Curve]) -> None:
+    def __init__(self, spec: Spec, curves: Sequence[GroupCurve]) -> None:
         self.spec = spec
-        self.curves: list[Curve] = []
+        self.curves: list[GroupCurve] = []
         self.at: list[Evaluated | None] = []
         self._known: dict[Schedule, Evaluated] = {}
         for curve in curves:
             self._append(curve)
 
-    def _append(self, curve: Curve) -> None:
+    def _append(self, curve: GroupCurve) -> None:
         self.curves.append(curve)
         schedule = schedule_of(curve) if curve is not None else None
         self.at.append(

@@ -36,10 +36,10 @@ from ._greedy import GreedyLR
 from ._lambdas import LambdaLR, with_floor
 from ._plateau import ReduceLROnPlateau
 
-Curve = Callable[[float], Schedule]
-"""A curve that waits for its number of steps."""
+MakeCurve = Callable[[float], Schedule]
+"""A function from a number of steps to a curve."""
 
-SHAPES: Mapping[str, str] = {"linear": "linear", "cosine": "cosine", "1-sqrt": "sqrt"}
+SHAPE_NAMES: Mapping[str, str] = {"linear": "linear", "cosine": "cosine", "1-sqrt": "sqrt"}
 """The shapes of `get_wsd_schedule`, and what `warmup` and `cooldown` call them."""
 
 
@@ -54,27 +54,27 @@ def _share(name: str, value: Any) -> float:
     return float(value)
 
 
-def _phases(*phases: tuple[float, Curve], then: Schedule) -> Schedule:
+def _in_phases(*phases: tuple[float, MakeCurve], then: Schedule) -> Schedule:
     """The phases that have a step, one after another, and ``then`` after them."""
     for steps, curve in reversed(phases):
         then = curve(steps) >> then if steps >= 1 else then
     return then
 
 
-def _run(
+def _warmup_then(
     num_warmup_steps: Any,
     num_training_steps: Any,
-    decay: Curve,
+    decay: MakeCurve,
     end: float = 0.0,
-    rise: Curve = warmup,
+    rise: MakeCurve = warmup,
 ) -> Schedule:
     """A warm-up, then the decay to ``end`` over the steps that remain."""
     warm = _count("num_warmup_steps", num_warmup_steps)
     left = at_least("num_training_steps", num_training_steps, 1) - warm
-    return _phases((warm, rise), then=decay(left) if left >= 1 else Constant(end))
+    return _in_phases((warm, rise), then=decay(left) if left >= 1 else Constant(end))
 
 
-def _waves(num_cycles: float, end: float = 0.0) -> Curve:
+def _waves(num_cycles: float, end: float = 0.0) -> MakeCurve:
     """Cosine waves between 1 and ``end``."""
     above("num_cycles", num_cycles, 0)
 
@@ -139,7 +139,7 @@ def get_constant_schedule_with_warmup(
     Source: ``transformers.get_constant_schedule_with_warmup``.
     """
     warm = _count("num_warmup_steps", num_warmup_steps)
-    return LambdaLR(optimizer, _phases((warm, warmup), then=Constant()), last_epoch)
+    return LambdaLR(optimizer, _in_phases((warm, warmup), then=Constant()), last_epoch)
 
 
 def get_linear_schedule_with_warmup(
@@ -167,7 +167,9 @@ def get_linear_schedule_with_warmup(
 
     Source: ``transformers.get_linear_schedule_with_warmup``.
     """
-    return LambdaLR(optimizer, _run(num_warmup_steps, num_training_steps, Linear), last_epoch)
+    return LambdaLR(
+        optimizer, _warmup_then(num_warmup_steps, num_training_steps, Linear), last_epoch
+    )
 
 
 def get_cosine_schedule_with_warmup(
@@ -203,7 +205,7 @@ def get_cosine_schedule_with_warmup(
 
     Source: ``transformers.get_cosine_schedule_with_warmup``.
     """
-    schedule = _run(num_warmup_steps, num_training_steps, _waves(num_cycles))
+    schedule = _warmup_then(num_warmup_steps, num_training_steps, _waves(num_cycles))
     return LambdaLR(optimizer, schedule, last_epoch)
 
 
@@ -245,7 +247,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
         # Stretched from whole cycles, so that a restart is due at an exact product of integers.
         return Cosine(steps).repeat(num_cycles).stretch(steps)
 
-    schedule = _run(num_warmup_steps, num_training_steps, restarts)
+    schedule = _warmup_then(num_warmup_steps, num_training_steps, restarts)
     return LambdaLR(optimizer, schedule, last_epoch)
 
 
@@ -286,7 +288,7 @@ def get_polynomial_decay_schedule_with_warmup(
     Source: ``transformers.get_polynomial_decay_schedule_with_warmup``.
     """
     decay = partial(Polynomial, power=above("power", power, 0))
-    schedule = _run(num_warmup_steps, num_training_steps, decay)
+    schedule = _warmup_then(num_warmup_steps, num_training_steps, decay)
     return with_floor(optimizer, schedule, "lr_end", lr_end, num_warmup_steps, last_epoch)
 
 
@@ -315,7 +317,7 @@ def get_inverse_sqrt_schedule(
     """
     warm = _count("num_warmup_steps", num_warmup_steps)
     scale = (warm or 10_000) if timescale is None else above("timescale", timescale, 0)
-    return LambdaLR(optimizer, _phases((warm, warmup), then=PowerLaw(scale)), last_epoch)
+    return LambdaLR(optimizer, _in_phases((warm, warmup), then=PowerLaw(scale)), last_epoch)
 
 
 def get_wsd_schedule(
@@ -363,13 +365,13 @@ def get_wsd_schedule(
     Source: ``transformers.get_wsd_schedule``; MiniCPM, arXiv:2404.06395.
     """
     for name, shape in (("warmup_type", warmup_type), ("decay_type", decay_type)):
-        require(shape in SHAPES, name, f"be one of {', '.join(SHAPES)}", shape)
+        require(shape in SHAPE_NAMES, name, f"be one of {', '.join(SHAPE_NAMES)}", shape)
     low = _share("min_lr_ratio", min_lr_ratio)
     warm = _count("num_warmup_steps", num_warmup_steps)
     cool = _count("num_decay_steps", num_decay_steps)
-    down = partial(cooldown, shape=SHAPES[decay_type], end=low)
-    schedule = _phases(
-        (warm, partial(warmup, shape=SHAPES[warmup_type], start=low)),
+    down = partial(cooldown, shape=SHAPE_NAMES[decay_type], end=low)
+    schedule = _in_phases(
+        (warm, partial(warmup, shape=SHAPE_NAMES[warmup_type], start=low)),
         (_stable_steps(num_stable_steps, warm + cool, num_training_steps), hold),
         (cool, _waves(num_cycles, low) if decay_type == "cosine" else down),
         then=Constant(low),
@@ -434,7 +436,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     """
 
     def schedule(end: float) -> Schedule:
-        return _run(num_warmup_steps, num_training_steps, _waves(num_cycles, end), end)
+        return _warmup_then(num_warmup_steps, num_training_steps, _waves(num_cycles, end), end)
 
     return _with_floor(optimizer, schedule, min_lr, min_lr_rate, num_warmup_steps, last_epoch)
 
@@ -486,7 +488,9 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     def schedule(end: float) -> Schedule:
         waves = _waves(num_cycles, end)
         rise = partial(_early_warmup, start=start)
-        return _run(num_warmup_steps, num_training_steps, lambda n: _early(waves(n)), end, rise)
+        return _warmup_then(
+            num_warmup_steps, num_training_steps, lambda n: _early(waves(n)), end, rise
+        )
 
     return _with_floor(optimizer, schedule, min_lr, min_lr_rate, num_warmup_steps, last_epoch)
 
