@@ -3,7 +3,7 @@
 const HEIGHTS = { loss: 340, lr: 240 };
 const OTHER_HEIGHT = 200;
 const MOST_DOTS = 60; // measurements that are shown as dots as well
-const ROWS = 11; // of the table of values
+const COLUMNS = { large: 11, small: 6 }; // of the table of values
 const KEY_NAMES = {
   raw: "batches",
   smooth: "smoothed",
@@ -43,9 +43,9 @@ class Panel {
     this.chart = make("div", { class: "chart", id });
     this.values = make("details", { class: "values" }, make("summary", {}, "values as a table"));
     this.values.addEventListener("toggle", () => this.tabulate());
-    const size = spec.key in HEIGHTS ? "large" : "small";
+    this.size = spec.key in HEIGHTS ? "large" : "small";
     const bar = make("div", { class: "bar" }, heading, this.key, label);
-    const attributes = { "aria-labelledby": `${id}-heading`, class: `panel ${size}` };
+    const attributes = { "aria-labelledby": `${id}-heading`, class: `panel ${this.size}` };
     this.section = make("section", attributes, bar, this.chart, this.values);
   }
   draw() {
@@ -167,25 +167,22 @@ class Panel {
     this.values.querySelector(".wide")?.remove();
     if (this.values.open) this.values.append(make("div", { class: "wide" }, this.valueTable()));
   }
+  /** A row for each curve, a column for each position. */
   valueTable() {
     const lines = this.lines.filter(({ kind }) => ["smooth", "rate", "validation"].includes(kind));
-    const head = ["", ...lines.map(lineName)].map((name) => make("th", { scope: "col" }, name));
-    const rows = positions(board.range, ROWS).map((position) => {
-      const cells = lines.map((line) => {
+    const columns = positions(board.range, COLUMNS[this.size]);
+    const labels = columns.map(AXES[board.axis].label);
+    const head = ["", ...labels].map((name) => make("th", { scope: "col" }, name));
+    const rows = lines.map((line) => {
+      const cells = columns.map((position, k) => {
         const value = known(valueOn(line.curve, position));
-        return make("td", { "data-label": lineName(line), "data-value": value }, value);
+        return make("td", { "data-label": labels[k], "data-value": value }, value);
       });
-      const label = make("th", { scope: "row" }, AXES[board.axis].label(position));
-      return make("tr", {}, label, ...cells);
+      return make("tr", {}, make("th", { scope: "row" }, lineName(line)), ...cells);
     });
     const caption = make("caption", { class: "spoken" }, `${this.spec.title}, some values`);
-    return make(
-      "table",
-      {},
-      caption,
-      make("thead", {}, make("tr", {}, ...head)),
-      make("tbody", {}, ...rows),
-    );
+    const [top, body] = [make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)];
+    return make("table", {}, caption, top, body);
   }
 }
 
