@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ import glideslope as gs
 from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
 
 RAMP: dict[str, Any] = {"steps": 9, "start": 0.5, "end": 0.25, "include_end": True}
+RAMPS = {name: kind for name, kind in gs.Schedule.registry.items() if issubclass(kind, gs.Ramp)}
 CALLS: dict[str, dict[str, Any]] = {
+    **{name: RAMP for name, kind in RAMPS.items() if {f.name for f in fields(kind)} == set(RAMP)},
     "chebyshev": {"steps": 9},
     "constant": {"value": 0.5, "steps": 9},
     "cooldown": {"steps": 9, "shape": "cosine", "end": 0.1},
@@ -23,15 +26,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "exponential": {"gamma": 0.5, "every": 9},
     "fractal_chebyshev": {"steps": 8, "low": 0.1, "high": 1},
     "function": {"function": abs, "steps": 9},
-    "geometric": RAMP,
     "growing_polynomial": {"period": 9, "power": 2},
-    "half_life": RAMP,
     "hold": {"steps": 9, "value": 0.5},
     "hyperbolic": {"steps": 9, "upper_bound": 20},
     "inverse_sqrt": {"warmup_steps": 9},
     "inverse_time": {"rate": 0.5, "every": 9},
-    "linear": RAMP,
-    "logarithmic": RAMP,
     "multistep": {"milestones": [3, 6], "gamma": 0.5},
     "natural_exponential": {"rate": 0.5},
     "noam_clamped": {"model_size": 64, "warmup_steps": 9.5, "factor": 2},
@@ -50,7 +49,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "range_test": {"steps": 9, "start": 0.1, "end": 1, "shape": "linear"},
     "rectifier": {"beta2": 0.99},
     "relaxation": RAMP | {"ratio": 0.5},
-    "rex": RAMP,
     "saturation": {"timescale": 9},
     "slanted_triangular": {"steps": 20, "cut_fraction": 0.1, "ratio": 32},
     "step": {"every": 9, "gamma": 0.5},

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 import glideslope as gs
 
-# Every recipe and curve as it is meant to be used: what is said of it when it runs for `steps`,
-# or for its own length.
-IN_ORDER = [
+# Every recipe and curve as it is meant to be used: the findings when it runs for `steps`, or for
+# its own length. A ramp from 1 to 0 has none.
+RAMPS = [name for name, kind in gs.Schedule.registry.items() if issubclass(kind, gs.Ramp)]
+IN_ORDER: list[tuple[str, int | None, list[str]]] = [
+    *((f"{name}(100)", None, []) for name in RAMPS),
     ("constant(0.1)", 1000, []),
     ("hold(100)", None, []),
     ("warmup(10)", 1000, ["zero-start"]),
@@ -30,15 +32,10 @@ IN_ORDER = [
     ("cooldown(100, 'geometric', end=0.001)", None, []),
     ("linear(5)", None, []),
     ("linear(1)", None, []),
-    ("cosine(100)", None, []),
     ("cosine(100, end=0.6)", None, []),
     ("cosine(1000000)", None, []),
     ("polynomial(100, power=2)", None, []),
     ("polynomial(100, power=0.5, mirrored=True)", None, []),
-    ("geometric(100)", None, []),
-    ("relaxation(100)", None, []),
-    ("logarithmic(100)", None, []),
-    ("rex(100)", None, []),
     ("tanh(100)", None, []),
     ("hyperbolic(100, 1000)", None, []),
     ("exp_hyperbolic(100, 1000)", None, []),
