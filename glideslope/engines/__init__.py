@@ -60,13 +60,17 @@ from ._engine import Engine as Engine
 from ._engine import Recipe as Recipe
 from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
+from ._engine import Whole as Whole
+from ._layout import is_plain as is_plain
 from ._memory import Use as Use
 from ._memory import is_backed as is_backed
 from ._memory import overlaps_itself as overlaps_itself
 from ._memory import sharing_owners as sharing_owners
 from ._rounding import generator_of as generator_of
 from ._rounding import stored as stored
+from ._tensor import runs_on_parts as runs_on_parts
 from ._tensor import update as update
+from ._watch import addresses_of as addresses_of
 
 __all__ = [
     "Batch",
@@ -80,10 +84,14 @@ __all__ = [
     "SEED",
     "Slot",
     "Use",
+    "Whole",
+    "addresses_of",
     "choose",
     "generator_of",
     "is_backed",
+    "is_plain",
     "overlaps_itself",
+    "runs_on_parts",
     "sharing_owners",
     "stored",
     "update",

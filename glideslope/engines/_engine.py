@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from glideslope.rules import Rule
+
+from ._layout import real_count
 
 Rounding = Literal["nearest", "stochastic", "compensated"]
 Values = Mapping[str, Any]
@@ -89,20 +91,50 @@ class Recipe:
         return (f"{EMA} = {EMA} + {EMA_WEIGHT} * (p - {EMA})",) * self.averaged
 
 
+class Whole(NamedTuple):
+    """The sharded tensor that a slot holds a part of.
+
+    Attributes:
+        elements: the number of elements of all parts together.
+        is_counted: this process adds its part to sums over elements; one that holds a copy of
+            another process's part does not.
+        sum: adds up vectors of numbers over the processes; each calls it the same number of times.
+    """
+
+    elements: int
+    is_counted: bool
+    sum: Callable[[Tensor], Tensor]
+
+
 class Slot(NamedTuple):
     """One parameter as an engine sees it.
 
     Attributes:
-        parameter: the parameter.
+        parameter: the parameter, or this process's part of it.
         state: its state by name.
         cohort: the number of its cohort.
         shares_memory: one of its tensors overlaps with another one that the step writes.
+        whole: the sharded tensor that the parameter is a part of.
     """
 
     parameter: Tensor
     state: dict[str, Tensor]
     cohort: int
     shares_memory: bool = False
+    whole: Whole | None = None
+
+    @property
+    def elements(self) -> int:
+        """The number of real numbers in the whole parameter."""
+        if self.whole is None:
+            return real_count(self.parameter)
+        return self.whole.elements * (2 if self.parameter.is_complex() else 1)
+
+    def summed(self, totals: Tensor) -> Tensor:
+        """Totals over the whole parameter, of totals over the part of each process."""
+        if self.whole is None:
+            return totals
+        return self.whole.sum(totals if self.whole.is_counted else torch.zeros_like(totals))
 
 
 class Batch(ABC):

@@ -73,8 +73,8 @@ class FusedBatch(Batch):
         self._gradients = gradients
         self._empty = sum(not parameter.numel() for parameter in self._parameters)
         self._addresses = addresses_of(self._parameters)
-        self._cohorts = [slot.cohort for slot in slots]
-        self._rows = _Rows(kernel, self._cohorts)
+        self._slots = slots
+        self._rows = _Rows(kernel, slots)
         self._measures: dict[Rule, tuple[_Rows, Table, list[int]]] = {}
         self._table = _new_table(kernel, self._rows, self._parameters)
         self._table.addresses[:, 0] = self._addresses
@@ -119,14 +119,14 @@ class FusedBatch(Batch):
     def _measured_by(self, measure: Rule) -> tuple[_Rows, Table, list[int]]:
         """The rows and the table of a rule of totals, and the columns of its arrays in ours."""
         kernel = self._kernel.measuring_by(measure)
-        rows = _Rows(kernel, self._cohorts)
+        rows = _Rows(kernel, self._slots)
         columns = [list(self._kernel.arrays).index(name) for name in kernel.arrays]
         return rows, _new_table(kernel, rows, self._parameters), columns
 
     def run(self, cohorts: Sequence[Values]) -> None:
         totals = self._rows.measured(self._table, cohorts)
         self._rows.fill(self._table, len(self._kernel.line.measuring), cohorts, totals)
-        self._table.run(self._function, int(cohorts[self._cohorts[0]][SEED]))
+        self._table.run(self._function, int(cohorts[self._slots[0].cohort][SEED]))
         if self._kernel.recipe.zeroing:
             for i in self._foreign:
                 self._gradients[i].zero_()
@@ -138,8 +138,10 @@ class FusedBatch(Batch):
 class _Rows:
     """The scalars of a kernel: a row for each cohort, or for each tensor where totals are taken."""
 
-    def __init__(self, kernel: Kernel, cohorts: Sequence[int]) -> None:
-        self._kernel = kernel
+    def __init__(self, kernel: Kernel, slots: Sequence[Slot]) -> None:
+        self._kernel, self._first = kernel, slots[0]
+        self._elements = np.array([slot.elements for slot in slots])
+        cohorts = [slot.cohort for slot in slots]
         self._apart = len(kernel.line.stages) > 1
         self.row_of: Sequence[int] = range(len(cohorts)) if self._apart else cohorts
         self.height = 1 + max(self.row_of)
@@ -155,8 +157,14 @@ class _Rows:
         totals: list[NDArray[np.float64]] = []
         for number, (function, count) in enumerate(self._passes):
             self.fill(table, number, cohorts, totals)
-            totals += table.totals(function, count)
+            totals += self._summed(table.totals(function, count))
         return totals
+
+    def _summed(self, totals: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+        """Totals over whole tensors, of totals over the parts that this process holds."""
+        if self._first.whole is None:
+            return totals
+        return [*self._first.summed(torch.from_numpy(np.stack(totals))).numpy()]
 
     def fill(
         self,
@@ -173,7 +181,7 @@ class _Rows:
             extras = [values[name] for name in recipe.extras]
             sums = [total[members] for total in totals]
             with np.errstate(divide="ignore", invalid="ignore"):  # a tensor may have no elements
-                constants = stage.prologue(*scalars, table.counts[members], *sums)
+                constants = stage.prologue(*scalars, self._elements[members], *sums)
             if self._apart:
                 for column, constant in zip(stage.known, constants, strict=True):
                     table.rows[members, column] = constant

@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from itertools import count, pairwise
 from typing import Any
 
@@ -57,7 +58,8 @@ class ListProgram:
         real: torch.dtype,
         rounded: Callable[[Tensor], Tensor],
         stored: Callable[[Tensor, torch.dtype], Tensor],
-    ) -> Callable[[Lists], None]:
+        summed: Callable[[Tensor], Tensor],
+    ) -> Callable[[Lists, Sequence[int]], None]:
         """What updates lists in place with the scalars of one step.
 
         Args:
@@ -65,23 +67,25 @@ class ListProgram:
             real: the dtype of the arithmetic.
             rounded: gives a parameter as it will be stored.
             stored: gives a state as it is stored in a dtype.
+            summed: gives the totals over whole tensors of those over parts of them.
 
         Returns:
-            A function of the lists: of parameters, of gradients, and of each state.
+            A function of the lists, which are of parameters, of gradients and of each state, and of
+            the number of elements of each whole tensor.
         """
         scalars = [float(values[name]) for name in self._recipe.rule.scalars]
         first, *others = self._line.stages
 
-        def later(stage: int, tensors: list[Tensor], *totals: Tensor) -> list[Sequence[Tensor]]:
+        def later(elements: Sequence[int], stage: int, *totals: Tensor) -> list[Sequence[Tensor]]:
             """The constants that are known after a stage, each as a number for each tensor."""
-            counts = totals[0].new_tensor([each.numel() for each in tensors])
-            known = others[stage - 1].prologue(*scalars, counts, *totals)
+            counts = totals[0].new_tensor(elements)
+            known = others[stage - 1].prologue(*scalars, counts, *summed(torch.stack(totals)))
             return [_column(constant, counts).to(real).unbind() for constant in known]
 
         constants = map(float, first.prologue(*scalars, None))
         extras = [float(values[name]) for name in self._recipe.extras]
-        after = (*constants, *extras, real, rounded, stored, later)
-        return lambda lists: self._function(*lists, *after)
+        after = (*constants, *extras, real, rounded, stored)
+        return lambda lists, elements: self._function(*lists, *after, partial(later, elements))
 
 
 def _sums(tensors: list[Tensor]) -> Tensor:
@@ -212,7 +216,7 @@ class Writer:
                 return self._widened(name) if name in self._wide else name
             case ("later", (number, *summands)):
                 totals = ", ".join(map(self._total, summands))
-                return self._new(f"_later({number}, p, {totals})")
+                return self._new(f"_later({number}, {totals})")
             case ("column", (place, later)):
                 return f"{self._read(later)}[{place}]"
             case ("add" | "sub", (int(left), int(right))):

@@ -110,10 +110,12 @@ class TensorBatch(Batch):
         real = compute_dtype(*(tensors[0] for tensors in lists))
         noise = _Noise(self._recipe, lists[0][0].device, cohorts[self._slots[0].cohort])
         rounded = partial(noise.rounded, self._slots[0].parameter.dtype)
+        summed = self._slots[0].summed
         for cohort, groups in self._groups.items():
-            run = program.bound(cohorts[cohort], real, rounded, noise.stored)
+            run = program.bound(cohorts[cohort], real, rounded, noise.stored, summed)
             for places in groups:
-                run([[tensors[i] for i in places] for tensors in lists])
+                elements = [self._slots[i].elements for i in places]
+                run([[tensors[i] for i in places] for tensors in lists], elements)
         if self._recipe.zeroing:
             torch._foreach_zero_([*self._gradients])
 
@@ -122,14 +124,17 @@ class TensorBatch(Batch):
 
 
 def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:
-    """The places of slots that are updated together, by cohort: few enough to stay in cache."""
+    """The places of slots that are updated together, by cohort: few enough to stay in cache.
+
+    They are the same on every process, since each makes the same sums: whole tensors count.
+    """
     by_cohort: dict[int, list[list[int]]] = defaultdict(list)
     elements: dict[int, int] = {}
     for place, slot in enumerate(slots):
-        elements[slot.cohort] = elements.get(slot.cohort, 0) + slot.parameter.numel()
+        elements[slot.cohort] = elements.get(slot.cohort, 0) + slot.elements
         if _is_too_much(elements[slot.cohort], slot.parameter) or not by_cohort[slot.cohort]:
             by_cohort[slot.cohort].append([])
-            elements[slot.cohort] = slot.parameter.numel()
+            elements[slot.cohort] = slot.elements
         by_cohort[slot.cohort][-1].append(place)
     return by_cohort
 
@@ -148,6 +153,11 @@ def _chosen_program(recipe: Recipe, slot: Slot, gradient: Tensor) -> ListProgram
     names = zip(("p", "g", *recipe.state), tensors, strict=True)
     wide = (name for name, tensor in names if tensor.dtype.to_real() != real)
     return _program(recipe, frozenset(wide))
+
+
+def runs_on_parts(recipe: Recipe) -> bool:
+    """True if every engine can update a part of a tensor, with sums over all of its parts."""
+    return not recipe.differentiable and _program(recipe, frozenset()) is not None
 
 
 @cache

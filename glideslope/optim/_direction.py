@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from glideslope.distributed import is_sharded, reduction_of
 from glideslope.engines import generator_of, stored
 from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
 from ._counters import new_count, number
-from ._gradients import dense, square
+from ._gradients import dense, sum_of_squares
+from ._matrices import Task, placed_beside, sharded_directions, zeros_beside
 from ._plan import (
     Assignment,
     Gradients,
@@ -128,7 +131,8 @@ class DirectedStep:
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
-        return sum(square(g) for picked in self._picked for g in picked if g is not None)
+        gradients = [g for picked in self._picked for g in picked if g is not None]
+        return sum_of_squares(gradients, reduction_of(gradients))
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything, as if each gradient had been multiplied by the factor."""
@@ -164,20 +168,38 @@ class DirectedStep:
         self, direction: Direction, gradients: Gradients, factor: float
     ) -> list[Tensor | None]:
         homes = [(p, group) for group in self._groups for p in group["params"]]
-        return [
-            None if g is None else self._direct(direction, p, g, group, factor)
-            for (p, group), g in zip(homes, gradients, strict=True)
+        tasks = [
+            Task(place, p, g, group, self._kept(direction, p, group), self._step_of(p))
+            for place, ((p, group), g) in enumerate(zip(homes, gradients, strict=True))
+            if g is not None
         ]
+        found: list[Tensor | None] = [None] * len(homes)
+        compute = partial(self._direct, direction, factor=factor)
+        for task in tasks:
+            if not is_sharded(task.parameter):
+                found[task.place] = compute(task)
+        sharded = [task for task in tasks if is_sharded(task.parameter)]
+        for task, own in zip(sharded, sharded_directions(sharded, compute), strict=True):
+            found[task.place] = own
+        return found
 
-    def _generator(
-        self, p: Tensor, state: dict[str, Any], names: Iterable[str]
-    ) -> torch.Generator | None:
+    def _kept(self, direction: Direction, p: Tensor, group: Group) -> dict[str, Tensor]:
+        """What is kept for a direction, made where it is not there yet."""
+        state = self._states[p]
+        _complete(direction, p, group, state, self._shape.settings.state_dtype)
+        return {name: state[name] for name in direction.shapes(p, group)}
+
+    def _step_of(self, p: Tensor) -> int:
+        """The number of this update, from 1, where it is counted."""
+        return int(number(self._states[p].get("step", 0.0))) + 1
+
+    def _generator(self, p: Tensor, kept: Mapping[str, Tensor]) -> torch.Generator | None:
         """The noise of this step for state of 16 bits; the step is counted where there is some."""
-        if not any(state[name].dtype in NARROW for name in names):
+        if not any(tensor.dtype in NARROW for tensor in kept.values()):
             return None
-        if "step" not in state:
-            state["step"] = new_count(0.0)
-        return generator_of(p.device, seed_of({"step": number(state["step"]) + 1}))
+        counts = self._states[p]
+        counts.setdefault("step", new_count(0.0))
+        return generator_of(p.device, seed_of({"step": self._step_of(p)}))
 
     def _check(self, part: Part, gradients: Gradients) -> None:
         """Refuse gradients and state that are not the parameters', before anything is changed."""
@@ -188,23 +210,19 @@ class DirectedStep:
             if g is not None and part.direction is not None:
                 _check_kept(part.direction, name, p, self._groups[i], self._states[p])
 
-    def _direct(
-        self, direction: Direction, p: Tensor, g: Tensor, group: Group, factor: float
-    ) -> Tensor:
+    def _direct(self, direction: Direction, task: Task, factor: float) -> Tensor:
         """The direction of one parameter; what is kept for it is brought up to date."""
-        state = self._states[p]
-        _complete(direction, p, group, state, self._shape.settings.state_dtype)
-        real = torch.promote_types(p.dtype, torch.float32)
+        p, group = task.parameter, task.group
         if not p.numel():  # means of no elements are not numbers
-            return dense(g)
-        names = direction.shapes(p, group)
-        wide = {name: state[name].to(real) for name in names}
-        step = int(number(state.get("step", 0.0))) + 1
-        noise = self._generator(p, state, names)
-        g = dense(g).to(real)
-        found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, step)
+            return dense(task.gradient)
+        real = torch.promote_types(p.dtype, torch.float32)
+        noise = self._generator(p, task.state)
+        wide = {name: kept.to(real) for name, kept in task.state.items()}
+        g = dense(task.gradient).to(real)
+        found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, task.step)
         for name, value in kept.items():
-            state[name].copy_(stored(value, state[name].dtype, noise))
+            own = task.state[name]
+            own.copy_(stored(value, own.dtype, noise))
         is_cautious = group.get("cautious", self._shape.settings.cautious)
         return agreeing(found, g) if is_cautious else found
 
@@ -219,9 +237,10 @@ def _complete(
     for name, shape in direction.shapes(p, group).items():
         kept = state.get(name)
         if not isinstance(kept, Tensor):
-            state[name] = p.new_zeros(shape, dtype=dtype, requires_grad=False)
-        elif chosen is not None and kept.dtype != dtype:
-            state[name] = kept.to(dtype)
+            state[name] = zeros_beside(p, shape, dtype)
+        else:
+            wanted = kept.dtype if chosen is None else dtype
+            state[name] = placed_beside(p, kept.to(wanted))
 
 
 def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state: State) -> None:

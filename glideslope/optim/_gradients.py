@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from glideslope.distributed import Reduction, shard
 from glideslope.engines import is_backed, overlaps_itself
 from glideslope.errors import InvalidValue
 
@@ -48,10 +49,19 @@ def large_norm(gradients: Sequence[Tensor]) -> float:
     return largest * math.hypot(*(float(torch.linalg.vector_norm(g)) for g in scaled))
 
 
-def square(gradient: Tensor) -> float:
+def sum_of_squares(gradients: Sequence[Tensor], reduction: Reduction | None) -> float:
+    """The sum of the squares of all gradients, over all processes that hold parts of them."""
+    squares = torch.zeros((), dtype=torch.float64)
+    for gradient in gradients:
+        if reduction is None or reduction.counts(gradient):
+            squares += _square(shard(gradient)).cpu()
+    return float(squares if reduction is None else reduction.sum(squares))
+
+
+def _square(gradient: Tensor) -> Tensor:
     """The sum of the squares of one gradient, in double precision."""
-    norm = torch.linalg.vector_norm(dense(gradient), dtype=_double(gradient))
-    return float(norm.square())
+    norm: Tensor = torch.linalg.vector_norm(dense(gradient), dtype=_double(gradient))
+    return norm.square()
 
 
 def _double(gradient: Tensor) -> torch.dtype:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
+from itertools import compress
 from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glideslope.distributed import Reduction, reduction_of
 from glideslope.engines import (
     EMA_WEIGHT,
     FACTOR,
@@ -29,6 +32,7 @@ from ._common import Settings
 from ._counters import Counters, new_count
 from ._entry import Entry, Log
 from ._gradients import check_gradient
+from ._local import Local, Parts, Watched, local_part
 from ._state import NARROW, check_state, complete
 
 Group = Mapping[str, Any]
@@ -94,6 +98,15 @@ class Member(NamedTuple):
     state: dict[str, Any]
     recipe: Recipe
     fresh: bool
+    local: Local
+
+
+class Prepared(NamedTuple):
+    """A batch, the positions of its parameters, and if sums over all parameters include it here."""
+
+    positions: list[int]
+    batch: Batch
+    is_counted: bool
 
 
 class Cohort(NamedTuple):
@@ -123,7 +136,11 @@ class Plan:
         self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
         self._log = Log()
         check_members(shape, groups, gradients, states)
-        members = list(_members(shape, groups, gradients, states, self._log))
+        self._reduction = reduction_of(self._parameters)
+        members = list(_members(shape, groups, gradients, states, self._log, self._reduction))
+        self._parts = Parts(
+            [Watched(m.position, m.parameter, m.state, m.local) for m in members if m.local.whole]
+        )
         self._counters = Counters(_counted(shape, members), [member.state for member in members])
         self._cohorts, cohort_of = self._gather(members)
         self.assignments: list[Assignment] = []
@@ -144,19 +161,26 @@ class Plan:
             and self._counters.are_untouched()
         ):
             return False
-        return all(batch.aim(_picked(gradients, positions)) for positions, batch in self._batches)
+        if not self._parts.are_in_place():
+            return False
+        own = self._parts.of(gradients)
+        return all(each.batch.aim(_picked(own, each.positions)) for each in self._batches)
 
     def _state_is_in_place(self) -> bool:
         """Whether the tensors of the state are those prepared for, at the same addresses."""
         if self._log.touched:
-            if self._counters.were_replaced() or any(b.has_moved() for _, b in self._batches):
+            if self._counters.were_replaced() or any(
+                each.batch.has_moved() for each in self._batches
+            ):
                 return False
-            self._log.touched = any(batch.is_shared() for _, batch in self._batches)
+            self._log.touched = any(each.batch.is_shared() for each in self._batches)
         return True
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
-        return sum(batch.sum_of_squares() for _, batch in self._batches)
+        sums = [(each.batch.sum_of_squares(), each.is_counted) for each in self._batches]
+        (squares,) = self._summed([sum(square for square, is_counted in sums if is_counted)])
+        return squares
 
     def totals(self, measure: Rule, groups: Sequence[Group], factor: float) -> list[float]:
         """What a rule of totals gives, over all parameters; nothing where none has a gradient."""
@@ -165,26 +189,40 @@ class Plan:
             {**self._values(cohort, groups[cohort.group], measure), **extras}
             for cohort in self._cohorts
         ]
-        by_batch = [batch.totals(measure, scalars) for _, batch in self._batches]
-        return [sum(column) for column in zip(*by_batch, strict=True)]
+        by_batch = [each.batch.totals(measure, scalars) for each in self._batches]
+        counted = [each.is_counted for each in self._batches]
+        columns = zip(*by_batch, strict=True)
+        return self._summed([sum(compress(column, counted)) for column in columns])
+
+    def _summed(self, totals: list[float]) -> list[float]:
+        """Totals over all processes that hold parts of the parameters."""
+        if self._reduction is None or not totals:
+            return totals
+        summed: list[float] = self._reduction.sum(
+            torch.tensor(totals, dtype=torch.float64)
+        ).tolist()
+        return summed
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything: parameters, state and counts."""
         extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._shape.settings.ema_decay or 0.0)}
         rule = self._shape.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
-        scalars = [{**each, **extras, SEED: seed_of(each)} for each in values]
-        for _, batch in self._batches:
-            batch.run(scalars)
-        for cohort, each in zip(self._cohorts, values, strict=True):
+        scalars = [{**known, **extras, SEED: seed_of(known)} for known in values]
+        for each in self._batches:
+            each.batch.run(scalars)
+        if self._shape.zeroing:
+            self._parts.zero_copied()
+        for cohort, known in zip(self._cohorts, values, strict=True):
             for name in self._counters.names:
-                self._counters.advance(name, cohort.places, each[name])
+                self._counters.advance(name, cohort.places, known[name])
         self._cohorts = [cohort._replace(fresh=False) for cohort in self._cohorts]
 
     def release(self) -> None:
         """Let go of the gradients."""
-        for _, batch in self._batches:
-            batch.release()
+        for each in self._batches:
+            each.batch.release()
+        self._parts.release()
 
     def _values(self, cohort: Cohort, group: Group, rule: Rule) -> dict[str, Any]:
         """The scalars of a cohort in this step, and its counts after it."""
@@ -213,28 +251,29 @@ class Plan:
         ]
         return cohorts, cohort_of
 
-    def _prepare(
-        self, members: Sequence[Member], cohort_of: Sequence[int]
-    ) -> list[tuple[list[int], Batch]]:
-        """A batch for each engine, recipe and kind of tensor."""
+    def _prepare(self, members: Sequence[Member], cohort_of: Sequence[int]) -> list[Prepared]:
+        """A batch for each engine, recipe, kind of tensor and way of being sharded."""
         kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Member, Slot]]] = defaultdict(list)
         sharing = sharing_owners(list(_uses(members)))
         for member, cohort in zip(members, cohort_of, strict=True):
+            local, recipe = member.local, member.recipe
             is_shared = member.position in sharing
-            slot = Slot(member.parameter, member.state, cohort, is_shared)
-            wanted = self._shape.settings.engine
-            engine, reason = choose(wanted, member.recipe, slot, member.gradient)
-            kind = engine.kind(member.recipe, slot, member.gradient)
-            kinds[engine, member.recipe, kind].append((member, slot))
+            slot = Slot(local.parameter, local.state, cohort, is_shared, local.whole)
+            engine, reason = choose(self._shape.settings.engine, recipe, slot, local.gradient)
+            kind = engine.kind(recipe, slot, local.gradient), local.layout
+            kinds[engine, recipe, kind].append((member, slot))
             assignment = Assignment(member.position, member.parameter, engine.name, reason)
             self.assignments.append(assignment)
-        return [
-            (
-                [member.position for member, _ in group],
-                engine.prepare(recipe, [s for _, s in group], [m.gradient for m, _ in group]),
-            )
-            for (engine, recipe, _), group in kinds.items()
-        ]
+        return [_prepared(engine, pairs) for (engine, *_), pairs in kinds.items()]
+
+
+def _prepared(engine: Engine, pairs: Sequence[tuple[Member, Slot]]) -> Prepared:
+    """A batch of members that one engine updates together."""
+    members, slots = zip(*pairs, strict=True)
+    first = members[0]
+    gradients = [member.local.gradient for member in members]
+    batch = engine.prepare(first.recipe, slots, gradients)
+    return Prepared([m.position for m in members], batch, first.local.is_counted)
 
 
 def require_aimed(is_aimed: bool) -> None:
@@ -293,7 +332,12 @@ def check_members(
 
 
 def _members(
-    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States, log: Log
+    shape: Shape,
+    groups: Sequence[Group],
+    gradients: Gradients,
+    states: States,
+    log: Log,
+    reduction: Reduction | None,
 ) -> Iterator[Member]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
@@ -305,7 +349,8 @@ def _members(
             recipe = shape.recipe(home, parameter)
             dtype = shape.settings.state_dtype
             fresh = complete(recipe, groups[home], parameter, state, dtype)
-            yield Member(position, home, parameter, gradient, state, recipe, fresh)
+            here = local_part(recipe, parameter, gradient, state, reduction)
+            yield Member(position, home, parameter, gradient, state, recipe, fresh, here)
 
 
 def parameter_names(groups: Sequence[Group]) -> list[str]:
@@ -319,13 +364,13 @@ def _uses(members: Sequence[Member]) -> Iterator[Use]:
     """The tensors that a step reads and writes; a gradient of several parameters counts once."""
     seen: set[int] = set()
     for member in members:
-        owner = member.position
-        yield Use(owner, member.parameter, True)
-        if id(member.gradient) not in seen:
-            seen.add(id(member.gradient))
-            yield Use(owner, member.gradient, member.recipe.zeroing)
+        owner, local = member.position, member.local
+        yield Use(owner, local.parameter, True)
+        if id(local.gradient) not in seen:
+            seen.add(id(local.gradient))
+            yield Use(owner, local.gradient, member.recipe.zeroing)
         for name in member.recipe.state:
-            yield Use(owner, member.state[name], True)
+            yield Use(owner, local.state[name], True)
 
 
 def _picked(gradients: Gradients, positions: list[int]) -> Sequence[Any]:

@@ -163,9 +163,10 @@ class RuleOptimizer(Optimizer):
             >>> optimizer.engine_report()
             tensor: weight and 1 more
         """
-        with self._lock:
+        with self._lock, torch.no_grad():
             plan = self._aimed_plan(Shape.of(self.rule, self._settings, False, self.param_groups))
             plan.release()
+            assignments = plan.assignments
         names = [name for group in self.param_groups for name in _names(group)]
         return EngineReport(
             EngineReportRow(
@@ -175,7 +176,7 @@ class RuleOptimizer(Optimizer):
                 engine,
                 reason,
             )
-            for position, parameter, engine, reason in plan.assignments
+            for position, parameter, engine, reason in assignments
         )
 
     @contextmanager
