@@ -26,7 +26,7 @@ def owners(costs: Sequence[float], ranks: int) -> list[int]:
     """The rank that owns each matrix: the costliest first, each to the rank that has least to do.
 
     >>> owners([1.0, 8.0, 3.0, 4.0], ranks=2)
-    [0, 0, 1, 1]
+    [1, 0, 1, 1]
     """
     load, chosen = [0.0] * ranks, [0] * len(costs)
     for place in sorted(range(len(costs)), key=lambda i: -costs[i]):

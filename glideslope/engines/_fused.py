@@ -119,7 +119,7 @@ class FusedBatch(Batch):
     def _measured_by(self, measure: Rule) -> tuple[_Rows, Table, list[int]]:
         """The rows and the table of a rule of totals, and the columns of its arrays in ours."""
         kernel = self._kernel.measuring_by(measure)
-        rows = _Rows(kernel, self._slots)
+        rows = _Rows(kernel, [slot._replace(whole=None) for slot in self._slots])
         columns = [list(self._kernel.arrays).index(name) for name in kernel.arrays]
         return rows, _new_table(kernel, rows, self._parameters), columns
 

@@ -1,0 +1,61 @@
+"""Functions of the tests, run on several processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 240
+
+
+def run(program: str, folder: Path, ranks: int = 2) -> list[dict[str, Any]]:
+    """What each rank of a program of this folder writes to its file of results.
+
+    The program is called with the path of that file.
+    """
+    script = Path(__file__).with_name(program)
+    port = str(_free_port())
+    files = [folder / f"rank{rank}.json" for rank in range(ranks)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(file)],
+            env=_environment(rank, ranks, port),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank, file in enumerate(files)
+    ]
+    try:
+        texts = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, text in zip(processes, texts, strict=True):
+        assert process.returncode == 0, text
+    return [json.loads(file.read_text()) for file in files]
+
+
+def _environment(rank: int, ranks: int, port: str) -> dict[str, str]:
+    """As `torchrun` sets it."""
+    return {
+        **os.environ,
+        "RANK": str(rank),
+        "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": port,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port: int = listener.getsockname()[1]
+        return port
