@@ -139,11 +139,12 @@ class Exchange:
         self, outgoing: Sequence[Sequence[Tensor]], incoming: Sequence[Sequence[Part]]
     ) -> list[list[Tensor]]:
         """The tensors that arrive from each rank, for those that go to each."""
-        packed = [_packed(tensors) for tensors in outgoing]
+        packed = [_packed(tensors, self._device) for tensors in outgoing]
         sizes = [sum(part.bytes for part in parts) for parts in incoming]
-        sent = torch.cat(packed).to(self._device)
         received = torch.empty(sum(sizes), dtype=torch.uint8, device=self._device)
-        dist.all_to_all_single(received, sent, sizes, [len(each) for each in packed], self._group)
+        dist.all_to_all_single(
+            received, torch.cat(packed), sizes, [len(each) for each in packed], self._group
+        )
         rows = received.split(sizes)
         return [_unpacked(row, parts) for row, parts in zip(rows, incoming, strict=True)]
 
@@ -153,10 +154,10 @@ def _of(things: Sequence[T], owners: Sequence[int], rank: int) -> list[T]:
     return [thing for thing, owner in zip(things, owners, strict=True) if owner == rank]
 
 
-def _packed(tensors: Sequence[Tensor]) -> Tensor:
+def _packed(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
     """The bytes of tensors, one after the other."""
     rows = [tensor.contiguous().flatten().view(torch.uint8) for tensor in tensors]
-    return torch.cat(rows) if rows else torch.empty(0, dtype=torch.uint8)
+    return torch.cat(rows) if rows else torch.empty(0, dtype=torch.uint8, device=device)
 
 
 def _unpacked(row: Tensor, parts: Sequence[Part]) -> list[Tensor]:

@@ -51,7 +51,7 @@ def large_norm(gradients: Sequence[Tensor]) -> float:
 
 def sum_of_squares(gradients: Sequence[Tensor], reduction: Reduction | None) -> float:
     """The sum of the squares of all gradients, over all processes that hold parts of them."""
-    squares = torch.zeros((), dtype=torch.float64)
+    squares = torch.zeros((), dtype=torch.float64, device="cpu")
     for gradient in gradients:
         if reduction is None or reduction.counts(gradient):
             squares += _square(shard(gradient)).cpu()

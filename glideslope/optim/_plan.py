@@ -199,7 +199,7 @@ class Plan:
         if self._reduction is None or not totals:
             return totals
         summed: list[float] = self._reduction.sum(
-            torch.tensor(totals, dtype=torch.float64)
+            torch.tensor(totals, dtype=torch.float64, device="cpu")
         ).tolist()
         return summed
 
