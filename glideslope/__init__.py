@@ -15,6 +15,7 @@ from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands 
 
 _ROOMS = (
     "demo",
+    "distributed",
     "engines",
     "errors",
     "files",
@@ -35,6 +36,7 @@ __all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
 
 if TYPE_CHECKING:
     from glideslope import demo as demo
+    from glideslope import distributed as distributed
     from glideslope import engines as engines
     from glideslope import errors as errors
     from glideslope import files as files

@@ -45,3 +45,7 @@ __all__ = [
     "shard",
     "sharded_as",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
