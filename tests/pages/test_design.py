@@ -196,13 +196,3 @@ def test_an_ended_server_is_said(browser: Browser) -> None:
     end_program(process)
     retype(browser, browser.find("#text"), "cosine(5)")
     browser.wait(lambda: "glideslope design was ended" in browser.texts("#problem")[0])
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1200, True), (390, False)])
-def test_it_fits_a_phone_and_a_dark_room(
-    browser: Browser, server: DesignServer, width: int, dark: bool
-) -> None:
-    browser.open(server.address, width=width, dark=dark)
-    assert browser.run("return document.documentElement.scrollWidth") <= width
-    red = int(re.findall(r"\d+", browser.style("body", "background-color"))[0])
-    assert (red < 60) == dark

@@ -117,7 +117,7 @@ def work_on(page: Browser) -> tuple[Any, ...]:
     rows = page.run(
         "return [...document.querySelectorAll('#phases [data-key]')].map((e) => e.value)"
     )
-    curve = page.run("return page.answer.curve.y")
+    curve = page.run("return page.answer.curve.y.reduce((sum, value) => sum + value)")
     return fields, rows, curve
 
 

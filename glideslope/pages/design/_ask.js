@@ -13,7 +13,7 @@ async function ask(schedule, about = {}) {
   const { parts } = schedule;
   if (parts) page.draft = parts;
   else if (page.asked) page.asked.dropped = true;
-  page.pending = parts ? schedule : null;
+  page.pending = parts ? { parts, origin: about.origin } : null;
   page.waiting = { ...about, adopts: about.adopts || Boolean(parts), question: whole(schedule) };
   if (page.busy) return;
   page.busy = true;
@@ -62,13 +62,18 @@ async function answerTo(question) {
 
 function receive(answer, asked) {
   document.body.classList.toggle("stale", Boolean(answer.error));
-  if (answer.error) return say(answer.error, answer.field ? byId(answer.field) : asked.origin);
+  if (answer.error) return say(answer.error, controlAtFault(answer, asked));
   say("");
   page.answer = answer;
   page.length = answer.length ?? page.length;
   if (!page.waiting) Object.assign(page, { draft: answer.parts, pending: null });
   if (asked.adopts) adopt(answer.text, asked.mark);
   show(asked);
+}
+
+/** The control that holds what an answer refuses. */
+function controlAtFault({ field }, { adopts, origin }) {
+  return field ? byId(field) : adopts ? origin : byId("text");
 }
 
 /** The text of the answer becomes the document's. */
@@ -85,19 +90,42 @@ function changeWork(fields, mark) {
 }
 
 /** Asks again about the schedule on the page, because something else was changed. */
-function askAgain(about) {
-  return ask(page.pending ?? { text: work.present.text }, about);
+function askAgain() {
+  const { parts, origin } = page.pending ?? {};
+  return parts ? ask({ parts }, { origin }) : ask({ text: work.present.text });
 }
 
 /** Says what is wrong beside the control where it was done; nothing is wrong if it is empty. */
 function say(sentence, origin = byId("text")) {
   for (const marked of document.querySelectorAll('[aria-invalid="true"]:not(#compare)'))
     marked.removeAttribute("aria-invalid");
-  const at = origin.isConnected ? origin : byId("text");
-  (sentence ? at : byId("text")).closest("li, section").append(problem);
-  problem.textContent = sentence;
-  problem.hidden = !sentence;
+  const at = sentence && origin.isConnected ? origin : byId("text");
+  putBeside(at);
+  fillProblem(problem, sentence);
   if (sentence && at.matches("input, textarea")) at.setAttribute("aria-invalid", "true");
+}
+
+/** Puts the message into the row of a control, or below the line it is in. */
+function putBeside(control) {
+  const row = control.closest("li");
+  if (row) return row.insertBefore(problem, row.querySelector(":scope > ol"));
+  (control.closest(".run-settings, .chart, header") ?? control).after(problem);
+}
+
+/** Writes a message; a text that it points into stays on one line, with the mark below it. */
+function fillProblem(element, message) {
+  const [sentence, ...pointing] = message.split(/(?<=\n)(?=  .*\n +\^$)/s);
+  const place = pointing.map((lines) => make("span", { class: "place" }, lines));
+  element.replaceChildren(sentence, ...place);
+  element.hidden = !message;
+  for (const span of place) showMark(span);
+}
+
+/** Scrolls a text sideways until the mark below it is in sight. */
+function showMark(span) {
+  const letters = span.textContent.split("\n")[1].length;
+  const width = span.scrollWidth / Math.max(...span.textContent.split("\n").map((l) => l.length));
+  span.scrollLeft = letters * width - span.clientWidth / 2;
 }
 
 /** The phases as they are now, to be changed and asked about. */

@@ -60,8 +60,7 @@ function showFindings() {
 /** What is wrong with the second schedule, or its mark in the picture. */
 function showCompared() {
   const { compare } = page.answer;
-  byId("compare-problem").textContent = compare?.error ?? "";
-  byId("compare-problem").hidden = !compare?.error;
+  fillProblem(byId("compare-problem"), compare?.error ?? "");
   byId("compare").ariaInvalid = compare?.error ? "true" : null;
   byId("legend").hidden = !compare?.curve;
 }
@@ -165,7 +164,7 @@ function listenTo(name) {
     const value = byId(name).value;
     if (name === "text") page.pending = null;
     changeWork({ [name]: value }, typingMark(name));
-    askAgain({ origin: byId(name) });
+    askAgain();
   });
 }
 
@@ -178,7 +177,7 @@ function setLogarithmic() {
 function compareWithThis() {
   byId("compare").value = page.answer.text;
   changeWork({ compare: page.answer.text });
-  askAgain({ origin: byId("compare") });
+  askAgain();
 }
 
 function openAddress() {

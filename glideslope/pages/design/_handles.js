@@ -115,6 +115,8 @@ function newCircle(name) {
   const circle = make("circle", { r: 7, tabindex: 0, role: "slider", "data-handle": name });
   circle.setAttribute("aria-describedby", "hint");
   circle.addEventListener("pointerdown", (event) => take(event, name));
+  // A finger would begin to scroll: `touch-action` has no effect on a shape inside a picture.
+  circle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
   circle.addEventListener("keydown", (event) => press(event, name));
   for (const kind of ["focus", "pointerenter"])
     circle.addEventListener(kind, () => showLabel(name));

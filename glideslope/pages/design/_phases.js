@@ -24,14 +24,10 @@ function phaseRow(node, path, numbers) {
   const number = numbers.get(path);
   const name = number === undefined ? "group" : `phase ${number + 1}`;
   const badge = number === undefined ? "" : make("span", { class: "number" }, String(number + 1));
-  const row = make(
-    "li",
-    { class: number === undefined ? "group" : phaseClass(number) },
-    badge,
-    make("span", { class: "from", "data-from": path }),
-    ...shapeFields(node, path, name),
-    buttons(path, name),
-  );
+  const from = make("span", { class: "from", "data-from": path });
+  const fields = make("div", { class: "fields" }, badge, from, ...shapeFields(node, path, name));
+  const kind = number === undefined ? "group" : phaseClass(number);
+  const row = make("li", { class: kind }, fields, buttons(path, name));
   if (node.parts) {
     const inside = node.parts.map((part, index) => phaseRow(part, `${path}.${index}`, numbers));
     row.append(
@@ -84,8 +80,9 @@ function argumentFields(kind, path) {
 
 function textField(path, name) {
   const key = `${path}:text`;
-  const input = make("input", {
+  const input = make("textarea", {
     class: "text",
+    rows: 1,
     spellcheck: "false",
     autocomplete: "off",
     "aria-label": `${name} as text`,
