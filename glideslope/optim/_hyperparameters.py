@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 from torch import Tensor
@@ -55,13 +56,13 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
         for part in _parts(value):
             number = at_start(part)
             if name in fractions:
-                _require_number(name, number)
+                require_number(name, number)
                 require(bool(0 <= number < 1), name, "be at least 0 and less than 1", number)
             elif name == "rho":
-                _require_number(name, number)
+                require_number(name, number)
                 require(bool(0 <= number <= 1), name, "be from 0 to 1", number)
             elif name in AT_LEAST_0:
-                _require_number(name, number)
+                require_number(name, number)
                 require(bool(number >= 0), name, "be at least 0", number)
 
 
@@ -81,13 +82,14 @@ def _parts(value: Any) -> list[Any]:
     return [value]
 
 
-def _require_number(name: str, value: Any) -> None:
-    number = isinstance(value, int | float | Tensor)
+def require_number(name: str, value: Any) -> None:
+    """Refuse what is not one real number: of Python, of NumPy, or in a tensor of one element."""
+    number = isinstance(value, Real | Tensor)
     if callable(value) and not number:
         rule = "be a number or a schedule; glideslope.function(f) makes one of a function"
         raise InvalidType(f"`{name}` must {rule}, got {value!r}")
     require_type(number, name, "be a number, a tensor of one element or a schedule", value)
-    single = not isinstance(value, Tensor) or value.numel() == 1
+    single = not isinstance(value, Tensor) or (value.numel() == 1 and not value.is_complex())
     require(single, name, "be a number, a tensor of one element or a schedule", value)
 
 

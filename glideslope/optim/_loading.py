@@ -21,6 +21,7 @@ from glideslope.errors import StateMismatch, require, shortened
 from ._kept import Kept, tensor_of
 from ._matching import Group, Match, check_saved, match_parameters
 from ._merging import Hyperparameters, Merge
+from ._saved_values import check_saved_groups
 
 State = defaultdict[Any, Any]
 
@@ -62,6 +63,7 @@ class Load(NamedTuple):
         merge = Merge(optimizer, hyperparameters, saved_groups, matches, bool(entries))
         counterparts = merge.counterparts()
         groups, told = merge.groups(counterparts)
+        check_saved_groups(optimizer, groups, merge.is_driven)
         fit = _Fit(optimizer, merge, groups)
         problems = [found for match in matches if (found := fit.problem(match, entries))]
         if problems:

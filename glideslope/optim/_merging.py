@@ -200,7 +200,9 @@ def _equal(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_equal, a, b))
     try:
         if isinstance(a, Tensor) or isinstance(b, Tensor):
-            return torch.equal(*(torch.as_tensor(each).double().cpu() for each in (a, b)))
+            return torch.equal(
+                *(torch.as_tensor(each).to(torch.complex128).cpu() for each in (a, b))
+            )
         return bool(a == b)
     except (TypeError, ValueError, RuntimeError):  # of kinds that do not compare
         return False

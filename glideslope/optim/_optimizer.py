@@ -127,6 +127,9 @@ class Optimizer(torch.optim.Optimizer):
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 
+    def _check_group(self, group: dict[str, Any]) -> None:
+        """Refuse a group whose values do not go together; here, any do."""
+
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept | None:
         """The state of a parameter under a group's hyperparameters; None if it may be anything."""
         return None

@@ -14,7 +14,7 @@ from glideslope.errors import require
 from ._common import Common
 from ._directed_optimizer import DirectedOptimizer
 from ._direction import Direction, State
-from ._hyperparameters import Scalar
+from ._hyperparameters import Scalar, require_number
 from ._optimizer import Params
 from ._plan import Group
 
@@ -239,5 +239,7 @@ class SOAP(DirectedOptimizer):
         )
         require(steps >= 1, "precondition_frequency", "be at least 1", steps)
         require(longest >= 0, "max_precond_dim", "be at least 0", longest)
-        sound = beta is None or bool(0 <= beta < 1)
-        require(sound, "shampoo_beta", "be at least 0 and less than 1", beta)
+        if beta is None:
+            return
+        require_number("shampoo_beta", beta)
+        require(bool(0 <= beta < 1), "shampoo_beta", "be at least 0 and less than 1", beta)
