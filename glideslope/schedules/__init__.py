@@ -1,8 +1,12 @@
-"""Schedules: what a hyperparameter should be at step t, as immutable values.
+"""Schedules: the values of a hyperparameter over the steps of a run, as immutable values.
 
-Curves are classes; the same class under its lower-case name is what texts and `repr` use, so
-``gs.cosine(100)``, ``gs.Cosine(100)`` and ``gs.parse("cosine(100)")`` are one thing. Recipes are
-functions that only combine curves.
+- A **schedule** is a function of the step with a length in steps, or without an end.
+- A **curve** is a class that defines such a function. Its lower-case name is the one that texts and
+  `repr` use: ``gs.cosine(100)``, ``gs.Cosine(100)`` and ``gs.parse("cosine(100)")`` are equal.
+- A **recipe** is a function that combines curves, such as ``gs.warmup_cosine``.
+- A **transformation** is the result of a method of a schedule, such as ``.repeat(3)``.
+- A **phase** is a span of steps in which one curve gives the value.
+- A length is **bound** once it is a number of steps: ``"10ep"`` and ``"5%"`` are not.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ._schedule import Phase, Schedule, Span, has_rest
 from ._series import Grid, Number, Total, added
 
 DEPTH = 64
-"""Schedules within schedules; a few calls of Python's stack each."""
+"""The deepest nesting of schedules; each level takes a few calls of Python's stack."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +33,7 @@ class Sequence(Schedule):
     Args:
         parts: the schedules in order; all but the last have an end.
 
-    A part of no steps vanishes; of nothing else, the last one remains.
+    A part of no steps is dropped; if all have none, the last one is kept.
 
     Raises:
         InvalidValue: a schedule follows an endless one, or two take the rest of the run.
@@ -52,7 +52,7 @@ class Sequence(Schedule):
 
     @classmethod
     def join(cls, parts: tuple[Schedule, ...]) -> Schedule:
-        """The parts in a row; a single one stays what it is."""
+        """The sequence of the parts; a single part is returned as it is."""
         parts = with_steps(flatten(cls, parts))
         return parts[0] if len(parts) == 1 else cls(parts)
 
@@ -142,7 +142,7 @@ class Sequence(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Arithmetic(Schedule):
-    """What product and sum share: parts in order, and all numbers gathered into the last one."""
+    """Base of `Product` and `Sum`: parts in order, all numbers combined into the last one."""
 
     _has_name = False
     _sign: ClassVar[str]
@@ -166,7 +166,7 @@ class Arithmetic(Schedule):
 
     @classmethod
     def _fold(cls, values: Iterable[Any]) -> Any:
-        """From left to right, as Python would: numbers, or the values of the parts."""
+        """Combine numbers, or the values of the parts, from left to right, as Python does."""
         return reduce(cls._operator, values)
 
     def _at(self, t: Any, xp: Any) -> Any:
@@ -174,7 +174,7 @@ class Arithmetic(Schedule):
 
     @property
     def _number(self) -> float | None:
-        """The number that a single curve is combined with; None when there are more curves."""
+        """The number that a single curve is combined with; None if there are several curves."""
         last = self.parts[-1]
         return last.value if len(self.parts) == 2 and is_number(last) else None  # type: ignore[attr-defined]
 
@@ -258,11 +258,11 @@ class Sum(Arithmetic):
         return f" - {value_text(-number)}" if number < 0 else super()._number_text(number)
 
 
-# -- what several of them need -------------------------------------------------------------------
+# -- helpers of several classes ------------------------------------------------------------------
 
 
 def flatten(kind: type[Sequence | Arithmetic], parts: Any) -> tuple[Schedule, ...]:
-    """The parts with those of the same kind opened, so that grouping leaves no trace."""
+    """The parts, those of the same kind replaced by their own parts: grouping has no effect."""
     for part in parts:
         require_type(isinstance(part, Schedule), "parts", "be schedules", part)
     opened = [part.parts if type(part) is kind else (part,) for part in parts]
@@ -282,13 +282,13 @@ def set_parts(node: Sequence | Arithmetic, parts: tuple[Schedule, ...]) -> None:
 
 
 def check_depth(schedule: Schedule) -> None:
-    """Refuse what is nested so deep that Python's stack could end when it is evaluated."""
+    """Refuse a schedule nested so deep that its evaluation could exhaust Python's stack."""
     depth = schedule._depth
     require(depth <= DEPTH, "schedule", f"be nested at most {DEPTH} deep", depth)
 
 
 def is_number(part: Schedule) -> bool:
-    """Whether a part is a plain number in a product or sum."""
+    """True if a part is a plain number in a product or sum."""
     return isinstance(part, Constant) and part._endless
 
 

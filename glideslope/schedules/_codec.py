@@ -1,4 +1,4 @@
-"""Schedules as text and as plain data, read off their fields: no kind of schedule writes its own.
+"""Schedules as text and as plain data, derived from their fields: no kind has code of its own.
 
 A schedule is recognised by its ``notation``, so this file knows no class and none imports it back.
 """
@@ -68,7 +68,7 @@ def _argument(schedule: Any, field: Field[Any], first: bool) -> str:
 
 
 def argument_name(field: Field[Any]) -> str:
-    """What a field is called in text and data: a field may not hide a method of its name."""
+    """The name of a field in text and data; it differs where a method has that name."""
     return str(field.metadata.get("argument", field.name))
 
 

@@ -50,7 +50,7 @@ class Constant(Schedule):
 
     @property
     def end(self) -> float:
-        """The value, however long."""
+        """The value."""
         return self.value
 
     def _at(self, t: Any, xp: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Sums and extremes of more steps than can be evaluated: the area, the peak, the first of a value.
+"""Sums and extremes over more steps than can be evaluated one by one.
 
-Where a curve has no closed form it is sampled, densely at its beginning and then in blocks; where
-it is not known to be monotone between some steps, it is looked at evenly. Both are told: see `Area`
-and `Peak`.
+A curve without a closed form is sampled, densely at its beginning and then in blocks. A curve that
+is not known to be monotone between some steps is sampled evenly. The results say so: see `Area` and
+`Peak`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 ADDED = 1 << 20
 """Up to so many steps are evaluated one by one."""
 HEAD = 1 << 14
-"""How many points at the beginning of a curve are added one by one,"""
+"""The number of points at the beginning of a curve that are added one by one."""
 BLOCKS = 4093
-"""and how many blocks each doubling of the time is then cut into: a prime, for the beginnings of
-cycles shall not meet the middles of blocks."""
+"""The number of blocks for each doubling of the time after that. It is a prime, so that no starts
+of cycles coincide with the middles of blocks."""
 LOOKS = 1 << 16
-"""How many steps are looked at where a curve may turn anywhere."""
+"""The number of samples of a curve that may turn anywhere."""
 PIECES = 16
-"""How many phases of a curve are sampled apart."""
+"""The number of phases of a curve that are sampled separately."""
 CYCLES = 1 << 10
-"""How many cycles are told apart."""
+"""The number of cycles that are distinguished."""
 
 
 class Area(float):
-    """A sum of values: a float that tells whether it is ``exact`` or ``≈`` of samples.
+    """A sum of values: a float with an attribute ``exact``, printed with ``≈`` if it is sampled.
 
     Args:
         value: the sum.
@@ -75,7 +75,7 @@ class Peak(_Peak):
     Args:
         step: the step.
         value: the value.
-        exact: an attribute, no item of the pair: False when the curve was sampled, because it has
+        exact: an attribute, not an item of the pair: False if the curve was sampled, as it has
             more than 1,048,576 steps and may turn anywhere between them.
     """
 
@@ -122,7 +122,7 @@ def block_sum(curve: Any, grid: Grid, start: int, stop: int) -> float:
 
 
 def values_at(curve: Any, grid: Grid, numbers: Any) -> NDArray[np.float64]:
-    """The values at the points of these numbers; too large a value is infinite, without a word."""
+    """The values at the points of these numbers; those that overflow are infinite."""
     import numpy as np
 
     with np.errstate(all="ignore"):
@@ -199,7 +199,7 @@ def first_reached(ask: Ask, reached: Callable[[Any], Any], edges: Sequence[int])
 
 
 def bisected(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The first step after ``low`` from which on ``holds`` holds, which it does at ``high``."""
+    """The first step after ``low`` from which ``holds`` is true; it is true at ``high``."""
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)
@@ -207,7 +207,7 @@ def bisected(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def looks(schedule: Any, stop: int) -> list[int]:
-    """Steps to look at: even ones, early ones, both sides of each boundary, and ``stop``."""
+    """The steps that are sampled: even and early ones, both sides of a boundary, and ``stop``."""
     import numpy as np
 
     even = np.linspace(0, stop - 1, LOOKS).round().astype(np.int64).tolist()
@@ -231,7 +231,7 @@ def highest_looked_at(ask: Ask, steps: Sequence[int]) -> tuple[int, float]:
         steps = sorted({*near, steps[k]})
 
 
-# -- what a schedule is asked --------------------------------------------------------------------
+# -- answers for a schedule ----------------------------------------------------------------------
 
 
 def far_area(schedule: Any, a: int, stop: int) -> Area:

@@ -1,6 +1,6 @@
-"""Names of other libraries, and what they are called here: for the answer to an unknown name.
+"""Names of other libraries and their equivalents here, for the message about an unknown name.
 
-Each is a function from the arguments over there, as texts, to an expression in the notation here.
+Each is a function from the other library's arguments, as texts, to an expression in this notation.
 The optimizer is left out, as in `docs/names.md`, which holds the same translations, tested.
 """
 

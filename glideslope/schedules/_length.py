@@ -1,4 +1,4 @@
-"""Lengths in steps, epochs, tokens, percent or what is left, and what binds them to steps."""
+"""Lengths in steps, epochs, tokens, percent or the rest of the run, and their binding to steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LENGTH = re.compile(rf"(?P<number>{NUMBER})(?P<unit>ep|tok|%)", re.IGNORECASE)
 
 
 def real(name: str, value: Any) -> int | float:
-    """A finite real number as a double, or as the int it is equal to: what its text gives back."""
+    """A finite real number as a double, or as the int it is equal to, as its text reads back."""
     value = _plain(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
     require_type(number, name, "be a number", value)
@@ -69,7 +69,7 @@ def whole(name: str, value: Any, least: int) -> int:
 
 
 def as_value(name: str, value: Any) -> float:
-    """A finite real number as a float: what a curve's values are made of."""
+    """A finite real number as a float, for the values of a curve."""
     return float(real(name, value))
 
 
@@ -89,7 +89,7 @@ class Length:
 
     ``steps = value · steps_per_epoch``, ``value / tokens_per_step`` or
     ``value / 100 · total_steps``, once a schedule is bound. ``Length(1, "rest")``, written
-    ``"rest"``, is ``total_steps`` less the other phases of the sequence it stands in.
+    ``"rest"``, is ``total_steps`` less the other phases of its sequence.
 
     >>> Length(10, "ep")
     Length(value=10, unit='ep')
@@ -149,12 +149,12 @@ class RunNumbers:
 
 @dataclass
 class Binder:
-    """A run as one schedule in it sees it; carries a sequence's rounding from part to part."""
+    """Binds the lengths of a schedule to the steps of a run; carries rounding from part to part."""
 
     run: RunNumbers
     carry: Fraction = Fraction(0)
     left: float | None = None
-    """The steps for a phase that takes the rest; all of the run's unless a sequence says."""
+    """The steps for a phase that takes the rest; those of the run unless a sequence sets them."""
 
     def resolve(self, length: float | Length) -> float:
         """The whole number of steps that keeps the running total closest to the exact one."""
@@ -164,8 +164,8 @@ class Binder:
             return self.rest()
         exact = self.run.steps(length)
         steps = half_up(exact + self.carry)
-        told = f"{length} = {float(exact):g} steps after parts that were rounded up"
-        require(steps >= 0, "length", "come to at least 0 steps", told)
+        given = f"{length} = {float(exact):g} steps after parts that were rounded up"
+        require(steps >= 0, "length", "come to at least 0 steps", given)
         self.carry += exact - steps
         return steps
 
@@ -178,15 +178,15 @@ class Binder:
         return self.own_clock().resolve(length)
 
     def own_clock(self) -> Binder:
-        """The same binder with nothing carried: for what is not a part of the sequence."""
+        """The same binder without carried rounding, for a schedule outside the sequence."""
         return replace(self, carry=Fraction(0))
 
     def leaving(self, steps: float, schedule: object) -> Binder:
-        """The binder for the phase of ``schedule`` beside which the others take so many steps."""
+        """The binder for a phase of ``schedule`` whose other phases take ``steps``."""
         left = self.rest()
         if steps > left:
-            told = f"the other phases take {steps:.15g} steps, the run has {left:.15g}"
-            raise InvalidValue(f"nothing is left for the rest in `{schedule}`: {told}")
+            known = f"the other phases take {steps:.15g} steps, the run has {left:.15g}"
+            raise InvalidValue(f"nothing is left for the rest in `{schedule}`: {known}")
         return replace(self.own_clock(), left=left - steps)
 
 

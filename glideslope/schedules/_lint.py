@@ -1,4 +1,4 @@
-"""What a person would want to know of a schedule before a long run under it."""
+"""Checks of a schedule before a long run, such as for jumps and for warm-ups that never end."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOOKS = 1 << 16
-"""How many steps of a run are looked at; a longer run is looked at evenly."""
+"""The most steps of a run that are evaluated; a longer run is sampled evenly."""
 GLANCES = 1 << 10
-"""How many steps after the run are."""
+"""The number of steps after the run that are evaluated."""
 HIGH = 0.2
 """A run ends high when its last value is above the floor by more than this share of the peak."""
 RISE = 0.05
-"""A rise is one when it is more than this share of the peak."""
+"""A rise counts if it is more than this share of the peak."""
 JUMP = 0.1
-"""A discontinuity is one when it is more than this share of the peak."""
+"""A discontinuity counts if it is more than this share of the peak."""
 STEEPEST = 64
-"""How many of the steepest rises are examined: most are smooth."""
+"""The number of steepest rises that are examined: most are smooth."""
 GONE = 1e-6
-"""A decay has come to nothing at this share of the peak."""
+"""A value below this share of the peak is taken for zero."""
 EPOCHS = 1000
-"""A schedule that counts epochs is not longer than this, and has this many"""
+"""The longest schedule, in steps, that is suspected to count epochs."""
 BATCHES = 10
-"""batches in each at least."""
+"""The fewest batches in a suspected epoch."""
 
 
 class Finding(NamedTuple):
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
     The codes, with P the highest value of the run:
 
-    - ``not-finite``: the value overflows; nothing else is looked for then.
+    - ``not-finite``: the value overflows; no other check is made then.
     - ``short-run``: the run ends before the schedule does, and the schedule still changes there.
     - ``endless-warmup``: the run ends while the value still rises towards the schedule's peak.
     - ``high-end``: the last value is more than 0.2 P above the floor, the lowest value from the
@@ -49,8 +49,8 @@ class Finding(NamedTuple):
     - ``long-run``: the schedule is over before half of the run and holds a value below 0.5 P; or
       before 99% of the run, and holds zero; or an endless decay is below 1e-6 P for half of it.
       A schedule that holds its height, as a warm-up alone does, is in order.
-    - ``epochs-as-steps``: the same, with 1000 steps or fewer in a run at least 10 times as long:
-      they may be epochs, counted per batch.
+    - ``epochs-as-steps``: as ``long-run``, with a schedule of at most 1000 steps in a run at least
+      10 times as long: its lengths may be epochs, while the scheduler steps once per batch.
     - ``rises-again``: having come down to half its height, the curve rises by more than 0.05 P,
       but not within the cycles of ``.repeat()``.
     - ``jump``: the curve is broken by more than 0.1 P, upwards anywhere, downwards where two parts
@@ -60,12 +60,12 @@ class Finding(NamedTuple):
     - ``negative``: a value is below 0, so an update would climb.
 
     The run's length is the schedule's unless given; of an endless schedule without one, only the
-    curve is judged. Up to 65,536 steps each is looked at, of a longer run as many, evenly.
+    curve is checked. Up to 65,536 steps are all evaluated; of a longer run as many, evenly.
 
     Args:
-        code: what kind it is, one of those above.
-        message: what a person reads.
-        step: where it is.
+        code: the kind, one of those above.
+        message: the sentence to print.
+        step: the step it is about.
     """
 
     code: str
@@ -95,7 +95,7 @@ class LintedRun:
 
     @cached_property
     def at(self) -> NDArray[np.float64]:
-        """The steps that are looked at."""
+        """The steps that are evaluated."""
         import numpy as np
 
         return np.unique(np.linspace(0, self.steps - 1, min(self.steps, LOOKS)).round())
@@ -106,7 +106,7 @@ class LintedRun:
         return self.look(self.at)
 
     def look(self, steps: Any) -> NDArray[np.float64]:
-        """The values at these steps, whether or not a number can hold them."""
+        """The values at these steps; those that overflow are infinite."""
         import numpy as np
 
         with np.errstate(all="ignore"):
@@ -114,17 +114,17 @@ class LintedRun:
 
     @cached_property
     def peak(self) -> int:
-        """Where among the steps looked at the highest value is first."""
+        """The index of the first highest value."""
         return int(self.values.argmax())
 
     @cached_property
     def scale(self) -> float:
-        """The size of the largest value, what every tolerance is a share of."""
+        """The largest absolute value; every tolerance is a share of it."""
         return float(abs(self.values).max())
 
     @cached_property
     def last(self) -> float:
-        """Where the run ends: its last value, or the next where that is lower."""
+        """The value at the end of the run: the last one, or the next if that is lower."""
         return min(float(self.values[-1]), float(self.look([self.steps])[0]))
 
     @cached_property
@@ -137,7 +137,7 @@ class LintedRun:
         return values[np.isfinite(values)]
 
     def text(self, value: float) -> str:
-        """A value as a person reads it."""
+        """A value as text."""
         return value_label(value, self.scale, digits=3)
 
     @cached_property
@@ -165,7 +165,7 @@ def short_run(run: LintedRun) -> Iterator[Finding]:
 
 
 def is_rising(run: LintedRun) -> bool:
-    """Whether the run ends before the schedule's peak."""
+    """True if the run ends before the schedule's peak."""
     if run.length <= run.steps or run.values[-1] < run.values[run.peak] or not len(run.rest):
         return False
     return bool(run.rest.max() - run.values[-1] > RISE * abs(run.rest).max())
@@ -194,8 +194,8 @@ def long_run(run: LintedRun) -> Iterator[Finding]:
     holds_zero = over == run.length and abs(last) <= GONE * run.scale
     if not over or over >= (0.99 if holds_zero else 0.5) * run.steps or last > 0.5 * run.scale:
         return
-    what = "over" if over == run.length else "as good as 0"
-    where = f"{what} at step {over:.15g} of {run.steps}"
+    state = "over" if over == run.length else "nearly 0"
+    where = f"{state} at step {over:.15g} of {run.steps}"
     if over <= EPOCHS and run.steps >= BATCHES * over:
         advice = 'lengths in epochs are written "10ep" and bound by bind(steps_per_epoch=...)'
         yield Finding("epochs-as-steps", f"{where}: {advice}", math.ceil(over))
@@ -205,7 +205,7 @@ def long_run(run: LintedRun) -> Iterator[Finding]:
 
 
 def faded(run: LintedRun) -> float:
-    """The step from which an endless decay is as good as zero to the end of the run."""
+    """The step from which an endless decay is nearly zero until the end of the run."""
     import numpy as np
 
     alive = np.flatnonzero(abs(run.values) > GONE * run.scale)
@@ -254,7 +254,7 @@ Break = tuple[int, float, float]
 
 
 def upward_breaks(run: LintedRun) -> Iterator[Break]:
-    """The largest rise between neighbouring steps that is no smooth one."""
+    """The largest rise between neighbouring steps that is a discontinuity."""
     import numpy as np
 
     rises = np.diff(run.values)
@@ -270,7 +270,7 @@ def upward_breaks(run: LintedRun) -> Iterator[Break]:
 
 
 def narrowed(schedule: Any, a: float, b: float) -> tuple[float, float, float]:
-    """Where between two steps most of the difference is, with the values closely around it."""
+    """The place with most of the difference between two steps, and the values on its two sides."""
     low, high = schedule(a), schedule(b)
     for _ in range(48):
         middle = (a + b) / 2
@@ -294,7 +294,7 @@ def broken_joins(run: LintedRun) -> Iterator[Break]:
 
 
 def is_flat(run: LintedRun, phase: Any) -> bool:
-    """Whether a phase is one value."""
+    """True if a phase has one value throughout."""
     import numpy as np
 
     stop = min(phase.stop, run.steps)

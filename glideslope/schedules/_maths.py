@@ -1,7 +1,7 @@
 """The same few operations for Python floats and for arrays of any library.
 
-A formula is written once against ``xp`` and runs on a float (exact Python arithmetic, what drives
-an optimizer) or on an array of NumPy, torch or JAX (also inside ``jax.jit``: no branch on values).
+A formula is written once against ``xp`` and runs on a float (Python arithmetic, which schedulers
+use) or on an array of NumPy, torch or JAX (also inside ``jax.jit``: no branch on values).
 """
 
 from __future__ import annotations

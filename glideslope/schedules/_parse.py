@@ -50,11 +50,17 @@ PREFIXES = ("gs", "glideslope")
 """The prefixes that a name may have, as in Python."""
 Operator = Callable[[Any, Any], Any]
 DEPTH = 40
-"""Parentheses within parentheses; far below what Python's own stack allows."""
+"""The deepest nesting of parentheses, far below the limit of Python's stack."""
 
 
 class Token(NamedTuple):
-    """A piece of the text: its kind (a group of `TOKEN`, or "end"), its text, where it stands."""
+    """A piece of a schedule's text.
+
+    Args:
+        kind: name, number, length, string, sign, or "end".
+        text: the piece itself.
+        position: the index of its first character.
+    """
 
     kind: str
     text: str
@@ -64,8 +70,8 @@ class Token(NamedTuple):
 def parse(text: str) -> Schedule:
     """The schedule that ``text`` describes, in the notation `repr` prints.
 
-    The text is read, not evaluated: it can name the library's curves, recipes and methods, numbers,
-    lengths with a unit, strings and lists, and nothing else.
+    The text is parsed, never passed to `eval`. It can contain the library's curves, recipes and
+    methods, numbers, lengths with a unit, strings and lists, and nothing else.
 
     Args:
         text: such as ``"warmup(500) >> cosine(9500)"`` or ``"wsd(5%, 75%, 20%) * 3e-4"``.
@@ -291,7 +297,7 @@ class Parser:
     # -- refusing --------------------------------------------------------------------------------
 
     def attempt(self, token: Token, build: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """What ``build`` makes; its refusal points at ``token``."""
+        """The result of ``build``; an error it raises points at ``token``."""
         try:
             return build(*args, **named)
         except ParseError:
@@ -348,7 +354,7 @@ def reciprocal(number: float) -> float:
 
 
 INVERSES: Mapping[str, Callable[[Any], Any]] = {"-": neg, "/": reciprocal}
-"""The operators that `combine` does not know, as what they do to their right side."""
+"""For each operator that `combine` does not have, the function it applies to its right side."""
 
 
 def length_of(text: str) -> Length:
@@ -360,7 +366,7 @@ def length_of(text: str) -> Length:
 
 @cache
 def known_signature(build: Callable[..., Schedule]) -> Signature:
-    """The arguments of a curve or recipe; worked out once, for a text may have thousands."""
+    """The arguments of a curve or recipe; cached, for a text may contain thousands of calls."""
     return signature(build)
 
 
@@ -372,7 +378,7 @@ def methods() -> list[str]:
 
 @cache
 def vocabulary() -> dict[str, Callable[..., Schedule]]:
-    """What a text may call: every curve by its notation or class name, and every recipe."""
+    """The names that a text may call: curves by their notation or class name, and recipes."""
     curves = {name: kind for name, kind in Schedule.registry.items() if kind._has_name}
     classes = {kind.__name__: kind for kind in curves.values()}
     recipes = {

@@ -17,7 +17,7 @@ from ._schedule import Schedule, Span
 
 @dataclass(frozen=True, repr=False)
 class Finite(Schedule):
-    """What these share: a length, and time held inside it."""
+    """Base of the curves here that have a length."""
 
     steps: Steps = field()  # type: ignore[assignment]
 
@@ -27,7 +27,7 @@ class Finite(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Bounded(Finite):
-    """What both hyperbolas share: a bound on the length, not below it."""
+    """Base of both hyperbolas: a length, and an upper bound that is not below it."""
 
     upper_bound: Steps
 

@@ -64,7 +64,7 @@ class Ramp(Schedule):
 
     @cached_property
     def _span(self) -> float:
-        """The steps from ``start`` to ``end``; none if the end is all there is."""
+        """The steps from ``start`` to ``end``; 0 if the schedule is its end alone."""
         return max(float(bound_steps(self.steps) - self.include_end), 0.0)
 
     def _at(self, t: Any, xp: Any) -> Any:
@@ -77,7 +77,7 @@ class Ramp(Schedule):
     def _over(self, steps: Any, t: Any, xp: Any) -> Any:
         if not self._span:
             return xp.full(t, self.end)
-        # The shares of the longer way, for what remains would cancel on the shorter one.
+        # The shares of the stretched length: on the original one, the remaining share would cancel.
         span = steps * self._span / float(bound_steps(self.steps))
         t = xp.where(t < span, t, span)
         return self._between(t / span, (span - t) / span, xp)
@@ -210,10 +210,11 @@ def _hill(x: Any, xp: Any) -> Any:
 
 @dataclass(frozen=True, repr=False)
 class Polynomial(Ramp):
-    """A power of what remains: ``end + (start - end) · (1 - x^k)^power``.
+    """A power of the remaining share: ``end + (start - end) · (1 - x^k)^power``.
 
-    ``mirrored`` takes the power of what is done instead: ``start + (end - start) · x^power``. With
-    ``power=0.5`` that is the 1 - √x cooldown, with ``power=2`` the 1 - x² one.
+    ``mirrored`` takes the power of the share done instead:
+    ``start + (end - start) · x^power``. With ``power=0.5`` that is the 1 - √x cooldown, with
+    ``power=2`` the 1 - x² one.
 
     Args:
         steps: length, in steps or with a unit.
@@ -308,8 +309,8 @@ class Geometric(Ramp):
 class HalfLife(Ramp):
     """A decay rate per step whose half-life moves in a straight line: ``1 / ln s`` is linear.
 
-    What a running average's β should follow on its way to a long memory: even steps of β would
-    change a short memory a little and a long one a lot.
+    For the β of a running average whose memory grows: even steps of β would change a short memory
+    a little and a long one a lot.
 
     Args:
         steps: length, in steps or with a unit.
@@ -353,7 +354,7 @@ class Relaxation(Ramp):
         steps: length, in steps or with a unit.
         start: value at step 0.
         end: value at ``t = steps``, held afterwards.
-        ratio: how much of the way to its asymptote would remain at the end; between 0 and 1.
+        ratio: the share of the way to the asymptote that remains at the end; between 0 and 1.
         include_end: reach ``end`` on the last step instead.
 
     Raises:

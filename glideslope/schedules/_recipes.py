@@ -1,4 +1,4 @@
-"""Well-known schedules as compositions: each is a line or two of curves and algebra."""
+"""Well-known schedules as compositions of curves, a line or two each."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _shape(shapes: Mapping[str, MakeRamp], name: str) -> MakeRamp:
 
 
 def _number(name: str, steps: Steps) -> float:
-    """A length that arithmetic is done on, so it must be in steps already."""
+    """A length for arithmetic, so it must be in steps already."""
     value = as_length(name, steps)
     if isinstance(value, Length):
         raise InvalidType(f"`{name}` must be a number of steps here, got {str(value)!r}")
@@ -64,7 +64,7 @@ def _exact(value: float) -> Fraction:
 
 
 def _run_length(name: str, steps: Steps, least: int) -> int | float | Length:
-    """The length of what is a run by itself, so that no steps would be a mistake."""
+    """The length of a whole run, which must have steps."""
     length = as_phase(name, steps)
     require(isinstance(length, Length) or length >= least, name, f"be at least {least}", length)
     return length
@@ -82,6 +82,14 @@ def warmup(steps: Steps, shape: str = "linear", start: float = 0.0) -> Schedule:
     ``log`` log(1 + t) / log(steps), ``geometric`` (needs ``start`` above 0). A ``start`` above 1
     warms up from above. ``warmup(w).shift(-1)`` is the form (t + 1) / w, which is never zero.
 
+    Args:
+        steps: length, in steps or with a unit.
+        shape: one of those above.
+        start: value at step 0.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0, or an unknown shape.
+
     Example:
         >>> import glideslope as gs
         >>> gs.warmup(100)(25), gs.warmup(100, "square")(50)
@@ -94,6 +102,13 @@ def warmup(steps: Steps, shape: str = "linear", start: float = 0.0) -> Schedule:
 
 def hold(steps: Steps, value: float = 1.0) -> Schedule:
     """``value`` for ``steps`` steps.
+
+    Args:
+        steps: length, in steps or with a unit.
+        value: the value.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0, or a value that is not finite.
 
     Example:
         >>> import glideslope as gs
@@ -109,6 +124,14 @@ def cooldown(steps: Steps, shape: str = "linear", end: float = 0.0) -> Schedule:
     Shapes, with x the share done: ``linear`` 1 - x, ``cosine``, ``sqrt`` 1 - √x, ``square``
     1 - x², ``exponential`` 2 · 0.5^x - 1, ``geometric`` end^x (needs ``end`` above 0), ``rex``.
 
+    Args:
+        steps: length, in steps or with a unit.
+        shape: one of those above.
+        end: value at ``t = steps``, held afterwards.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0, or an unknown shape.
+
     Example:
         >>> import glideslope as gs
         >>> gs.cooldown(100, "sqrt")(25)
@@ -121,6 +144,13 @@ def cooldown(steps: Steps, shape: str = "linear", end: float = 0.0) -> Schedule:
 
 def step(every: Steps, gamma: float = 0.1) -> Schedule:
     """A factor ``gamma`` each time ``every`` steps have passed: ``gamma^⌊t / every⌋``.
+
+    Args:
+        every: steps, or a length with a unit, from one factor to the next.
+        gamma: the factor, at least 0.
+
+    Raises:
+        InvalidValue: ``every`` not above 0, or ``gamma`` below 0.
 
     Example:
         >>> import glideslope as gs
@@ -136,6 +166,14 @@ def multistep(milestones: Any, gamma: float = 0.1) -> Schedule:
     """A factor ``gamma`` at each of the ``milestones``, steps in any order, with or without units.
 
     A milestone given twice counts twice; those of different units are taken in the order given.
+
+    Args:
+        milestones: a list of steps.
+        gamma: the factor.
+
+    Raises:
+        InvalidType: ``milestones`` is no list.
+        InvalidValue: a milestone below 0.
 
     Example:
         >>> import glideslope as gs
@@ -166,6 +204,12 @@ def _amount(steps: int | float | Length) -> float:
 def natural_exponential(rate: float) -> Schedule:
     """``e^(-rate · t)``.
 
+    Args:
+        rate: the exponent per step, above 0.
+
+    Raises:
+        InvalidValue: ``rate`` not above 0.
+
     Example:
         >>> import glideslope as gs
         >>> round(gs.natural_exponential(0.1)(10), 6)
@@ -181,6 +225,13 @@ def natural_exponential(rate: float) -> Schedule:
 def inverse_time(rate: float, every: Steps = 1) -> Schedule:
     """``1 / (1 + rate · t / every)``; add ``.staircase(every)`` for whole stairs.
 
+    Args:
+        rate: the rate, above 0.
+        every: steps, or a length with a unit, to which ``rate`` refers.
+
+    Raises:
+        InvalidValue: ``rate`` not above 0, or ``every`` below 1.
+
     Example:
         >>> import glideslope as gs
         >>> gs.inverse_time(0.5)(2)
@@ -195,6 +246,12 @@ def inverse_time(rate: float, every: Steps = 1) -> Schedule:
 
 def inverse_sqrt(warmup_steps: Steps) -> Schedule:
     """Linear warm-up, then ``√(w / t)`` in the run's own clock.
+
+    Args:
+        warmup_steps: w, in steps or with a unit.
+
+    Raises:
+        InvalidValue: ``warmup_steps`` below 1.
 
     Example:
         >>> import glideslope as gs
@@ -214,6 +271,14 @@ def noam(model_size: float, warmup_steps: Steps, factor: float = 1.0) -> Schedul
     t counts from 0, where the value is 0: the first update changes nothing. `noam_clamped` begins
     with the value of step 1 instead.
 
+    Args:
+        model_size: d, above 0.
+        warmup_steps: w, in steps.
+        factor: a factor on the rate.
+
+    Raises:
+        InvalidValue: ``model_size`` not above 0, or ``warmup_steps`` below 1.
+
     Example:
         >>> import glideslope as gs
         >>> round(gs.noam(512, 4000)(4000), 8)
@@ -230,6 +295,14 @@ def noam_clamped(model_size: float, warmup_steps: float, factor: float = 1.0) ->
     """`noam` that is never 0: ``factor · d^-½ · min(u^-½, u · w^-1.5)`` with ``u = max(1, t)``.
 
     An absolute rate; ``warmup_steps`` is any number above 0, and up to 1 there is no warm-up.
+
+    Args:
+        model_size: d, above 0.
+        warmup_steps: w, in steps, above 0.
+        factor: a factor on the rate.
+
+    Raises:
+        InvalidValue: ``model_size`` or ``warmup_steps`` not above 0.
 
     Example:
         >>> import glideslope as gs
@@ -254,6 +327,15 @@ def warmup_cosine(
 
     ``decay_steps`` are those after the warm-up, so the whole takes both together.
 
+    Args:
+        warmup_steps: length of the warm-up, in steps or with a unit.
+        decay_steps: length of the decay after it.
+        start: value at step 0.
+        end: value at the end, held afterwards.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0.
+
     Example:
         >>> import glideslope as gs
         >>> gs.warmup_cosine(500, 9500)
@@ -271,6 +353,16 @@ def wsd(
     end: float = 0.0,
 ) -> Schedule:
     """Warm-up, stable, decay (trapezoid); ``shape`` is one of `cooldown`'s.
+
+    Args:
+        warmup_steps: length of the warm-up, in steps or with a unit.
+        stable_steps: length of the stable phase.
+        decay_steps: length of the decay.
+        shape: a shape of `cooldown`.
+        end: value at the end, held afterwards.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0, or an unknown shape.
 
     Example:
         >>> import glideslope as gs
@@ -292,7 +384,18 @@ def wsd_s(
     shape: str = "linear",
     end: float = 0.0,
 ) -> Schedule:
-    """WSD-S: after each decay the rate returns to the peak and the run goes on, ``n`` times.
+    """WSD-S: the rate returns to the peak after each decay, ``n`` times.
+
+    Args:
+        warmup_steps: length of the warm-up, in steps or with a unit.
+        stable_steps: length of each stable phase.
+        decay_steps: length of each decay.
+        n: number of cycles.
+        shape: a shape of `cooldown`.
+        end: value at the end of each decay.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0, or an unknown shape.
 
     Example:
         >>> import glideslope as gs
@@ -316,8 +419,8 @@ def one_cycle(
 ) -> Schedule:
     """Up from ``start`` to 1, then down to ``end``, which is reached on the last step used.
 
-    ``three_phase`` returns to ``start`` as symmetrically as it came before it goes on to ``end``.
-    torch's arguments: ``start = 1 / div_factor``, ``end = start / final_div_factor``.
+    ``three_phase`` goes down to ``start`` in as many steps as it went up, then to ``end``. In
+    torch's arguments, ``start = 1 / div_factor`` and ``end = start / final_div_factor``.
 
     Args:
         steps: length of the whole run.
@@ -359,6 +462,13 @@ def triangular(up_steps: Steps, down_steps: Steps | None = None) -> Schedule:
     ``triangular(n).repeat()`` is "triangular", ``.repeat(decay=0.5)`` "triangular2", a product with
     `exponential` "exp_range"; scale between a base and a peak with ``base + (peak - base) * s``.
 
+    Args:
+        up_steps: length of the rise, in steps or with a unit.
+        down_steps: length of the fall; that of the rise unless given.
+
+    Raises:
+        InvalidValue: a length below 1 and not 0.
+
     Example:
         >>> import glideslope as gs
         >>> clr = 0.1 + 0.9 * gs.triangular(10).repeat(decay=0.5)
@@ -373,7 +483,15 @@ def triangular(up_steps: Steps, down_steps: Steps | None = None) -> Schedule:
 
 
 def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.0) -> Schedule:
-    """A short way up from ``1 / ratio``, a long way down to it.
+    """A short rise from ``1 / ratio`` to 1, a long fall back to it.
+
+    Args:
+        steps: length of the whole run, in steps.
+        cut_fraction: share of the run that rises, between 0 and 1.
+        ratio: the peak over the lowest value, at least 1.
+
+    Raises:
+        InvalidValue: an argument out of range, or no step to rise in.
 
     Example:
         >>> import glideslope as gs
@@ -398,6 +516,15 @@ def range_test(
 ) -> Schedule:
     """The sweep of a learning-rate range test, both ends used: an absolute rate.
 
+    Args:
+        steps: length of the sweep, in steps or with a unit.
+        start: rate at step 0.
+        end: rate at the last step.
+        shape: ``"geometric"`` or ``"linear"``.
+
+    Raises:
+        InvalidValue: ``steps`` below 2, an unknown shape, or rates that it cannot connect.
+
     Example:
         >>> import glideslope as gs
         >>> s = gs.range_test(100)
@@ -413,6 +540,13 @@ def range_test(
 
 def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
     """Whole cosine waves: ``(1 + cos(2π · cycles · x)) / 2``; half a cycle is plain `cosine`.
+
+    Args:
+        steps: length, in steps or with a unit.
+        cycles: number of waves, above 0.
+
+    Raises:
+        InvalidValue: ``steps`` below 1 and not 0, or ``cycles`` not above 0.
 
     Example:
         >>> import glideslope as gs
@@ -430,6 +564,12 @@ def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
 
 def chebyshev(steps: Steps) -> Schedule:
     """The Chebyshev nodes in order, ``(1 + cos((2t + 1)π / 2N)) / 2``: monotone, close to a cosine.
+
+    Args:
+        steps: N, in steps or with a unit.
+
+    Raises:
+        InvalidValue: ``steps`` below 1.
 
     Example:
         >>> import glideslope as gs

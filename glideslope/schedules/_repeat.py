@@ -1,4 +1,4 @@
-"""A schedule again and again: cycles that may shrink in height and grow in length."""
+"""Repetition of a schedule, in cycles that may shrink in height and grow in length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._series import Grid, Number, Total, added, plain, sum_of_ratios
 from ._transformations import Transformation, times
 
 PHASES = 64
-"""In up to so many ways the points may lie in cycles of the same length."""
+"""The most different positions of the points in cycles of the same length."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +51,7 @@ class Repeat(Transformation):
             self._check_cycles()
 
     def _must_have_steps(self) -> None:
-        """Cycles of no steps cannot be counted, nor shared out of what is left of the run."""
+        """Refuse cycles of no steps, and cycles whose length is the rest of the run."""
         if has_rest(self.inner):
             raise InvalidValue("`rest` cannot be repeated: write .repeat(n).stretch('rest')")
         endless = self.n == math.inf and self.inner._length == 0

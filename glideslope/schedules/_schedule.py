@@ -1,4 +1,4 @@
-"""The contract: what every schedule is and answers."""
+"""The base class of all schedules."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 CHUNK = 1 << 14
-"""How many steps are evaluated at once: what fits a core's cache, for many steps take no longer
-than the memory traffic of their intermediate results."""
+"""The number of steps evaluated at once. Their intermediate results fit into a core's cache, whose
+traffic is what evaluation costs."""
 
 
 JOIN = "join schedules; hold(steps, value) is one"
-"""What ``>>`` must do, for messages."""
+"""The rule of ``>>``, for messages."""
 
 Array = TypeVar("Array")
 Span = tuple[float, float]
@@ -44,7 +44,13 @@ Span = tuple[float, float]
 
 
 class Phase(NamedTuple):
-    """A stretch of steps ``start <= t < stop`` that one curve answers for."""
+    """The steps ``start <= t < stop`` in which one curve gives the value.
+
+    Args:
+        start: the first step.
+        stop: the step after the last; infinity if the curve is endless.
+        curve: the curve, on its own clock.
+    """
 
     start: float
     stop: float
@@ -53,9 +59,9 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Schedule(ABC):
-    r"""What a hyperparameter should be at step t: an immutable value.
+    r"""The value of a hyperparameter at each step, as an immutable object.
 
-    ``s(t)`` is a closed form: any t, in any order, nothing is stepped. A schedule answers for
+    ``s(t)`` is a closed form, for any t in any order; nothing is stepped. A schedule is defined for
     ``0 <= t < steps`` and **holds** ``end = s(steps)`` afterwards; before 0 it holds its start.
 
     - one step (int or float) gives a Python float, an array of steps gives an array of the same
@@ -85,13 +91,13 @@ class Schedule(ABC):
     _has_name: ClassVar[bool] = True
     """False if a text cannot call the kind by its name."""
     _keeps_clock: ClassVar[bool] = True
-    """False if what is inside is evaluated at other steps than t."""
+    """False if the inner schedules are evaluated at other steps than t."""
 
     def __init_subclass__(cls) -> None:
         if cls.notation:
             Schedule.registry[cls.notation] = cls
 
-    # -- what a kind of schedule defines ---------------------------------------------------------
+    # -- methods that a kind of schedule defines -------------------------------------------------
 
     @abstractmethod
     def _at(self, t: Any, xp: Any) -> Any:
@@ -174,10 +180,10 @@ class Schedule(ABC):
         return value
 
     def evaluator(self) -> Evaluator:
-        """A function of one step, int or float, that gives what ``schedule(t)`` gives, sooner.
+        """A compiled function of one step, int or float, with the values of ``schedule(t)``.
 
-        For a loop that asks at every step: compiled when it is asked for, so keep it. It does not
-        pickle; the schedule does.
+        It is several times faster, for a loop that evaluates every step. Each call of `evaluator`
+        compiles, so keep the result. It does not pickle; the schedule does.
 
         Raises:
             UnboundError: some length is still in epochs, tokens or percent.
@@ -193,8 +199,8 @@ class Schedule(ABC):
     def _check_bound(self) -> None:
         if self._unbound is not None:
             call = bind_call(self._unbound)
-            told = f"has the unbound length {str(self._unbound)!r}: call {call} first"
-            raise UnboundError(f"`{self}` {told}")
+            problem = f"has the unbound length {str(self._unbound)!r}: call {call} first"
+            raise UnboundError(f"`{self}` {problem}")
 
     @cached_property
     def _unbound(self) -> Length | None:
@@ -209,7 +215,7 @@ class Schedule(ABC):
 
     @property
     def end(self) -> float:
-        """The value at ``t = steps``, held ever after.
+        """The value at ``t = steps``, which is held afterwards.
 
         Raises:
             InvalidValue: the schedule is endless.
@@ -224,7 +230,7 @@ class Schedule(ABC):
 
     @cached_property
     def _depth(self) -> int:
-        """How many schedules lie within each other here."""
+        """The depth of nested schedules."""
         return 1 + max((part._depth for part in inner_schedules(self)), default=0)
 
     # -- the algebra -----------------------------------------------------------------------------
@@ -354,7 +360,7 @@ class Schedule(ABC):
         return _make("staircase", self, every)
 
     def branch(self, at: Steps, decay: Schedule) -> Schedule:
-        """Leave the curve at step ``at`` and go on with ``decay`` from the value it had.
+        """Leave the curve at step ``at`` and continue with ``decay`` from the value it had.
 
         ``s(t) = inner(t)`` before ``at``, then ``inner(at) · decay(t - at)``.
 
@@ -377,8 +383,8 @@ class Schedule(ABC):
         """The same schedule with every length in whole steps.
 
         In a sequence the boundaries are rounded, not the parts, so ``"33%"`` three times and
-        ``"1%"`` come to the whole; a part that comes to no steps vanishes. ``"rest"`` is what the
-        other parts leave of the run.
+        ``"1%"`` come to the whole; a part that comes to no steps is dropped. ``"rest"`` is the
+        run less the other parts.
 
         Raises:
             UnboundError: a unit is used whose number is not given.
@@ -455,7 +461,7 @@ class Schedule(ABC):
     def first(self, value: float, steps: int | None = None) -> int | None:
         """The first step at which the curve reaches or has crossed ``value``; None if never.
 
-        After 1,048,576 steps, a curve that may turn anywhere is looked at evenly.
+        After 1,048,576 steps, a curve that may turn anywhere is sampled evenly.
 
         >>> import glideslope as gs
         >>> (gs.warmup(10) >> gs.cosine(90)).first(0.5)
@@ -473,7 +479,7 @@ class Schedule(ABC):
         return far_first(self, value, side, looks(self, stop)) if stop > ADDED else None
 
     def phases(self) -> tuple[Phase, ...]:
-        """The stretches a reader would name, each with the curve that answers for it.
+        """The spans of steps of the curves that the schedule consists of.
 
         >>> import glideslope as gs
         >>> for phase in (gs.warmup(10) >> gs.cosine(90)).phases():
@@ -485,9 +491,9 @@ class Schedule(ABC):
         return tuple(self._phases())
 
     def lint(self, steps: int | None = None) -> list[Finding]:
-        """What a person would want to know before a long run of ``steps`` steps.
+        """Likely mistakes in the schedule for a run of ``steps`` steps.
 
-        See `Finding` for the list of what is looked for.
+        `Finding` lists the checks.
 
         >>> import glideslope as gs
         >>> for finding in (gs.warmup(500) >> gs.cosine(9500)).lint(steps=300):
@@ -499,7 +505,7 @@ class Schedule(ABC):
         return lint(self, steps)
 
     def _horizon(self, steps: int | None, name: str = "steps", least: int = 1) -> int:
-        """How many steps to look at: those given, or all."""
+        """The number of steps to evaluate: those given, or all."""
         self._check_bound()
         if steps is not None:
             return whole(name, steps, least)
@@ -650,12 +656,12 @@ def combine(operation: str, parts: Iterable[Any]) -> Schedule:
 
 
 def _make(notation: str, *args: Any, **options: Any) -> Schedule:
-    """A registered kind by name: the algebra is built from below without importing it."""
+    """A schedule of a registered kind; the modules of the kinds import this one."""
     return Schedule.registry[notation](*args, **options)
 
 
 def _bound(name: str, value: Any, binder: Binder) -> Any:
-    """A field with its lengths in steps; only the length of a part carries its rounding on."""
+    """A field with its lengths in steps; only the length of a part carries rounding to the next."""
     if isinstance(value, Schedule):
         return value._bind(binder)
     if isinstance(value, Length):
@@ -664,7 +670,7 @@ def _bound(name: str, value: Any, binder: Binder) -> Any:
 
 
 def has_rest(schedule: Schedule) -> bool:
-    """True if a phase inside ``schedule`` takes what is left of the run."""
+    """True if a phase inside ``schedule`` takes the rest of the run."""
     unbound = schedule._unbound is not None
     return unbound and any(length == REST for length in unbound_lengths(schedule))
 

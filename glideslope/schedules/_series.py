@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Number = int | float | Fraction
 DENOMINATOR = 1000
-"""Up to here a fraction is taken for what a person meant."""
+"""The largest denominator of a fraction that a double is taken for."""
 
 
 def plain(steps: Number) -> Fraction:
-    """The plainest fraction that a double stands for: 33.333333333333336 for 100/3."""
+    """The simplest fraction that rounds to a double: 100/3 for 33.333333333333336."""
     near = Fraction(steps).limit_denominator(DENOMINATOR)
     return near if float(near) == steps else Fraction(steps)
 

@@ -1,4 +1,4 @@
-"""A schedule as a small SVG, what a notebook shows for the value."""
+"""A schedule as a small SVG, for notebooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 300, 120
 LEFT, RIGHT, TOP, BOTTOM = 8, 292, 26, 96
 COLUMNS = (RIGHT - LEFT) // 2
 # JupyterLab shows an SVG as an image, which does not see the page's colours: `currentColor` would
-# be black on a dark theme. These two stand out from white and from black.
+# be black on a dark theme. These two are visible on white and on black.
 CURVE, TEXT = "#3b8eea", "#808080"
 TOOLTIP = 500
 """The longest text in the tooltip, in characters."""
@@ -83,7 +83,7 @@ class Picture:
         yield text_element(x, TOP - 10, anchor, f"peak {self.text(highest)} at {number_text(step)}")
 
     def is_whole(self) -> bool:
-        """Whether the end is in the picture."""
+        """True if the end is in the picture."""
         return bool(self.stop >= self.schedule.steps)
 
     def dot(self, step: float, value: float) -> str:

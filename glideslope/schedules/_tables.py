@@ -30,7 +30,7 @@ class Piecewise(Schedule):
     Args:
         points: (step, value) pairs, or a mapping from step to value; the first step is 0, the
             steps ascend. Steps may have a unit. The last point is the end: its value is held, and
-            in a sequence what follows takes over there.
+            in a sequence the next schedule begins there.
         shape: ``"hold"``, ``"linear"`` or ``"cosine"``.
 
     Raises:
@@ -146,14 +146,14 @@ class Function(Schedule):
         value = self.function(t)
         value = value.item() if hasattr(value, "item") else value
         name = getattr(self.function, "__name__", type(self.function).__name__)
-        told = f"{name}({t})"
-        require_type(isinstance(value, Real), told, "be a real number", value)
-        require(math.isfinite(value), told, "be finite", value)
+        call = f"{name}({t})"
+        require_type(isinstance(value, Real), call, "be a real number", value)
+        require(math.isfinite(value), call, "be finite", value)
         return float(value)
 
 
 def ascending(steps: list[Any]) -> bool:
-    """Whether each step is more than the one before, as far as they are bound."""
+    """True if each step is more than the one before, as far as they are bound."""
     bound = [step for step in steps if not isinstance(step, Length)]
     return all(a < b for a, b in pairwise(bound))
 

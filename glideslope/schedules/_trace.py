@@ -1,8 +1,8 @@
-"""A schedule compiled into one function of a step, for callers that ask at every step.
+"""A schedule compiled into one function of a step, for callers that evaluate every step.
 
-A curve's formula is written against a namespace of operations. Here that namespace only writes down
-what it is asked for, a line of source each, and the lines become a function: the operations that
-Python would do anyway, in their order, without the calls between them. ``linear(500)`` is
+A curve's formula is written against a namespace of operations. The namespace here records each
+operation as a line of source, and the lines become a function: the operations that Python would do
+anyway, in their order, without the calls between them. ``linear(500)`` becomes
 
     def evaluator(t):
         try:
@@ -20,7 +20,7 @@ Python would do anyway, in their order, without the calls between them. ``linear
             pass
         return schedule(t)
 
-where the last line is for what has gone wrong: the schedule says it as always.
+where the last line is reached after an error; the schedule itself then raises its message.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from typing import Any
 from ._maths import SCALARS
 
 INLINE = 8
-"""Up to so many parts of a sequence are found by comparisons, more by bisection in a table."""
+"""The most parts of a sequence that are found by comparisons; more are found by bisection."""
 LEVELS = 12
-"""How deep branches are nested within one function; Python's grammar ends at 100."""
+"""The deepest nesting of branches in one function; Python allows 100."""
 
 Evaluator = Callable[[float], float]
 Operator = Callable[[Any, Any], Any]
@@ -59,7 +59,7 @@ def evaluator(t):
 
 
 def evaluator(schedule: Any) -> Evaluator:
-    """The function of a step that gives what ``schedule`` gives, and refuses what it refuses."""
+    """A function of a step with the values and the errors of ``schedule``."""
     try:
         return compiled(schedule, CHECKED, level=2)
     except (ArithmeticError, AttributeError, TypeError, ValueError):
@@ -102,7 +102,7 @@ def _times(a: Symbol, b: Any) -> Symbol:
 
 
 class Symbol:
-    """A number that is known by name only: what is done with it is written down."""
+    """A number known by name only; operations on it are recorded."""
 
     def __init__(self, name: str, trace: Trace) -> None:
         self.name, self.trace = name, trace
@@ -122,7 +122,7 @@ class Symbol:
 
 
 class Trace:
-    """The operations of `Scalars`, written down instead of done."""
+    """The operations of `Scalars`, recorded instead of executed."""
 
     def __init__(self, level: int) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""What the methods of a schedule make of it; each registers under the name of its method."""
+"""Results of the methods of a schedule; each kind is registered under the name of its method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ._series import Grid, Number, Total, added, plain
 
 @dataclass(frozen=True, repr=False)
 class Transformation(Schedule):
-    """Base of what the methods make of one schedule; as long as ``inner`` unless it says so."""
+    """Base of the schedules that methods return: ``inner``, changed; as long as it by default."""
 
     _has_name = False
     inner: Schedule
@@ -73,7 +73,7 @@ class Clip(Transformation):
 
 @dataclass(frozen=True, repr=False)
 class Resized(Transformation):
-    """What `Stretch` and `Take` share: a length of their own."""
+    """Base of `Stretch` and `Take`, which have a length of their own."""
 
     steps: Steps = field()  # type: ignore[assignment]
 
@@ -120,7 +120,7 @@ class Stretch(Resized):
 
     @property
     def _factor(self) -> Fraction:
-        """How much faster the inner clock runs."""
+        """The steps of the inner clock per step."""
         return plain(self.inner.steps) / plain(bound_steps(self.steps))
 
     def _total(self, grid: Grid) -> Total:
@@ -340,5 +340,5 @@ class Branch(Transformation):
 
 
 def times(schedule: Schedule, factor: float) -> Schedule:
-    """``schedule * factor``, without the trace of a factor of one."""
+    """``schedule * factor``; a factor of one is left out."""
     return schedule if factor == 1 else schedule * factor
