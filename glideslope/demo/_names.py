@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
 from glideslope.errors import InvalidValue
+
+LIST = re.compile(r"^__all__ = (\[.*?\])", re.MULTILINE | re.DOTALL)
 
 
 def require_known_optimizer(name: str) -> None:
@@ -27,11 +30,10 @@ def require_known_optimizer(name: str) -> None:
 
 
 def exported_names() -> list[str]:
-    """The classes in ``__all__`` of `glideslope.optim`; none where its source is not at hand."""
+    """The classes in ``__all__`` of the files of `glideslope.optim`; none without its source."""
     found = find_spec("glideslope.optim")
-    if found is None or found.origin is None or not Path(found.origin).is_file():
+    if found is None or found.origin is None:
         return []
-    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return [name for name in ast.literal_eval(node.value) if name[0].isupper()]
-    return []
+    texts = (path.read_text(encoding="utf-8") for path in Path(found.origin).parent.glob("*.py"))
+    lists = (ast.literal_eval(names) for text in texts for names in LIST.findall(text))
+    return [name for names in lists for name in names if name[0].isupper()]

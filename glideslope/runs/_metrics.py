@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from ._names import LOSSES, SECONDS, STEPS, TOKENS, VALIDATION_LOSSES, first_used, is_hyperparameter
-from ._recorded import Json, Point, RecordedRun, inside, is_finite
+from ._recorded import Point, RecordedRun, inside, is_finite
 
 NO_METRICS = {*STEPS, *SECONDS, *TOKENS, *LOSSES[:1], *VALIDATION_LOSSES[:1], "skipped", "lr"}
 LATEST_ELAPSED = 1e8
@@ -24,11 +24,13 @@ def metrics(run: RecordedRun) -> dict[str, list[Point]]:
     left_out = NO_METRICS | {run.loss_name, run.validation_name}
     found: dict[str, list[Point]] = {}
     for record in run.records:
-        for name, value in _numbers(record):
+        step, skipped = record["step"], record.get("skipped")
+        for name, value in record.items():
             if name in left_out or name.startswith("lr/"):
                 continue
-            if not record.get("skipped") or is_hyperparameter(name):
-                found.setdefault(name, []).append(Point(record["step"], float(value)))
+            for part, number in _numbers(name, value):
+                if not skipped or is_hyperparameter(part):
+                    found.setdefault(part, []).append(Point(step, float(number)))
     return found
 
 
@@ -63,16 +65,17 @@ def tokens(run: RecordedRun) -> list[Point]:
     return _with_origin(points if grows else _summed(points))
 
 
-def _numbers(record: Json) -> Iterator[tuple[str, float]]:
-    """The finite numbers of a record, those of an object or a list inside it by their place."""
-    for name, value in record.items():
-        if isinstance(value, Mapping):
-            parts = [(f"{name}/{key}", part) for key, part in value.items()]
-        elif isinstance(value, list):
-            parts = [(f"{name}[{number}]", part) for number, part in enumerate(value)]
-        else:
-            parts = [(name, value)]
-        yield from ((part, number) for part, number in parts if is_finite(number))
+def _numbers(name: str, value: Any) -> list[tuple[str, float]]:
+    """A finite number with its name, or the numbers in an object or a list, by their place."""
+    if is_finite(value):
+        return [(name, value)]
+    if isinstance(value, Mapping):
+        parts = [(f"{name}/{key}", part) for key, part in value.items()]
+    elif isinstance(value, list):
+        parts = [(f"{name}[{number}]", part) for number, part in enumerate(value)]
+    else:
+        return []
+    return [(part, number) for part, number in parts if is_finite(number)]
 
 
 def _as_seconds(value: Any) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,9 @@ from ._names import LOSSES, STEPS, VALIDATION_LOSSES, first_used
 Json = dict[str, Any]
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
 EVENTS = "events.jsonl"
+LARGEST = sys.float_info.max
+MOST_STEPS = 2**53
+"""A larger count has no exact float, and is none."""
 
 
 class Point(NamedTuple):
@@ -261,8 +265,12 @@ def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
         lines = f"line {first} is" if len(damaged) == 1 else f"{len(damaged)} lines ({first}) are"
         notes.append(f"{path.name}: {lines} damaged and left out")
     if without_step:
-        lines = "a record has" if without_step == 1 else f"{without_step} records have"
-        notes.append(f"{path.name}: {lines} no `step` and are left out")
+        lines = (
+            "a record has no `step` and is"
+            if without_step == 1
+            else f"{without_step} records have no `step` and are"
+        )
+        notes.append(f"{path.name}: {lines} left out")
 
 
 def _step(record: Json) -> int | None:
@@ -318,9 +326,9 @@ def inside(data: Any, *keys: str) -> Any:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return type(value) is int and 0 <= value <= MOST_STEPS
 
 
 def is_finite(value: Any) -> TypeGuard[float]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    """True for a number that has a float: no boolean, no NaN, no integer of 400 digits."""
+    return type(value) in (float, int) and -LARGEST <= value <= LARGEST

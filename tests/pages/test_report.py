@@ -75,6 +75,15 @@ def test_a_plan_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
     assert data["plans"]["lr"]["x"] == list(range(10))
 
 
+def test_the_plan_of_a_very_long_run_is_a_part_of_its_updates(tmp_path: Path) -> None:
+    plan = gs.parse("warmup(1e6) >> linear(999e9)")
+    run = own_run(tmp_path / "run", [{"loss": 1.0, "lr": 0.0}], schedule=str(plan), lr=0.5)
+    drawn = chart_data(run, [])["plans"]["lr"]
+    assert 4000 < len(drawn["x"]) < 10_000
+    assert drawn["x"][-1] > 0.99e12
+    assert drawn["y"] == pytest.approx([0.5 * plan(step) for step in drawn["x"]], abs=1e-7)
+
+
 def test_settings_are_compared_by_name(tmp_path: Path) -> None:
     runs = [
         read_run(keep_run(tmp_path / "a", updates(1), seed=0)),

@@ -142,3 +142,14 @@ def test_losses_of_skipped_updates_are_left_out(tmp_path: Path) -> None:
     run = own_run(tmp_path / "run", [line | {"weight_decay": 0.1} for line in lines])
     assert run.loss == [Point(0, 1.0)]
     assert metrics(run) == {"weight_decay": [Point(0, 0.1), Point(1, 0.1)]}
+
+
+@pytest.mark.parametrize("digits", [20, 400])
+def test_numbers_too_large_for_a_float_are_none(tmp_path: Path, digits: int) -> None:
+    large = int("9" * digits)
+    run = own_run(tmp_path / "run", [{"step": 0, "loss": large}, {"step": large, "loss": 1.0}])
+    assert run.loss == ([Point(0, float(large))] if digits == 20 else [])
+    assert run.notes == [
+        "there is no config.json",
+        "history.jsonl: a record has no `step` and is left out",
+    ]

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 COLUMNS = 4000
 """The number of columns of a longer curve, each with its lowest and highest point and its mean."""
+MOST_PLANNED = 500_000
+"""The number of updates at which a schedule is evaluated; of more, a part of them."""
 SHOWN_PANELS = 8
 """The number of panels that are open at first; the others are a click away."""
 VALIDATION = "val_"
@@ -110,8 +112,12 @@ def varies(drawn: dict[str, list[float]] | None) -> bool:
 
 
 def plan(run: RecordedRun, group: str) -> list[Point]:
-    """A group's planned learning rate, to the end of the run as it was asked for."""
-    steps = range(run.planned_from, max(run.steps, run.planned_steps or 0))
+    """A group's planned learning rate, to the end of the run as it was asked for.
+
+    Of a very long run, a part of the updates, evenly.
+    """
+    first, stop = run.planned_from, max(run.steps, run.planned_steps or 0)
+    steps = range(first, stop, max(1, (stop - first) // MOST_PLANNED))
     points = zip(steps, planned(run, group, steps) or [], strict=False)
     return [Point(step, value) for step, value in points if np.isfinite(value)]
 
