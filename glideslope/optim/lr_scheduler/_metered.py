@@ -7,10 +7,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import compiler
 
-from glideslope.errors import InvalidType, InvalidValue, require
+from glideslope.errors import InvalidType, InvalidValue, require, require_type
 from glideslope.groups import Binding, Due, Source, write_all
 
 from ._base import EPOCH_DEPRECATION_WARNING, LRScheduler
@@ -215,7 +214,9 @@ class Metered:
 def as_number(metric: Any) -> float:
     """A metric as a number; a loss may still carry its graph."""
     try:
-        return float(metric.detach() if isinstance(metric, torch.Tensor) else metric)
-    except (TypeError, ValueError, RuntimeError):
-        rule = "be a number or a tensor with one element"
-        raise InvalidType(f"`metrics` must {rule}, got {metric!r:.200}") from None
+        number = metric.item() if hasattr(metric, "item") else metric
+        is_number = hasattr(number, "__float__")  # which text has not
+    except (TypeError, ValueError, RuntimeError):  # several elements, or none
+        is_number = False
+    require_type(is_number, "metrics", "be a number or a tensor with one element", metric)
+    return float(number)
