@@ -1,15 +1,16 @@
-"""Parameter groups as something to be driven: one binding for whatever sets a hyperparameter.
+"""Parameter groups, and the one kind of binding that sets their hyperparameters.
 
-- A **key** is what a parameter group calls a hyperparameter: ``"lr"``, ``"weight_decay"``, or one
-  element of a tuple, ``"betas[0]"``. `KeyValues` reads and writes it in every group and notices
-  when other code has written it.
+- A **key** is the name of a hyperparameter in a parameter group: ``"lr"``, ``"weight_decay"``, or
+  one element of a tuple, ``"betas[0]"``. `KeyValues` reads and writes it in every group and detects
+  values that other code has written.
 - A **source** gives the values of a key: a schedule's at step t, a controller's, whose factor is
   its state, a user's recursion. It knows no optimizer.
 - A **binding** ties one source to one key of one optimizer. It joins with the groups' own values,
   takes in groups that are added later, writes, and resumes from a saved state. A scheduler is a
   clock, a source for each key, and their bindings; so is a schedule given to an optimizer.
 - The **base** of a group is its own value of a key, without any factor. The **shared key** holds
-  the bases, and the factors of all bindings on it: a group gets base times their product.
+  the bases and, for each binding, an **entry** with its factor. A group gets the base times the
+  product of the factors.
 - A **port** reaches the groups of any optimizer, torch's or not.
 """
 

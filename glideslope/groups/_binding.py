@@ -15,11 +15,11 @@ class Source(Protocol):
     """Gives the value of a key for every group.
 
     Attributes:
-        absolute: no group's values come from its base: they are the hyperparameter itself.
-        outright: the values have all other factors in them already, so they replace the groups'.
-        keeps_late_values: a group added later goes on from the value it has, as in torch.
+        absolute: the values do not come from the groups' bases; they are the hyperparameter itself.
+        outright: the values contain all other factors already, so they replace the groups'.
+        keeps_late_values: a group added later continues from the value it has, as in torch.
         depends_on_more: the values depend on more than the step and the bases.
-        resets: it starts from bases without the factors that deleted schedulers left.
+        resets: the source starts from bases without the factors of deleted schedulers.
     """
 
     @property
@@ -34,17 +34,17 @@ class Source(Protocol):
     def depends_on_more(self) -> bool: ...
 
     def values(self, t: float, bases: list[float]) -> list[float]:
-        """The values of step ``t``: a new list, or the one given last if it stays the same."""
+        """The values of step ``t``: a new list, or the last one if nothing has changed."""
 
     def is_absolute(self, group: int) -> bool:
         """True if the values of this group do not come from its base."""
 
     def join(self, new: NewGroup) -> float:
-        """Take a group that was added later, and give the base to count it from."""
+        """Accept a group that was added later, and return its base."""
 
 
 UNBOUND = object()
-"""Stands for no optimizer: None is something that a caller may give."""
+"""The value of ``bound_to`` without an optimizer; None may be given by a caller."""
 
 
 class Binding:
@@ -52,13 +52,13 @@ class Binding:
 
     Attributes:
         key: the key, such as ``"lr"`` or ``"betas[0]"``.
-        source: what gives the values.
-        bases: the value of each group that the source counts from.
+        source: the source of the values.
+        bases: the value of each group to which the source applies its factor.
         built: each group's own value when it joined.
-        bound_to: the optimizer it is bound to; none before it is attached, and in a copy.
+        bound_to: the optimizer it is bound to; none before `attach`, and in a copy.
         notes: the bases are noted in the groups.
         entry: its entry in the key; None for a source that writes outright.
-        takes_part: its factor is in the groups' values; not while another source has its turn.
+        takes_part: its factor is in the groups' values; False while another source has its turn.
     """
 
     __slots__ = (
@@ -99,10 +99,10 @@ class Binding:
     # Joining.
 
     def attach(self, optimizer: Any, t: float) -> None:
-        """Bind to an optimizer, as long as it is another one than before.
+        """Bind to an optimizer, unless bound to it already.
 
-        The groups join with their own values. A copy keeps its bases: the values it finds have the
-        factor of step ``t`` in them already.
+        The groups join with their own values. A copy keeps its bases, because the groups' values
+        contain the factor of step ``t`` already.
         """
         if self.bound_to is optimizer:
             return
@@ -115,7 +115,7 @@ class Binding:
             self._rejoin(t)
 
     def _rejoin(self, t: float) -> None:
-        """Take the place that the original had."""
+        """Replace the original that this binding is a copy of."""
         self.entry.references, self.entry.values = list(self.references), list(self.references)
         if self.takes_part:
             self.shared.restore(self.entry, self.references, self.source.values(t, self.bases))
@@ -128,7 +128,7 @@ class Binding:
             self.bases = self.bases or list(bases)
             self.built = list(bases)
         if not self.source.outright:
-            if not all(bases):  # of 0 no factor can be told
+            if not all(bases):  # from a base of 0 no factor can be computed
                 absolute = map(self.source.is_absolute, range(len(bases)))
                 pairs = zip(bases, absolute, strict=True)
                 self.shared.bases = [base or float(is_absolute) for base, is_absolute in pairs]
@@ -139,19 +139,19 @@ class Binding:
             self.shared.note(self.bases)
 
     def join_as_factor(self) -> None:
-        """Let a source that wrote its values outright count as a factor from now on."""
+        """Treat a source that wrote its values outright as a factor from now on."""
         self.entry = self.shared.join(self, self.source.absolute, self.source.resets)
         self.references = list(self.bases)
         self.entry.references = list(self.bases)
 
     def detach(self) -> None:
-        """Release the optimizer, which keeps the factor that it has."""
+        """Release the optimizer; the source's present factor stays in its values."""
         if self.bound_to is not UNBOUND and not self.source.outright:
             self.shared.leave(self.entry)
         self.bound_to = UNBOUND
 
     def refit(self, t: float) -> None:
-        """Let groups that are new join at step ``t``, and forget those that were removed."""
+        """Add new groups at step ``t``, and drop those that were removed."""
         self.shared.observe()
         count = len(self.shared.bases)
         if count < len(self.bases):
@@ -164,7 +164,7 @@ class Binding:
             if not self.source.outright:
                 keeps = self.source.keeps_late_values and not new.given
                 self._extend(group, self.source.values(t, self.bases)[group], keeps)
-            if self.notes:  # a lower rate of 0 would tell nothing
+            if self.notes:  # from a lower rate of 0 nothing can be computed
                 self.shared.note([*self.bases[:group], self.bases[group] or new.base], group)
 
     def _extend(self, group: int, value: float, keeps: bool) -> None:
@@ -179,7 +179,7 @@ class Binding:
     # Values.
 
     def due(self, optimizer: Any, t: float, before: float) -> list[float]:
-        """The values of step ``t``, late groups having joined at the step ``before`` it."""
+        """The values of step ``t``, after late groups have joined at step ``before``."""
         if self.bound_to is not optimizer:
             self.attach(optimizer, before)
         shared = self.shared
@@ -189,7 +189,7 @@ class Binding:
         return self.source.values(t, self.bases)
 
     def follow(self, optimizer: Any, t: float) -> None:
-        """Bind to an optimizer as it is now, its groups at step ``t``."""
+        """Bind to the present optimizer and its present groups at step ``t``."""
         if self.bound_to is not optimizer:
             self.attach(optimizer, t)
         if len(self.shared.groups()) != len(self.bases):
@@ -201,17 +201,17 @@ class Binding:
             return self.shared.edit(plain(values))
         return self.shared.post(self.entry, values, groups)
 
-    # Taking turns.
+    # Turns: a source takes part, or is suspended while another one drives the key.
 
     def suspend(self) -> None:
-        """Take the factor out until `take_part`: another source has its turn."""
+        """Remove the factor until `take_part`, while another source has its turn."""
         if not self.source.outright and self.takes_part:
             self.takes_part = False
             if self.is_bound:
                 self.shared.suspend(self.entry)
 
     def take_part(self) -> None:
-        """Count again, from the references as they are now."""
+        """Apply the factor again, over the present references."""
         if not self.source.outright and not self.takes_part:
             self.takes_part = True
             self.entry.references = list(self.references)
@@ -220,19 +220,19 @@ class Binding:
     # Resuming.
 
     def rebase(self, group: int, base: float) -> None:
-        """Count one group from another base: its run turned out to be a resumed one."""
+        """Set the base of one group, whose run turned out to be a resumed one."""
         if not self.source.absolute:
             self.bases = [*self.bases[:group], base, *self.bases[group + 1 :]]
             self.built = [*self.built[:group], base, *self.built[group + 1 :]]
 
     def count_from(self, bases: Sequence[float]) -> None:
-        """Count from the bases of a loaded state; groups it does not know keep theirs."""
+        """Take the bases of a loaded state; groups that it does not contain keep theirs."""
         self.bases = [*bases, *self.bases[len(bases) :]][: len(self.bases) or len(bases)]
         if not self.source.absolute:
             self.references = list(self.bases)
 
     def restore(self, t: float) -> None:
-        """Take part with the factor of step ``t``, which the groups' values have in them."""
+        """Take part with the factor of step ``t``, which the groups' values contain already."""
         if self.source.outright:
             return
         self.take_part()
@@ -241,7 +241,7 @@ class Binding:
         self.entry.restored = True
 
     def claim(self, values: Any) -> list[float]:
-        """Write ``values`` themselves, whatever factors there are; the bases take those in."""
+        """Write exactly ``values``; the bases absorb all factors."""
         if self.source.outright:
             return self.shared.edit(plain(values))
         self.take_part()
@@ -250,12 +250,13 @@ class Binding:
     def resume(
         self, t: float, bases: Sequence[float] = (), scales: Sequence[float] = ()
     ) -> list[float]:
-        """Go on at step ``t`` from ``bases``, whatever the groups hold.
+        """Resume at step ``t`` from ``bases``, whatever values the groups hold.
 
         Args:
             t: the step.
-            bases: the bases to count from, those that there are unless given.
-            scales: the shares that hand edits have made of each reference, 1 unless given.
+            bases: the bases; the present ones unless given.
+            scales: for each group, the reference over the base, which hand edits change; 1 unless
+                given.
         """
         self.count_from(bases)
         scales = [*scales, *[1.0] * (len(self.references) - len(scales))]
@@ -268,7 +269,7 @@ class Binding:
         return self.write(self.source.values(t, self.bases))
 
     def scales(self) -> list[float]:
-        """The shares that hand edits have made of each reference."""
+        """For each group, the reference over the base, which hand edits change."""
         self.shared.observe()
         pairs = zip(self.shared.bases, self.references)  # noqa: B905
         return [
@@ -277,7 +278,7 @@ class Binding:
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the ties to this very optimizer, for copies and pickles."""
+        """Everything but the references to this optimizer, for copies and pickles."""
         kept = ("bases", "built", "key", "notes", "references", "source", "takes_part")
         return {name: list(v) if isinstance(v := getattr(self, name), list) else v for name in kept}
 
@@ -288,11 +289,11 @@ class Binding:
 
 
 Due = tuple[Binding, list[float]]
-"""A binding and the values that it is to write."""
+"""A binding, and the values for it to write."""
 
 
 def write_all(due: Iterable[Due]) -> None:
-    """Write what several bindings are due, each key once."""
+    """Write the due values of several bindings, each key once."""
     by_key: dict[SharedKey, list[tuple[Entry, list[float]]]] = {}
     for binding, values in due:
         if binding.entry is None:

@@ -10,14 +10,14 @@ from ._numbers import compounded
 
 
 class Entry:
-    """One source's ``values`` over the ``references`` that it counts them from.
+    """The ``values`` of one source, over the ``references`` that they were computed from.
 
     Attributes:
         references: the bases of the groups when the source joined them.
-        values: what it asked for last.
+        values: the last values of the source.
         absolute: the values do not come from the bases.
         resets: it started from bases without the factors of the schedulers before it.
-        edited: another writer changed a group while it was bound: its factor is in the bases.
+        edited: other code changed a group while the source was bound; the bases contain its factor.
         restored: its state was loaded, so its step is the run's.
         number: counts the entries in the order in which their sources were bound.
     """
@@ -56,14 +56,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewGroup:
-    """A group that was added after the others had joined.
+    """A group that was added after the source had joined the others.
 
     Attributes:
-        index: its place among the groups that have the key.
-        number: its place among all groups of the optimizer.
+        index: its index among the groups that have the key.
+        number: its index among all groups of the optimizer.
         group: the group.
-        base: its own value or, if ``given``, the base that it came with.
-        given: it came with an ``"initial_lr"``.
+        base: its own value or, if ``given``, the base noted in it.
+        given: the group contains an ``"initial_lr"``.
     """
 
     index: int

@@ -72,10 +72,10 @@ class KeyValues:
         return type(now[0]) is float  # and no tensor, which may be equal to a number
 
     def swap(self, groups: list[Any], values: list[float]) -> bool:
-        """Look and write in one pass, where all groups hold one number and another one is due.
+        """Check and write in one pass, if all groups hold one number and are due another one.
 
-        If another writer touched a group, or it is no such case, nothing is changed, and the
-        answer is False.
+        Returns False, with nothing changed, if other code has touched a group or the case is a
+        different one.
         """
         old, new, count = self._one, values[0], len(groups)
         if old is None or count != len(self.written) or not isfinite(new):
@@ -136,7 +136,7 @@ class KeyValues:
                 raise InvalidValue(f"{what} must be a finite number, got {value!r}")
 
     def fill(self, groups: list[Any], values: list[float]) -> None:
-        """Replace numbers and fill tensors, which keep identity, dtype and device; note nothing.
+        """Replace numbers and fill tensors, which keep identity, dtype and device; record nothing.
 
         A tensor that several groups share is filled once; a group that is due another value than
         the first of them gets a tensor of its own.
@@ -151,17 +151,17 @@ class KeyValues:
                 self.put([group], [held.detach().clone().fill_(value)])
 
     def numbers(self, groups: list[Any]) -> list[float]:
-        """The values as numbers; notes nothing."""
+        """The values as numbers; records nothing."""
         now = self.read(groups)
         if type(now[0]) is float and not self._tensors:
             return now
         return [self._number(value, index) for index, value in enumerate(now)]
 
     def take(self, groups: list[Any]) -> list[float | None]:
-        """Note the values; for each group, the number another writer put there, None if none."""
+        """Record the values; for each group, the number that other code has put there, or None."""
         now = self.read(groups)
         found = [
-            None if self._stands(index, held) else self._number(held, index)
+            None if self._holds(index, held) else self._number(held, index)
             for index, held in enumerate(now)
         ]
         self.written = [
@@ -171,7 +171,7 @@ class KeyValues:
         return found
 
     def set_by_hand(self, groups: list[Any], value: float) -> bool:
-        """True if every group holds ``value``, put there by another writer."""
+        """True if every group holds ``value``, written by other code."""
         now = self.read(groups)
         same = len(now) == len(self._seen) and any(a is b for a, b in zip(now, self._seen))  # noqa: B905
         return not same and all(float(held) == value for held in now)
@@ -185,8 +185,8 @@ class KeyValues:
         self._limit = min(map(_largest, self._tensors), default=inf)
         self._are_distinct = len(set(map(id, self._tensors))) == len(now)
 
-    def _stands(self, index: int, held: Any) -> bool:
-        """True if a group holds the number written; a tensor compares it as it rounds it."""
+    def _holds(self, index: int, held: Any) -> bool:
+        """True if a group holds the number written; for a tensor, rounded to its dtype."""
         return index < len(self.written) and bool(held == self.written[index])
 
     def _number(self, held: Any, index: int) -> float:
@@ -230,7 +230,7 @@ class ElementValues(KeyValues):
         return super().untouched(groups)
 
     def swap(self, groups: list[Any], values: list[float]) -> bool:
-        """Never: tuples are replaced by `write`."""
+        """False: `write` replaces tuples."""
         return False
 
     def write(self, groups: list[Any], values: list[float]) -> None:

@@ -1,7 +1,7 @@
 """The groups of an optimizer before and after it last loaded a state.
 
-A group whose value differs from the loaded one was changed since then; one that still has it is
-where its run was, not where a new one begins. torch's own optimizers do not tell.
+A group whose value differs from the loaded one was changed since then; one that still has it
+continues its run. torch's own optimizers do not record loads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Group = dict[str, Any]
 
 
 class Load(NamedTuple):
-    """One group as the code had made it, and as it was loaded."""
+    """One group as the code had built it, and as it was loaded."""
 
     before: Group
     after: Group
@@ -27,14 +27,14 @@ _LOADS: WeakKeyDictionary[Any, list[Load]] = WeakKeyDictionary()
 
 
 def remember_load(optimizer: Any, before: Sequence[Group]) -> None:
-    """Note the groups that a loaded state has brought, and those that were there ``before``."""
+    """Record the groups of a loaded state, and those ``before`` it."""
     first = [load.before for load in _LOADS.get(optimizer, [])]
     pairs = zip(first or before, optimizer.param_groups, strict=False)
     _LOADS[optimizer] = [Load(_values(code), _values(loaded)) for code, loaded in pairs]
 
 
 def load_of(optimizer: Any, number: int) -> Load | None:
-    """The load of one group; None if none is known of."""
+    """The load of one group; None if none is known."""
     try:
         loads = _LOADS.get(optimizer, [])
     except TypeError:  # takes no weak reference, or has no hash
@@ -43,7 +43,7 @@ def load_of(optimizer: Any, number: int) -> Load | None:
 
 
 def values_in_code(optimizer: Any, values: KeyValues, count: int) -> list[float | None]:
-    """The values of a key that the code had given before a load; None where none is known."""
+    """The values of a key that the code had set before a load; None where none is known."""
     return [_value_in_code(load_of(optimizer, number), values) for number in range(count)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def group_names(groups: Sequence[Any]) -> list[str]:
-    """The ``"name"`` of each group; its number where it has none, or not one of its own."""
+    """The ``"name"`` of each group; its number if it has none, or shares it."""
     names = [str(group["name"]) if "name" in group else "" for group in groups]
     counts = Counter(names)
     return [name if name and counts[name] == 1 else str(i) for i, name in enumerate(names)]

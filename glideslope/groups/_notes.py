@@ -1,4 +1,4 @@
-"""The bases that the groups note themselves, as torch's schedulers note ``"initial_lr"``."""
+"""Bases noted in the groups, as torch's schedulers note ``"initial_lr"``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def note_base(group: Any, key: str, base: float) -> None:
 
 
 def noted_base(group: Any, key: str) -> float | None:
-    """The base that a group notes, if it does."""
+    """The base noted in a group, or None."""
     name = NOTE + key
     return float(group[name]) if name in group else None

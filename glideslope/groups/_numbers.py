@@ -1,7 +1,7 @@
 """Arithmetic on lists with one number per parameter group, which are often all alike.
 
-Then one number is worked out for all. That, and `zip` without ``strict=``, which costs more than
-the work on a single group, keeps a step as cheap with hundreds of groups as it is with one.
+If they are, one number is computed for all. `zip` goes without ``strict=``, which costs more than
+the arithmetic of a group. So a step costs the same with hundreds of groups as with one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def scaled(bases: list[float], factor: float) -> list[float]:
     first = bases[0]
     if len(bases) == 1:
         return [first * factor]
-    if bases[-1] == first and bases.count(first) == len(bases):  # the last one tells sooner
+    if bases[-1] == first and bases.count(first) == len(bases):  # the last one differs most often
         return [first * factor] * len(bases)
     return [base * factor for base in bases]
 
@@ -37,8 +37,8 @@ def blended(tops: list[float], bottoms: list[float], share: float) -> list[float
 def compounded(bases: list[float], values: list[float], references: list[float]) -> list[float]:
     """``base × value / reference``, without rounding where the reference is the base itself.
 
-    Values may be fewer, for groups newer than their source knows; there the base stays. A
-    reference of 0 carries no factor; where the base is 0 as well, the value stands as it is.
+    There may be fewer values than bases, for groups that the source has not joined; they keep the
+    base. A reference of 0 carries no factor; if the base is 0 as well, the result is the value.
     """
     if len(bases) == 1 and values:
         base, value, reference = bases[0], values[0], references[0]
@@ -55,9 +55,9 @@ def compounded(bases: list[float], values: list[float], references: list[float])
 
 
 def undone(value: float, factor: float, near: float) -> float:
-    """The base that ``factor`` made ``value`` of: ``near`` if it is that but for rounding.
+    """``value / factor``, or ``near`` if that differs by rounding only.
 
-    A factor of 0 tells nothing of the base; then it is taken to be ``near``.
+    A factor of 0 carries no information on the base, which then is ``near``.
     """
     if not math.isfinite(factor) or not factor:
         return near

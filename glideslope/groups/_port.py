@@ -1,4 +1,4 @@
-"""Adapter for what is driven: the parameter groups of an optimizer, or a plain attribute ``lr``."""
+"""Adapter for an optimizer: its parameter groups, or its plain attribute ``lr``."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class AttributeGroup:
 
 
 class Port:
-    """One optimizer as a list of groups, read again each time: loading a state replaces them.
+    """One optimizer as a list of groups, read again each time, because a load replaces them.
 
-    It does not keep the optimizer alive; the schedulers on it do.
+    It holds a weak reference to the optimizer; the schedulers hold strong ones.
 
     Attributes:
         groups: gives the groups as they are now.
@@ -70,11 +70,11 @@ class Port:
         return self._find()
 
     def is_stepped_by_torch(self) -> bool:
-        """True if one of torch's own schedulers writes too, so an edit may be a step."""
+        """True if one of torch's own schedulers also writes, so an edit may be its step."""
         return hasattr(getattr(self.optimizer, "step", None), "_wrapped_by_lr_sched")
 
     def sync(self) -> None:
-        """Tell an optimizer that asks for it that its hyperparameters have changed."""
+        """Notify an optimizer that has the hook that its hyperparameters have changed."""
         self._find()._sync_hyperparams()
 
 
@@ -87,7 +87,7 @@ def _fixed(groups: list[Any]) -> Callable[[], list[Any]]:
 
 
 def _finder(optimizer: Any) -> Callable[[], Any]:
-    """A weak reference, or what serves as one for the few that allow none."""
+    """A weak reference, or a strong one for an object that does not allow it."""
     try:
         return ref(optimizer)
     except TypeError:

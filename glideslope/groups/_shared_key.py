@@ -1,15 +1,15 @@
-"""One key of one optimizer, shared by all that drives it: a base times the product of the factors.
+"""One key of one optimizer, shared by its sources: a base times the product of their factors.
 
 For each group the shared key keeps a **base**, the group's own value, and for each binding an
-**entry**: the values it asks for and the reference it counts them from. What a group holds is ::
+**entry**: its values and the reference they were computed from. A group holds ::
 
     base × Π value / reference        (over the entries)
 
 so sources compose as the product of their factors, in any order, and each stays a closed form.
 
-A value that other code writes between two steps is an **edit**: the base takes it in and goes on
-being scheduled. A state that the optimizer loads is no edit: the bases stay those of the run, which
-each group notes under ``"initial_<key>"`` (``"initial_lr"`` is torch's own), and the next write is
+A value that other code writes between two steps is an **edit**: it changes the base, which remains
+scheduled. A state that the optimizer loads is no edit: the bases stay those of the run, which each
+group notes under ``"initial_<key>"`` (``"initial_lr"`` is torch's own), and the next write is
 base times factors again. The factor of a deleted scheduler stays in the base, unless a later one
 resets it.
 """
@@ -37,7 +37,7 @@ from ._port import Port
 class SharedKey:
     """One key of one optimizer, for as long as the optimizer lives.
 
-    `SharedKey.of` finds it. It keeps alive neither the optimizer nor the schedulers.
+    `SharedKey.of` finds it. It holds weak references to the optimizer and the schedulers.
     """
 
     __slots__ = (
@@ -67,12 +67,12 @@ class SharedKey:
     def __init__(self, optimizer: Any, key: str) -> None:
         self.port = Port(optimizer)
         self.key = key
-        self.bases: list[float] = []  # what each group has without the entries' factors,
-        self.origins: list[float] = []  # and without those that deleted schedulers left
-        self.unsure: dict[int, float] = {}  # noted bases that a group's value does not agree with
+        self.bases: list[float] = []  # each group's value without the entries' factors,
+        self.origins: list[float] = []  # and without those of deleted schedulers
+        self.unsure: dict[int, float] = {}  # noted bases that contradict a group's value
         self._notes: dict[int, float] = {}  # the bases noted in the groups
-        self._given: set[int] = set()  # later groups that came with a base
-        self._stale: set[int] = set()  # groups that hold what a loaded state brought
+        self._given: set[int] = set()  # later groups that contained a base
+        self._stale: set[int] = set()  # groups that hold loaded values
         self._values = key_values(key)
         self._entries: list[Entry] = []
         self._unwatched, self._count = False, 0
@@ -80,7 +80,7 @@ class SharedKey:
         self._list = self.port.groups()
         self._find_groups()
         self._take_new(self.groups())
-        # The values that the code gave before a state was loaded, where that was before this.
+        # The values that the code had set before a state was loaded, if it was loaded before this.
         self.in_code = values_in_code(optimizer, self._values, len(self.bases))
         if hasattr(optimizer, "register_load_state_dict_post_hook"):
             optimizer.register_load_state_dict_post_hook(partial(_loaded, ref(self)))
@@ -93,10 +93,12 @@ class SharedKey:
             InvalidType: no group has such a key, or one whose ``"lr"`` is asked for lacks it.
         """
         shared = cls._open.get((id(optimizer), key))
-        if shared is None or shared.port.optimizer is not optimizer:  # an identity comes again
+        if shared is None or shared.port.optimizer is not optimizer:  # an id is used again
             shared = cls(optimizer, key)
             cls._open[id(optimizer), key] = shared
-            with suppress(TypeError):  # kept as long as the optimizer, where that can be told
+            with suppress(
+                TypeError
+            ):  # kept as long as the optimizer, if it allows a weak reference
                 finalize(optimizer, _nothing, shared).atexit = False
         return shared
 
@@ -110,7 +112,7 @@ class SharedKey:
     # Groups.
 
     def _find_groups(self) -> None:
-        """See if some groups lack the key; those that have it are driven."""
+        """Find the groups that have the key; only they are driven."""
         is_partial = not all(map(self._values.held_by, self.port.groups()))
         self.groups = self._holders if is_partial else self.port.groups
         self.is_whole = not is_partial and self.port.has_groups
@@ -137,7 +139,7 @@ class SharedKey:
     def free_bases(self, resets: bool = False) -> list[float]:
         """The base of each group, the factors of all bound sources divided out.
 
-        With ``resets``, the factors that deleted schedulers left are dropped as well.
+        With ``resets``, the factors of deleted schedulers are dropped as well.
         """
         self.observe()
         if resets:
@@ -145,7 +147,7 @@ class SharedKey:
         return list(self.bases)
 
     def bases_beside(self, entries: Sequence[Entry]) -> list[float]:
-        """The bases with the factors of all entries but these in them."""
+        """The bases times the factors of all other entries."""
         self.observe()
         return list(product(self.bases, [e for e in self._entries if e not in entries]))
 
@@ -158,36 +160,36 @@ class SharedKey:
         return entry
 
     def suspend(self, entry: Entry) -> None:
-        """Take the factor of a source out, as if it were 1; nothing is written."""
+        """Set the factor of a source to 1; nothing is written."""
         self.observe()
         self._entries.remove(entry)
 
     def take_part(self, entry: Entry) -> None:
-        """Let a suspended source take part again, with the factor 1 until the next `post`."""
+        """Include a suspended source again, with the factor 1 until the next `post`."""
         self.observe()
         entry.values = list(entry.references)
         self._entries.append(entry)
 
     def leave(self, entry: Entry) -> None:
-        """Release a source, whose factor stays in the bases, as that of a deleted one does."""
+        """Release a source; its factor stays in the bases, as that of a deleted one does."""
         entry.owner = _nothing
         self._absorb_deleted()
 
     def rebase(self, bases: Sequence[float]) -> None:
-        """Take these bases from now on, as a resumed schedule asks."""
+        """Set the bases, for a resumed scheduler."""
         self.observe()
         self.bases, self.origins = list(bases), list(bases)
         self.unsure.clear()
 
     def restore(self, entry: Entry, references: Sequence[float], values: list[float]) -> None:
-        """Set an entry whose factor is already in the values that the groups hold."""
+        """Set an entry whose factor the groups' values contain already."""
         entry.references, entry.values = list(references), values
         self.bases = self._bases_of(self.observe(), references)
         self.origins = list(self.bases)
         self.unsure.clear()
 
     def claim(self, entry: Entry, references: Sequence[float], values: list[float]) -> list[float]:
-        """Set an entry whose values the groups are to hold, whatever other factors there are."""
+        """Set an entry whose values the groups must hold, whatever the other factors."""
         self.observe()
         for group in range(len(self.bases)):
             self._lift(group)
@@ -201,9 +203,9 @@ class SharedKey:
         return self.flush()
 
     def extend(self, entry: Entry, value: float, keeps_value: bool) -> None:
-        """Let ``entry`` join the next group it does not know, asking for ``value``.
+        """Add the next group to ``entry``, with ``value``.
 
-        With ``keeps_value`` the base is such that the group keeps the value it has.
+        With ``keeps_value`` the base is chosen so that the group keeps its value.
         """
         group = len(entry.values)
         entry.references.append(self.bases[group])
@@ -237,7 +239,7 @@ class SharedKey:
         return self._values.written
 
     def observe(self) -> list[float]:
-        """Let the bases take in what other code wrote; return the values now in the groups."""
+        """Absorb edits into the bases; return the values now in the groups."""
         groups = self.groups()
         if self._unwatched:
             return self._values.numbers(groups)
@@ -256,10 +258,9 @@ class SharedKey:
     def post(
         self, entry: Entry, values: list[float], groups: list[Any] | None = None
     ) -> list[float]:
-        """Ask for ``values``, write the product into the groups, and return what was written.
+        """Set an entry's ``values``, write the product into the groups, and return it.
 
-        The very list that was asked for last, in groups that nothing touched since, is there
-        already.
+        The same list object as last time is not written again, unless a group was touched since.
 
         Raises:
             InvalidValue: the product is not finite; nothing was written.
@@ -281,7 +282,7 @@ class SharedKey:
         return held.written
 
     def post_all(self, asked: Sequence[tuple[Entry, list[float]]]) -> list[float]:
-        """Ask for the values of several sources at once, and write their product.
+        """Set the values of several entries at once, and write their product.
 
         Raises:
             InvalidValue: the product is not finite; nothing was written.
@@ -306,7 +307,7 @@ class SharedKey:
         return values
 
     def flush(self) -> list[float]:
-        """Write the product of what all sources asked for last."""
+        """Write the product of the last values of all entries."""
         return self.post_all([])
 
     def _wrote(self) -> None:
@@ -316,7 +317,7 @@ class SharedKey:
             self.port.sync()
 
     def edit(self, values: list[float]) -> list[float]:
-        """Write ``values`` outright, as a hand edit does; the bases take them in."""
+        """Write ``values`` as a hand edit does; the bases absorb them."""
         groups = self.groups()
         values = values[: len(groups)]
         if self._unwatched:
@@ -331,7 +332,7 @@ class SharedKey:
         return values
 
     def _account(self, values: list[float], held: list[float]) -> None:
-        """Move the bases to where the factors give ``values``; ``held`` was there before."""
+        """Set the bases so that the factors give ``values``; ``held`` are the previous values."""
         bases = list(values)
         if self._entries:
             kept = zip(values, held, self.bases)  # noqa: B905
@@ -342,9 +343,9 @@ class SharedKey:
 
     @contextmanager
     def unwatched(self, values: list[float]) -> Iterator[None]:
-        """Let a scheduler that works on the groups itself have them, holding ``values``.
+        """Give the groups ``values``, for a scheduler that reads and writes them itself.
 
-        What it writes meanwhile is no edit; afterwards the groups hold again what they did.
+        Its writes are no edits; afterwards the groups hold their previous values again.
         """
         held, groups = self.observe(), self.groups()
         self._values.fill(groups, values)
@@ -360,7 +361,7 @@ class SharedKey:
         return self._values.set_by_hand(self.groups(), 0.0)
 
     def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
-        """The bases that the factors make ``values`` of, ``near`` these; see `undone`."""
+        """The bases that give ``values`` with the factors, ``near`` these; see `undone`."""
         if not self._entries:
             return list(values)
         guesses = [*near, *values[len(near) :]]
@@ -372,7 +373,7 @@ class SharedKey:
         ]
 
     def _lift(self, group: int) -> None:
-        """Let factors of 0 be 1 until their sources' next values: the group's is not 0."""
+        """Replace factors of 0 by 1, until the next values, in groups whose value is not 0."""
         for entry in self._entries:
             if group < len(entry.values) and not entry.values[group] and entry.references[group]:
                 rest = entry.values[group + 1 :]
@@ -384,7 +385,7 @@ class SharedKey:
     # Values written by other code, and groups added by it.
 
     def _take_edits(self, groups: list[Any]) -> None:
-        """Move the bases so that the factors give the values that the groups hold."""
+        """Set the bases so that the factors give the values that the groups hold."""
         if len(groups) < len(self.bases):
             self._forget(len(groups))
         known = len(self.bases)
@@ -406,13 +407,13 @@ class SharedKey:
             self._take_new(groups)
 
     def _forget(self, count: int) -> None:
-        """Forget the groups beyond the first ``count``, which were removed."""
+        """Drop the groups beyond the first ``count``, which were removed."""
         del self.bases[count:], self.origins[count:]
         for entry in self._entries:
             entry.references, entry.values = entry.references[:count], entry.values[:count]
 
     def _take_new(self, groups: list[Any]) -> None:
-        """Note the bases of groups that were not there before."""
+        """Record the bases of new groups."""
         first = not self.bases
         self._values.take(groups)
         held = self._values.written
@@ -429,11 +430,11 @@ class SharedKey:
             self.origins.append(base)
 
     def _first_base(self, group: int, held: float, note: float) -> float:
-        """The base of a group that says it had another one, when its key is shared first.
+        """The base of a group that notes a different one, when its key is first shared.
 
-        A value of 0, and one that a loaded state brought, is progress. Where no load is known of,
-        the group was loaded from a run or its value was set by hand since then, which only shows
-        when the clock moves; unless one of torch's schedulers is bound, whose progress it is.
+        A value of 0, or a loaded one, is progress of a run. If no load is known, the value was
+        either loaded or set by hand; the first move of the clock decides, unless one of torch's
+        schedulers is bound, whose progress it is.
         """
         load = load_of(self.port.optimizer, group)
         if held == 0 or (load is not None and self._values.held_by(load.after)):
@@ -453,15 +454,15 @@ class SharedKey:
 
     @property
     def is_restored(self) -> bool:
-        """True if a source has loaded a state: the bases are those of its run."""
+        """True if a source has loaded a state, so that the bases are those of its run."""
         return any(entry.restored for entry in self._entries)
 
     def holds_loaded(self) -> bool:
-        """True if a group holds a value that a loaded state brought, not written over yet."""
+        """True if a group still holds a loaded value."""
         return bool(self._stale)
 
     def take_loaded(self) -> None:
-        """Take the values that a loaded state has put into the groups."""
+        """Absorb the values that a loaded state has put into the groups."""
         self._list = self.port.groups()
         self._find_groups()
         groups = self.groups()
@@ -482,7 +483,7 @@ class SharedKey:
             self.flush()
 
     def _adopt(self, groups: list[Any]) -> None:
-        """Take the bases of a loaded run, unless a source brings values of its own."""
+        """Adopt the bases of a loaded run, unless a source is absolute."""
         if self._is_absolute():
             return
         for group, held in enumerate(self._values.numbers(groups)):
@@ -495,11 +496,11 @@ class SharedKey:
                 self._notes[group] = note
 
     def _is_absolute(self) -> bool:
-        """True if a source brings values of its own, and notes bases of its own."""
+        """True if a source is absolute and notes bases of its own."""
         return any(entry.absolute for entry in self._entries)
 
     def resume(self) -> None:
-        """Take the noted bases where a group's value is progress: the run goes on."""
+        """Adopt the noted bases where a group's value is progress of a resumed run."""
         for group, base in self.unsure.items():
             self.bases[group] = self.origins[group] = base
             for entry in self._entries:
@@ -510,7 +511,7 @@ class SharedKey:
         self.unsure.clear()
 
     def begin(self) -> None:
-        """Take each group's value for its base, with a warning where it notes another one."""
+        """Use each group's value as its base, with a warning where it notes another one."""
         for group, base in self.unsure.items():
             warnings.warn(
                 f"parameter group {group} came with {self.key} = {self.bases[group]:g} and "
@@ -529,12 +530,12 @@ class SharedKey:
                 note_base(groups[index], self.key, bases[index])
 
     def noted(self) -> list[float | None]:
-        """The base that each group notes, if it does."""
+        """The base noted in each group, or None."""
         return [noted_base(group, self.key) for group in self.groups()]
 
 
 def _nothing(*_: object) -> None:
-    """Stands for the owner of an entry that was released, and keeps a key alive in `finalize`."""
+    """The owner of a released entry; as a callback of `finalize` it keeps a key alive."""
 
 
 def _absorb(find: Callable[[], SharedKey | None], _owner: object) -> None:
