@@ -7,11 +7,13 @@ so a request must name this host as the one it wants, and carry the secret of th
 
 from __future__ import annotations
 
+import sys
 from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
 from socketserver import TCPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from glideslope.errors import InvalidValue, require
@@ -45,6 +47,11 @@ class LocalServer(ThreadingHTTPServer):
         """Bind, without looking up a name for the address."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error in answering, unless the browser has closed the connection."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:

@@ -511,6 +511,17 @@ def test_a_live_page_says_when_it_is_no_longer_live(
     browser.complaints()
 
 
+def test_a_browser_that_leaves_is_no_error(
+    live: ReportServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for error in (BrokenPipeError(), ConnectionResetError()):
+        try:
+            raise error
+        except OSError:
+            live.handle_error(None, ("127.0.0.1", 1))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_server_answers_nobody_else(live: ReportServer) -> None:
     from http.client import HTTPConnection
 

@@ -57,6 +57,8 @@ class Handler(LocalHandler):
             return
         try:
             self.answer()
+        except ConnectionError:
+            raise
         except (GlideslopeError, OSError) as error:
             self.refuse(HTTPStatus.CONFLICT, str(error))
 
