@@ -92,16 +92,21 @@ def stretches(steps: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def cuts(run: RecordedRun) -> Iterator[Event]:
-    """Where a learning rate changed against its plan: what a plateau controller does."""
-    found = {
-        change: None for name, rate in run.rates.items() for change in changes(run, name, rate)
-    }
+    """The changes of a learning rate against its plan, as a plateau controller makes them.
+
+    The groups that change are named, unless all do.
+    """
+    found: dict[tuple[int, float], list[str]] = {}
+    for group, rate in run.rates.items():
+        for change in changes(run, group, rate):
+            found.setdefault(change, []).append(group)
     if len(found) > CHANGES:
         yield Event(min(found)[0], "note", "the learning rate is off its plan from here on", "lr")
         return
-    for step, factor in found:
+    for (step, factor), groups in found.items():
+        named = f" of {', '.join(groups)}" if len(groups) < len(run.rates) else ""
         kind = "cut" if factor < 1 else "rise"
-        yield Event(step, kind, f"learning rate times {factor:.3g} against its plan", "lr")
+        yield Event(step, kind, f"learning rate{named} times {factor:.3g} against its plan", "lr")
 
 
 def changes(run: RecordedRun, group: str, rate: list[Point]) -> Iterator[tuple[int, float]]:

@@ -275,6 +275,14 @@ def test_labels_neither_overlap_nor_leave_their_picture(
                 assert min(across, down) < 4, (one, other)  # a letter's box is larger than it
 
 
+def test_only_runs_that_are_in_view_have_a_number(reader: Browser) -> None:
+    reader.run("look(120, 140)")
+    assert sorted(reader.texts("#loss text.own"), key=int) == [
+        str(number) for number in (1, 2, 3, 4, 5, 6, 9, 10, 11)
+    ]
+    assert len(reader.texts("#rate text.own")) == 11  # the plans go on
+
+
 CUT = """
 return [...document.querySelectorAll('body, section, .wide, table, td, th, svg, details, p')]
   .filter((e) => e.getClientRects().length && !e.classList.contains('spoken'))

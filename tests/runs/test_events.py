@@ -50,6 +50,25 @@ def test_a_rate_that_leaves_its_plan_is_marked(
 
 
 @pytest.mark.parametrize(
+    ("cut", "named"),
+    [(["body"], " of body"), (["body", "head"], " of body, head"), (["body", "head", "new"], "")],
+)
+def test_the_groups_that_leave_their_plan_are_named(
+    tmp_path: Path, cut: list[str], named: str
+) -> None:
+    lines = [
+        {"step": line["step"]}
+        | {
+            f"lr/{group}": line["lr"] * (0.5 if line["step"] >= 6 and group in cut else 1)
+            for group in ("body", "head", "new")
+        }
+        for line in updates(10)
+    ]
+    text = f"learning rate{named} times 0.5 against its plan"
+    assert happened(keep_run(tmp_path / "run", lines)) == [Event(6, "cut", text, "lr")]
+
+
+@pytest.mark.parametrize(
     ("factor", "marked"),
     [(0.9985, ["cut"]), (1.0015, ["rise"]), (0.9995, []), (1.0005, [])],
 )

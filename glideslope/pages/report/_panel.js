@@ -106,7 +106,7 @@ class Panel {
   heightOf(event, number) {
     const kinds = event.kind === "best" ? ["validation"] : ["smooth", "rate", "validation", "plan"];
     const own = this.lines.filter((line) => line.members.includes(number));
-    const line = kinds.map((kind) => own.find((one) => one.kind === kind)).find(Boolean);
+    const line = firstOf(own, kinds);
     const position = place(number, event.step);
     return line ? line.curve.y[nearest(line.curve.x, position)] : this.frame.y.first;
   }
@@ -123,15 +123,14 @@ class Panel {
   }
   endOf({ number }) {
     const { x, y } = this.frame;
-    const own = this.lines.filter((line) => line.number === number);
-    const line = ["smooth", "rate", "validation", "plan"]
-      .map((kind) => own.find((one) => one.kind === kind))
-      .find(Boolean);
+    const [first, last] = board.range;
+    const isVisible = ({ curve }) => curve.x.at(-1) >= first && curve.x[0] <= last;
+    const own = this.lines.filter((line) => line.number === number && isVisible(line));
+    const line = firstOf(own, ["smooth", "rate", "validation", "plan"]);
     if (!line) return null;
-    const [from, to] = visible(line.curve, board.range);
-    const k = Math.max(from, to - 1);
-    const beyond = line.curve.x[k] >= board.range[1];
-    const end = beyond ? x.to + 9 : Math.min(x.to + 9, x.at(line.curve.x[k]) + 12);
+    const k = Math.max(0, firstAtLeast(line.curve.x, last + 1e-9 * (last - first)) - 1);
+    const isLast = k === line.curve.x.length - 1 && line.curve.x[k] < last;
+    const end = isLast ? Math.min(x.to + 9, x.at(line.curve.x[k]) + 12) : x.to + 9;
     return { number, x: Math.max(x.from, end), y: y.at(line.curve.y[k]) };
   }
   drawPointer() {
@@ -184,6 +183,11 @@ class Panel {
     const [top, body] = [make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)];
     return make("table", {}, caption, top, body);
   }
+}
+
+/** The first line of the first kind that there is one of. */
+function firstOf(lines, kinds) {
+  return kinds.map((kind) => lines.find((line) => line.kind === kind)).find(Boolean);
 }
 
 function keyItem(kind) {
