@@ -236,10 +236,11 @@ def test_no_two_modules_import_each_other() -> None:
         pytest.fail(f"a cycle of imports: {' -> '.join(reversed(error.args[1]))}")
 
 
-def test_no_folder_inside_a_room() -> None:
-    folders = {path.parent for path in MODULES.values()}
-    deep = {folder for folder in folders if len(folder.relative_to(PACKAGE).parts) > 1}
-    assert deep <= DEEP_FOLDERS
+def test_folders_inside_a_package_are_private_and_one_level_deep() -> None:
+    folders = {path.parent.relative_to(PACKAGE) for path in MODULES.values()}
+    deep = {folder for folder in folders if len(folder.parts) > 1}
+    private = {folder for folder in deep if len(folder.parts) == 2 and folder.name.startswith("_")}
+    assert {PACKAGE / folder for folder in deep - private} <= DEEP_FOLDERS
 
 
 def test_no_module_is_a_drawer_for_anything() -> None:

@@ -34,6 +34,8 @@ def exported_names() -> list[str]:
     found = find_spec("glideslope.optim")
     if found is None or found.origin is None:
         return []
-    texts = (path.read_text(encoding="utf-8") for path in Path(found.origin).parent.glob("*.py"))
+    folder = Path(found.origin).parent
+    files = (*folder.glob("*.py"), *folder.glob("_*/*.py"))
+    texts = (path.read_text(encoding="utf-8") for path in files)
     lists = (ast.literal_eval(names) for text in texts for names in LIST.findall(text))
     return [name for names in lists for name in names if name[0].isupper()]

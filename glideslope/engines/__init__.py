@@ -66,10 +66,10 @@ from ._memory import Use as Use
 from ._memory import is_backed as is_backed
 from ._memory import overlaps_itself as overlaps_itself
 from ._memory import sharing_owners as sharing_owners
-from ._rounding import generator_of as generator_of
-from ._rounding import stored as stored
-from ._tensor import runs_on_parts as runs_on_parts
-from ._tensor import update as update
+from ._tensor.engine import runs_on_parts as runs_on_parts
+from ._tensor.engine import update as update
+from ._tensor.rounding import generator_of as generator_of
+from ._tensor.rounding import stored as stored
 from ._watch import addresses_of as addresses_of
 
 __all__ = [

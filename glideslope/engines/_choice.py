@@ -9,8 +9,8 @@ from torch import Tensor
 from glideslope.errors import InvalidValue
 
 from ._engine import Engine, Recipe, Slot
-from ._fused import FusedEngine
-from ._tensor import TensorEngine
+from ._fused.engine import FusedEngine
+from ._tensor.engine import TensorEngine
 
 EngineName = Literal["auto", "fused", "tensor"]
 

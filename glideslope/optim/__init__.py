@@ -16,14 +16,11 @@ from . import (
     _adam_variants,
     _adaptive,
     _averaging,
-    _factored,
     _momentum,
-    _muon,
     _norm_scaled,
     _prodigy,
     _schedule_free,
     _signs,
-    _soap,
 )
 from . import lr_scheduler as lr_scheduler
 from ._accumulated import *
@@ -31,25 +28,28 @@ from ._adam_successors import *
 from ._adam_variants import *
 from ._adaptive import *
 from ._averaging import *
+from ._base.common import Common as Common
+from ._base.engine_report import EngineReport as EngineReport
+from ._base.engine_report import EngineReportRow as EngineReportRow
+from ._base.optimizer import Optimizer as Optimizer
+from ._base.rule_optimizer import RuleOptimizer as RuleOptimizer
 from ._catalogue import Catalogue as Catalogue
 from ._catalogue import OptimizerRow as OptimizerRow
 from ._catalogue import available as available
 from ._catalogue import create as create
-from ._common import Common as Common
-from ._factored import *
+from ._matrix import factored as _factored
+from ._matrix import muon as _muon
+from ._matrix import soap as _soap
+from ._matrix.factored import *
+from ._matrix.muon import *
+from ._matrix.soap import *
 from ._momentum import *
-from ._muon import *
 from ._norm_scaled import *
-from ._optimizer import Optimizer as Optimizer
 from ._param_groups import ParamGroups as ParamGroups
 from ._param_groups import param_groups as param_groups
 from ._prodigy import *
-from ._report import EngineReport as EngineReport
-from ._report import EngineReportRow as EngineReportRow
-from ._rule_optimizer import RuleOptimizer as RuleOptimizer
 from ._schedule_free import *
 from ._signs import *
-from ._soap import *
 from .lr_scheduler import *
 
 __all__ = [

@@ -6,12 +6,12 @@ from typing import Unpack
 
 from glideslope import rules
 
-from ._common import Common
-from ._hyperparameters import Scalar
-from ._optimizer import Params
-from ._plan import Shape
-from ._rule_optimizer import RuleOptimizer
-from ._state import complete
+from ._base.common import Common
+from ._base.hyperparameters import Scalar
+from ._base.optimizer import Params
+from ._base.param_state import complete
+from ._base.plan import Shape
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Adadelta", "Adagrad"]
 

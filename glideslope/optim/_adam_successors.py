@@ -8,10 +8,10 @@ from glideslope import rules
 from glideslope.errors import require, require_type
 from glideslope.schedules import HalfLife, Linear, Schedule
 
-from ._common import Common
-from ._hyperparameters import Scalar
-from ._optimizer import Params
-from ._rule_optimizer import RuleOptimizer
+from ._base.common import Common
+from ._base.hyperparameters import Scalar
+from ._base.optimizer import Params
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["ADOPT", "AdEMAMix", "AdaBelief"]
 

@@ -6,10 +6,10 @@ from typing import Unpack
 
 from glideslope import rules
 
-from ._common import Common
-from ._hyperparameters import Scalar
-from ._optimizer import Params
-from ._rule_optimizer import RuleOptimizer
+from ._base.common import Common
+from ._base.hyperparameters import Scalar
+from ._base.optimizer import Params
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
 

@@ -16,10 +16,10 @@ from glideslope.engines import EngineName, Slot, choose
 from glideslope.errors import InvalidValue, require_type
 from glideslope.text import text_table
 
-from ._arguments import check_arguments, near
-from ._optimizer import Params
-from ._plan import Shape
-from ._rule_optimizer import RuleOptimizer
+from ._base.arguments import check_arguments, near
+from ._base.optimizer import Params
+from ._base.plan import Shape
+from ._base.rule_optimizer import RuleOptimizer
 
 OptimizerClass = type[torch.optim.Optimizer]
 

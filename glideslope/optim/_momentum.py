@@ -7,10 +7,10 @@ from typing import Unpack
 from glideslope import rules
 from glideslope.errors import require
 
-from ._common import Common
-from ._hyperparameters import FRACTIONS, Scalar
-from ._optimizer import Params
-from ._rule_optimizer import RuleOptimizer
+from ._base.common import Common
+from ._base.hyperparameters import FRACTIONS, Scalar
+from ._base.optimizer import Params
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Lion", "SGD", "Signum"]
 

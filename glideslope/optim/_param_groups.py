@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from glideslope.errors import require, require_type
 from glideslope.text import text_table
 
-from ._hyperparameters import Scalar, check_values
+from ._base.hyperparameters import Scalar, check_values
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)

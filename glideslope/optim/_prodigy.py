@@ -8,11 +8,11 @@ from typing import Any, Unpack
 from glideslope import rules
 from glideslope.errors import require
 
-from ._common import Common
-from ._hyperparameters import Scalar
-from ._optimizer import Params
-from ._plan import Plan
-from ._rule_optimizer import RuleOptimizer
+from ._base.common import Common
+from ._base.hyperparameters import Scalar
+from ._base.optimizer import Params
+from ._base.plan import Plan
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Prodigy"]
 

@@ -13,10 +13,10 @@ from glideslope import rules
 from glideslope.errors import InvalidValue, require
 from glideslope.schedules import Schedule
 
-from ._common import Common
-from ._hyperparameters import FRACTIONS, Scalar
-from ._optimizer import Params
-from ._rule_optimizer import Closure, Loss, RuleOptimizer
+from ._base.common import Common
+from ._base.hyperparameters import FRACTIONS, Scalar
+from ._base.optimizer import Params
+from ._base.rule_optimizer import Closure, Loss, RuleOptimizer
 
 __all__ = ["AdamWScheduleFree", "SGDScheduleFree", "ScheduleFree"]
 

@@ -18,13 +18,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glideslope.engines import Recipe, _compile, _threads
-from glideslope.engines._kernel import Kernel
-from glideslope.engines._threads import launch
+from glideslope.engines import Recipe
+from glideslope.engines._fused import compilation, threads
+from glideslope.engines._fused.kernel import Kernel
+from glideslope.engines._fused.threads import launch
 from glideslope.errors import InvalidValue
 from glideslope.optim._adaptive import AdamW
+from glideslope.optim._base.rule_optimizer import RuleOptimizer
 from glideslope.optim._momentum import SGD
-from glideslope.optim._rule_optimizer import RuleOptimizer
 from glideslope.rules import (
     adam,
     clip,
@@ -289,7 +290,7 @@ def test_loops_compile_to_vectors_of_single_precision(name: str, dtype: str) -> 
     recipe = Recipe(made, frozenset(options), scaled=True, zeroing=True)
     source = Kernel(recipe, "float32", (dtype,) * arrays).update()
     # A comment of this process's own keeps it out of the cache, which holds no assembly.
-    kernel = _compile.compiled(f"# {os.getpid()}\n{source}").owner
+    kernel = compilation.compiled(f"# {os.getpid()}\n{source}").owner
     assembly = kernel._library.get_asm_str()  # type: ignore[attr-defined]
     packed = re.findall(r"\bv?(?:mul|fn?madd\d+|div|sqrt)ps\s.*%[xyz]mm", assembly)
     assert len(packed) > 3
@@ -325,7 +326,7 @@ def step():
 def test_compiled_once_for_all_processes(tmp_path: Path) -> None:
     code = STEP + (
         "step()\n"
-        "from glideslope.engines._compile import compiled\n"
+        "from glideslope.engines._fused.compilation import compiled\n"
         "import sys\n"
         "kernels = [m for n, m in sys.modules.items() if n.startswith('glideslope_kernel')]\n"
         "print([m.kernel.cache_hits for m in kernels])\n"
@@ -361,7 +362,7 @@ def test_steps_go_on_in_forked_children() -> None:
 
 def test_without_openmp_pythons_threads_do_the_work() -> None:
     code = (
-        "import glideslope.engines._threads as threads\n"
+        "import glideslope.engines._fused.threads as threads\n"
         "threads._openmp = lambda process: None\n" + STEP + "torch.set_num_threads(2)\nstep()\n"
     )
     in_new_process(code, OMP_NUM_THREADS="2")
@@ -370,14 +371,14 @@ def test_without_openmp_pythons_threads_do_the_work() -> None:
 @pytest.fixture
 def without_openmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Python's threads, which end afterwards."""
-    pools, new_pool = [], _threads._pool.__wrapped__
+    pools, new_pool = [], threads._pool.__wrapped__
 
     def pool(process: int, threads: int) -> Any:
         pools.append(new_pool(process, threads))
         return pools[-1]
 
-    monkeypatch.setattr(_threads, "_openmp", lambda process: None)
-    monkeypatch.setattr(_threads, "_pool", pool)
+    monkeypatch.setattr(threads, "_openmp", lambda process: None)
+    monkeypatch.setattr(threads, "_pool", pool)
     yield
     for each in pools:
         each.shutdown()

@@ -14,9 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from glideslope import optim
-from glideslope.engines import Recipe, _tensor
-from glideslope.engines._graph import Graph
-from glideslope.engines._lists import ListProgram, Writer
+from glideslope.engines import Recipe
+from glideslope.engines._tensor import engine as tensor_engine
+from glideslope.engines._tensor.graph import Graph
+from glideslope.engines._tensor.lists import ListProgram, Writer
 from glideslope.optim import AdamW, RuleOptimizer, available
 from glideslope.rules import Rule, clip, maximum, mean, minimum, norm, rule, sign, sqrt, where
 
@@ -55,7 +56,7 @@ def trained(name: str, dtype: torch.dtype, **options: Any) -> list[Tensor]:
 
 def by_formula(patch: pytest.MonkeyPatch) -> None:
     """Have the formula called with one tensor after the other."""
-    patch.setattr(_tensor, "_program", lambda *_: None)
+    patch.setattr(tensor_engine, "_program", lambda *_: None)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
@@ -93,7 +94,7 @@ def test_lists_are_cut_where_they_leave_the_cache(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = trained(name, torch.float32)
-    monkeypatch.setattr(_tensor, "CACHED", 12)
+    monkeypatch.setattr(tensor_engine, "CACHED", 12)
     assert all(map(torch.equal, together, trained(name, torch.float32)))
 
 

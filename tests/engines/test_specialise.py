@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from glideslope.engines._specialise import specialise
+from glideslope.engines._front.specialise import specialise
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule, adam, maximum, mean, norm, rule, sgd, sqrt, where
 

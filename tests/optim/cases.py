@@ -20,10 +20,10 @@ from glideslope.optim._adam_successors import ADOPT, AdaBelief, AdEMAMix
 from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
 from glideslope.optim._averaging import ASGD
+from glideslope.optim._base.rule_optimizer import RuleOptimizer
 from glideslope.optim._momentum import SGD, Lion, Signum
 from glideslope.optim._norm_scaled import LAMB, LARS, MARS, StableAdamW
 from glideslope.optim._prodigy import Prodigy
-from glideslope.optim._rule_optimizer import RuleOptimizer
 from glideslope.optim._schedule_free import AdamWScheduleFree, SGDScheduleFree
 from glideslope.optim._signs import Rprop
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from glideslope.optim._directed_optimizer import DirectedOptimizer
-from glideslope.optim._factored import CAME, Adafactor
-from glideslope.optim._muon import Muon, MuonWithAuxAdam
-from glideslope.optim._soap import SOAP
+from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
+from glideslope.optim._matrix.factored import CAME, Adafactor
+from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam
+from glideslope.optim._matrix.soap import SOAP
 
 from . import transcriptions
 

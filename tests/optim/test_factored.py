@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glideslope.errors import InvalidValue
-from glideslope.optim._factored import CAME, Adafactor
+from glideslope.optim._matrix.factored import CAME, Adafactor
 
 from .matrix_cases import parameters, train
 

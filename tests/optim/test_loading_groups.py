@@ -22,7 +22,7 @@ import glideslope as gs
 from glideslope import optim
 from glideslope.errors import StateMismatch
 from glideslope.optim import SGD, Adafactor, AdamW, AdamWScheduleFree, NAdam, Prodigy
-from glideslope.optim._optimizer import Optimizer
+from glideslope.optim._base.optimizer import Optimizer
 
 from .test_every_optimizer import every_name
 from .test_loading_fit import are_same, assert_refused, built, shapes_of, stepped

@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 
 import glideslope as gs
 from glideslope.errors import StateMismatch
-from glideslope.optim._merging import OWN_KEYS
+from glideslope.optim._loading.merging import OWN_KEYS
 
 from .cases import shapes_of
 from .test_every_optimizer import every_name

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glideslope.errors import InvalidValue
-from glideslope.optim._muon import Muon, MuonWithAuxAdam, orthogonalised
+from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam, orthogonalised
 from glideslope.optim._param_groups import param_groups
 
 from .cases import every_engine

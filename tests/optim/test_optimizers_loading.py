@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from glideslope import optim
 from glideslope.errors import StateMismatch
 from glideslope.optim._adaptive import Adam, AdamW
+from glideslope.optim._base.optimizer import Optimizer
+from glideslope.optim._base.rule_optimizer import RuleOptimizer
 from glideslope.optim._momentum import SGD
-from glideslope.optim._optimizer import Optimizer
-from glideslope.optim._rule_optimizer import RuleOptimizer
 
 
 def model() -> nn.Module:
@@ -117,7 +117,7 @@ def test_a_saved_state_is_plain_and_small() -> None:
     steps = [entry["step"] for entry in saved["state"].values()]
     assert [step.untyped_storage().nbytes() for step in steps] == [4, 4]
     assert type(saved["state"][0]) is dict
-    assert b"glideslope.optim._entry" not in pickle.dumps(optimizer)
+    assert b"glideslope.optim._base.watched_state" not in pickle.dumps(optimizer)
 
 
 def test_hooks_of_loading_fire_and_may_change_what_is_loaded() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glideslope.errors import InvalidValue
-from glideslope.optim._soap import SOAP, _power_iteration
+from glideslope.optim._matrix.soap import SOAP, _power_iteration
 
 from .matrix_cases import assert_close, give_gradients, parameters, train
 

@@ -239,7 +239,7 @@ def test_a_loss_scale_is_undone_inside_the_step(name: str, clip: float | None, e
 
 def test_kernels_of_totals_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their text is long, and was once written at every step."""
-    from glideslope.engines import _fused
+    from glideslope.engines._fused import engine as fused_engine
 
     for name in ("LAMB", "StableAdamW", "Prodigy", "AdamW"):
         p = torch.ones(4, 4, requires_grad=True)
@@ -247,7 +247,7 @@ def test_kernels_of_totals_are_made_once(monkeypatch: pytest.MonkeyPatch) -> Non
         optimizer = create(name, [p], engine="fused", max_grad_norm=1.0)
         optimizer.step()
         with monkeypatch.context() as patch:
-            patch.setattr(_fused, "compiled", None)
+            patch.setattr(fused_engine, "compiled", None)
             optimizer.step()
 
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from glideslope.errors import StateMismatch, require, shortened
 
-from ._kept import Kept, tensor_of
-from ._matching import Group, Match, check_saved, match_parameters
-from ._merging import Hyperparameters, Merge
-from ._saved_values import check_saved_groups
+from .kept import Kept, tensor_of
+from .matching import Group, Match, check_saved, match_parameters
+from .merging import Hyperparameters, Merge
+from .saved_values import check_saved_groups
 
 State = defaultdict[Any, Any]
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from types import FunctionType
 from typing import Any, cast
 
-from ._source import function_tree, outer_names
+from .source import function_tree, outer_names
 
 
 def is_expression(meaning: Any) -> bool:

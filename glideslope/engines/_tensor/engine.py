@@ -18,7 +18,7 @@ from torch import Tensor
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
-from ._engine import (
+from .._engine import (
     COMPENSATION,
     EMA,
     EMA_WEIGHT,
@@ -31,10 +31,10 @@ from ._engine import (
     Values,
     compute_dtype,
 )
-from ._layout import is_plain, real_view
-from ._lists import ListProgram
-from ._rounding import generator_of, stochastic, stored
-from ._watch import StateWatch, Watch, addresses_of
+from .._layout import is_plain, real_view
+from .._watch import StateWatch, Watch, addresses_of
+from .lists import ListProgram
+from .rounding import generator_of, stochastic, stored
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""

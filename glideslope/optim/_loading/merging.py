@@ -12,7 +12,7 @@ from torch import Tensor
 from glideslope.errors import StateMismatch, shortened
 from glideslope.groups import NOTE, SharedKey
 
-from ._matching import Group, Match, names_of, sources_of
+from .matching import Group, Match, names_of, sources_of
 
 Hyperparameters = Literal["saved", "own"]
 

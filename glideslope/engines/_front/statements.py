@@ -11,9 +11,9 @@ from glideslope import rules
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
-from ._fold import refusal
-from ._inline import inlined, is_expression
-from ._source import outer_names
+from .fold import refusal
+from .inline import inlined, is_expression
+from .source import outer_names
 
 WORDS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
 """The functions a formula may use on elements."""

@@ -19,20 +19,20 @@ from glideslope.errors import require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
-from ._arguments import check_arguments
-from ._common import Common, Settings, changed_settings, check_settings
-from ._gradients import dense, large_norm
-from ._hyperparameters import starts
-from ._kept import Kept
-from ._loading import Load
-from ._merging import Hyperparameters
-from ._optimizer import Optimizer, Params
-from ._plan import Plan, Shape, flattened, require_aimed
-from ._report import EngineReport, EngineReportRow
-from ._snapshot import separate
-from ._text import optimizer_text
-from ._traced import can_trace, traced_step
-from .lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
+from .._loading.fitted_state import Load
+from .._loading.kept import Kept
+from .._loading.merging import Hyperparameters
+from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
+from .arguments import check_arguments
+from .common import Common, Settings, changed_settings, check_settings
+from .engine_report import EngineReport, EngineReportRow
+from .gradients import dense, large_norm
+from .hyperparameters import starts
+from .optimizer import Optimizer, Params
+from .plan import Plan, Shape, flattened, require_aimed
+from .snapshot import separate
+from .text import optimizer_text
+from .traced import can_trace, traced_step
 
 Closure = Callable[[], Any]
 Loss = TypeVar("Loss")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import cfunc, float32, float64, njit, types, uint32
 
-from ._instructions import (
+from .instructions import (
     float32_at,
     float64_at,
     int32_at,

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ._engine import FACTOR
+from .._engine import FACTOR
 
 Term = int | str
 """An expression of elements, by its number, or a scalar in words."""

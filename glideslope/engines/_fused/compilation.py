@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from ._threads import Native
+from .threads import Native
 
 
 def numba_is_installed() -> bool:
@@ -42,7 +42,7 @@ def compiled(source: str) -> Native:
 def _fingerprint(source: str) -> str:
     """A hash of the text, of the words it imports, and of the compilers."""
     here = Path(__file__)
-    words = [here.with_name(name).read_bytes() for name in ("_dialect.py", "_instructions.py")]
+    words = [here.with_name(name).read_bytes() for name in ("dialect.py", "instructions.py")]
     compilers = f"numba {version('numba')} llvmlite {version('llvmlite')}".encode()
     return sha256(b"\0".join((source.encode(), *words, compilers))).hexdigest()[:32]
 

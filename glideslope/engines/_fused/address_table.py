@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._kernel import CHUNK, TENSOR_FIELDS
-from ._threads import Native, launch
+from .kernel import CHUNK, TENSOR_FIELDS
+from .threads import Native, launch
 
 SMALL = 1 << 17
 """Elements below which waking other threads costs more than they save."""

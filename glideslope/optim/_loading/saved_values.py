@@ -11,8 +11,8 @@ from torch import Tensor
 
 from glideslope.errors import InvalidType, InvalidValue, StateMismatch, require, require_type
 
-from ._hyperparameters import check_values, require_number, starts
-from ._matching import Group
+from .._base.hyperparameters import check_values, require_number, starts
+from .matching import Group
 
 
 def check_saved_groups(

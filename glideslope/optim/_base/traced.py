@@ -7,8 +7,8 @@ from typing import Any
 
 from glideslope.engines import EMA_WEIGHT, FACTOR, SEED, Slot, update
 
-from ._plan import Group, Shape, States
-from ._state import NARROW, complete, usual_dtype
+from .param_state import NARROW, complete, usual_dtype
+from .plan import Group, Shape, States
 
 
 def can_trace(shape: Shape, groups: Sequence[Group]) -> bool:

@@ -14,12 +14,12 @@ from torch._compile import _disable_dynamo
 from glideslope.errors import StateMismatch
 from glideslope.groups import remember_load
 
-from ._hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
-from ._kept import Kept
-from ._loading import Load
-from ._merging import Hyperparameters
-from ._snapshot import snapshot
-from ._text import optimizer_text
+from .._loading.fitted_state import Load
+from .._loading.kept import Kept
+from .._loading.merging import Hyperparameters
+from .hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
+from .snapshot import snapshot
+from .text import optimizer_text
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 """Tensors, parameter groups, or named tensors, as any optimizer of torch takes them."""

@@ -14,15 +14,15 @@ from torch import Tensor
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
-from ._compile import compiled, numba_is_installed
-from ._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
-from ._kernel import Kernel, sum_of_squares
-from ._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
-from ._memory import is_backed
-from ._specialise import specialise
-from ._table import Table
-from ._threads import Native
-from ._watch import StateWatch, Watch, addresses_of, first_places
+from .._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
+from .._front.specialise import specialise
+from .._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
+from .._memory import is_backed
+from .._watch import StateWatch, Watch, addresses_of, first_places
+from .address_table import Table
+from .compilation import compiled, numba_is_installed
+from .kernel import Kernel, sum_of_squares
+from .threads import Native
 
 
 class FusedEngine(Engine):

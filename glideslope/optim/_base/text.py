@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glideslope.errors import shortened
 
-PACKAGE = __name__.rpartition(".")[0]
+PACKAGE = "glideslope.optim"
 
 NO_HYPERPARAMETERS = {"params", "param_names", "d_max", "d_numerator"}
 """The keys of a group besides hyperparameters and the estimate of Prodigy."""

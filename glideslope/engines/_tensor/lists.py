@@ -25,10 +25,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._engine import COMPENSATION, Recipe, Values
-from ._graph import Graph, Term
-from ._line import Stage
-from ._specialise import StraightLine, specialise
+from .._engine import COMPENSATION, Recipe, Values
+from .._front.specialise import StraightLine, specialise
+from .._front.statements import Stage
+from .graph import Graph, Term
 
 Lists = Sequence[list[Tensor]]
 

@@ -12,7 +12,7 @@ from torch import Tensor, is_tensor
 from glideslope.engines import Recipe, is_backed, overlaps_itself
 from glideslope.errors import StateMismatch
 
-from ._counters import new_count, number
+from .counters import new_count, number
 
 State = dict[str, Any]
 

@@ -16,10 +16,10 @@ from glideslope.engines import generator_of, stored
 from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
-from ._counters import new_count, number
-from ._gradients import dense, sum_of_squares
-from ._matrices import Task, placed_beside, sharded_directions, zeros_beside
-from ._plan import (
+from .._base.counters import new_count, number
+from .._base.gradients import dense, sum_of_squares
+from .._base.param_state import NARROW, fault_of, usual_dtype
+from .._base.plan import (
     Assignment,
     Gradients,
     Group,
@@ -32,7 +32,7 @@ from ._plan import (
     require_aimed,
     seed_of,
 )
-from ._state import NARROW, fault_of, usual_dtype
+from .matrices import Task, placed_beside, sharded_directions, zeros_beside
 
 State = Mapping[str, Tensor]
 

@@ -28,12 +28,12 @@ from glideslope.engines import (
 )
 from glideslope.rules import Rule
 
-from ._common import Settings
-from ._counters import Counters, new_count
-from ._entry import Entry, Log
-from ._gradients import check_gradient
-from ._local import Local, Parts, Watched, local_part
-from ._state import NARROW, check_state, complete
+from .common import Settings
+from .counters import Counters, new_count
+from .gradients import check_gradient
+from .local import Local, Parts, Watched, local_part
+from .param_state import NARROW, check_state, complete
+from .watched_state import Entry, Log
 
 Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]

@@ -8,7 +8,7 @@ from inspect import Parameter, signature
 
 from glideslope.errors import InvalidType
 
-from ._common import Common
+from .common import Common
 
 NEAR = 3
 """How many names a message suggests at most."""

@@ -11,12 +11,12 @@ from torch import Tensor
 from glideslope import rules
 from glideslope.errors import require
 
-from ._common import Common
-from ._directed_optimizer import DirectedOptimizer
-from ._direction import Direction, State
-from ._hyperparameters import Scalar, require_number
-from ._optimizer import Params
-from ._plan import Group
+from .._base.common import Common
+from .._base.hyperparameters import Scalar, require_number
+from .._base.optimizer import Params
+from .._base.plan import Group
+from .directed_optimizer import DirectedOptimizer
+from .direction import Direction, State
 
 __all__ = ["SOAP"]
 

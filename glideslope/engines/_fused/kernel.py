@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from glideslope.rules import Rule
 
-from ._engine import COMPENSATION, Recipe
-from ._line import Stage
-from ._specialise import StraightLine, specialise
+from .._engine import COMPENSATION, Recipe
+from .._front.specialise import StraightLine, specialise
+from .._front.statements import Stage
 
 CHUNK = 16384
 """Elements that one turn of a thread updates."""
@@ -105,7 +105,7 @@ class Kernel:
         options = ", ".join(sorted(self.recipe.options)) or "no option"
         return (
             f'"""{self.recipe.rule.name} ({options}): {arrays}."""\n'
-            "from glideslope.engines._dialect import *\n\n"
+            "from glideslope.engines._fused.dialect import *\n\n"
             f"real = {self.real}\n\n"
         )
 
@@ -172,7 +172,7 @@ def sum_of_squares(dtype: str) -> str:
     return "\n".join(
         [
             f'"""The sum of the squares of {dtype} gradients."""',
-            "from glideslope.engines._dialect import *\n\nreal = float64\n\n",
+            "from glideslope.engines._fused.dialect import *\n\nreal = float64\n\n",
             *_function("reduction", "sweep", ["_count", "g_at"], body),
             _entry(f"store_sums(float64_at(job[6]), chunk, {call})"),
         ]

@@ -20,9 +20,9 @@ from functools import cache
 
 from glideslope.rules import Rule
 
-from ._fold import Fold
-from ._line import Line, Stage
-from ._source import function_tree
+from .fold import Fold
+from .source import function_tree
+from .statements import Line, Stage
 
 
 @dataclass(frozen=True)

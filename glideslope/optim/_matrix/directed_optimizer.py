@@ -10,10 +10,10 @@ from torch._compile import _disable_dynamo
 from glideslope.errors import GlideslopeError, UnsupportedDtype, require
 from glideslope.rules import Rule
 
-from ._direction import DirectedStep, Direction, Part
-from ._kept import Kept
-from ._plan import Group, Shape
-from ._rule_optimizer import RuleOptimizer
+from .._base.plan import Group, Shape
+from .._base.rule_optimizer import RuleOptimizer
+from .._loading.kept import Kept
+from .direction import DirectedStep, Direction, Part
 
 
 class DirectedOptimizer(RuleOptimizer):

@@ -1,0 +1,1 @@
+"""Front end of the engines: from the source of a rule to a straight line of code."""

@@ -1,0 +1,1 @@
+"""Loading a state: parameters matched, groups merged, entries checked, nothing changed before."""
