@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
 from socketserver import TCPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from glideslope.errors import InvalidValue, require
 
@@ -50,7 +50,7 @@ class LocalServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report an error in answering, unless the browser has closed the connection."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
     @property
@@ -87,13 +87,21 @@ class LocalHandler(BaseHTTPRequestHandler):
         self.refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
 
     @property
+    def split_path(self) -> SplitResult:
+        """The path and the arguments that are asked for; empty where they cannot be read."""
+        try:
+            return urlsplit(self.path)
+        except ValueError:
+            return urlsplit("")
+
+    @property
     def place(self) -> str:
         """The path that is asked for."""
-        return urlsplit(self.path).path
+        return self.split_path.path
 
     def argument(self, name: str) -> str:
         """The value of an argument in the address; empty where there is none."""
-        return parse_qs(urlsplit(self.path).query).get(name, [""])[0]
+        return parse_qs(self.split_path.query).get(name, [""])[0]
 
     def is_welcome(self, token: str) -> bool:
         """True if the request wants this server and knows the secret; refuses it if not."""

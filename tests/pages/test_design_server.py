@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,51 @@ def test_it_listens_to_this_machine_alone(server: DesignServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
 
 
+POST = "POST /answer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Token: {token}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("GET http://[ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", 403),
+        ("GET /?token=%FF&token HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", 403),
+        ("HEAD / HTTP/1.1\r\n\r\n", 501),
+        ("\x00\x01\r\n\r\n", 400),
+        ("GET " + "/" * 70_000, 414),
+        (POST + "\r\n", 400),
+        (POST + "Content-Length: -1\r\n\r\n", 400),
+        (POST + "Content-Length: ²\r\n\r\n", 400),
+        (POST + "Content-Length: 9999999999\r\n\r\n", 400),
+        (POST + "Content-Length: 50\r\n\r\n{{", None),
+        (POST + "Content-Length: 15\r\n\r\n" + '{{"text": "1"}}\r\n', 200),
+        (POST + "Content-Length: 15\r\n\r\n" + '{{"text": 1e999}}', 200),
+        ("", None),
+    ],
+)
+def test_no_request_ends_in_a_traceback(
+    server: DesignServer, capfd: pytest.CaptureFixture[str], sent: str, status: int | None
+) -> None:
+    """A request whose sender does not wait for the answer has the status None."""
+    request = sent.format(port=server.server_port, token=server.token)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as client:
+        client.sendall(request.encode("latin-1"))
+        if status is not None:
+            assert f" {status}" in client.recv(1 << 16).decode()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_sender_that_goes_away_is_no_error(
+    server: DesignServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = f"GET /?token={server.token} HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+            client.sendall(page.encode())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert "<title>A schedule" in request(server, "GET", f"/?token={server.token}")[1]
+    assert capfd.readouterr().err == ""
+
+
 # -- the command ----------------------------------------------------------------------------------
 
 
@@ -85,6 +131,11 @@ def test_it_listens_to_this_machine_alone(server: DesignServer) -> None:
     [
         (("warmpu(3)",), "unknown name `warmpu`, did you mean `warmup`?\n  warmpu(3)\n  ^"),
         (("linear(5ep)",), "the length '5ep' needs the updates in an epoch"),
+        (
+            ("--compare", "cosin(3)"),
+            "unknown name `cosin`, did you mean `cosine`?\n  cosin(3)\n  ^",
+        ),
+        (("--lr", "0"), "`the base rate` must be more than 0 and finite, got 0.0"),
         (("--port", "65536"), "`port` must be from 0 to 65535, got 65536"),
         (("--steps", "0"), "`the updates in the run` must be a whole number of at least 1, got 0"),
     ],

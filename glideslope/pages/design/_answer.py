@@ -19,7 +19,7 @@ from ._question import UNITS, Json, Refused, numbers_asked_for, schedule_asked_f
 
 Numbers = Mapping[str, float | None]
 NAMES = {name: f"the {words}" for name, words in UNITS.items()}
-LONGEST = 10_000_000
+LONGEST = 10**15
 """The most steps of a schedule that the page shows."""
 COLUMNS = 700
 """The curve has the points for a picture of so many columns."""
