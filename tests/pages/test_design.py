@@ -136,6 +136,26 @@ def test_lengths_keep_their_unit(browser: Browser) -> None:
     assert sum(length.value for length in lengths) == pytest.approx(100)
 
 
+@pytest.mark.parametrize(
+    ("handle_name", "along", "lengths"),
+    [
+        ("0-end", False, [r"1\d\d", "rest", "20%"]),
+        ("1-end", False, ["5%", "rest", r"1\d(\.\d+)?%"]),
+        ("1-end", True, ["5%", r"8\d\d", "20%"]),
+    ],
+)
+def test_the_rest_of_the_run_stays_the_rest_where_it_can(
+    browser: Browser, handle_name: str, along: bool, lengths: list[str]
+) -> None:
+    first = "100" if handle_name == "0-end" else '"5%"'
+    with serving(f'warmup({first}) >> hold("rest") >> linear("20%")', total_steps=1000) as server:
+        browser.open(server.address)
+        drag_by(browser, handle_name, 80, 0, shift=along)
+        parts = settled(browser).parts
+    for part, length in zip(parts, lengths, strict=True):
+        assert re.fullmatch(length, str(part._length))
+
+
 def test_bad_text_shows_the_parsers_own_sentence_and_keeps_the_curve(page: Browser) -> None:
     retype(page, page.find("#text"), "warmup(500) >> cosin(9500)")
     with pytest.raises(ParseError) as refused:

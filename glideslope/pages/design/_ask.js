@@ -7,7 +7,7 @@ const problem = byId("problem");
  *
  * `origin` is the element that was changed, `mark` says which changes are one (see Work.change),
  * `adopts` that the text on the page becomes the answer's, `restored` that every field is filled
- * in, and `focus` is the key of the control that has the focus afterwards.
+ * in, and `focus` is the key of the control to focus afterwards.
  */
 async function ask(schedule, about = {}) {
   const { parts } = schedule;

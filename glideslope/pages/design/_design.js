@@ -1,9 +1,9 @@
-// The page as a whole: what is shown besides curve and phases, its fields, and its beginning.
+// The page: key values, findings, undo, presets, copies, its fields, and its start.
 
 const COPIES = {
   text: "Text",
   shell: "Options for training",
-  page: "This page again",
+  page: "Command for this page",
   python: "Python",
   json: "JSON",
 };
@@ -42,7 +42,7 @@ function keyValuesOf(seen) {
     start: known(seen.start),
     peak: `${known(seen.peak.value)} at update ${count(seen.peak.step)}`,
     last: `${known(seen.last)} at update ${count(seen.steps - 1)}`,
-    end: seen.end === null ? "not reached" : `${known(seen.end)}, held ever after`,
+    end: seen.end === null ? "not reached" : `${known(seen.end)}, held afterwards`,
     area:
       known(seen.area) +
       (share === null ? "" : `, ${(100 * share).toFixed(1)}% of the peak held throughout`),
@@ -53,11 +53,11 @@ function showFindings() {
   const items = page.answer.findings.map(({ code, message }) =>
     make("li", {}, make("strong", {}, code), ` ${message}`),
   );
-  const none = make("li", {}, "nothing to be said against it");
+  const none = make("li", {}, "none");
   byId("findings").replaceChildren(...(items.length ? items : [none]));
 }
 
-/** What is wrong with the second schedule, or its mark in the picture. */
+/** Shows the error of the second schedule, or its entry in the legend. */
 function showCompared() {
   const { compare } = page.answer;
   fillProblem(byId("compare-problem"), compare?.error ?? "");

@@ -1,11 +1,11 @@
 // The ends of the phases as handles on the curve, to be dragged or moved by keys.
 //
 // Where a phase begins with the value the one before ended with, one handle moves both; where the
-// curve jumps there are two. The handles lie over the curve in a picture of their own and stay
-// there when the curve is drawn again, so that they keep the focus and a finger's touch.
+// curve jumps there are two. The handles are in an SVG of their own over the curve and stay
+// in the document when the curve is drawn again: focus and pointer capture are kept.
 
 const REACH = 200; // a drag moves in round numbers, about so many across the picture
-const STILL = 3; // pixels that a hand may tremble along one axis while it drags along the other
+const STILL = 3; // pixels of a drag along one axis that are ignored
 const MOVES = {
   ArrowLeft: { step: -1 },
   ArrowRight: { step: 1 },
@@ -106,7 +106,7 @@ function circleOf(name) {
   return circles.querySelector(`[data-handle="${name}"]`);
 }
 
-/** Where a value is drawn; on a logarithmic axis, what is not above 0 lies on the ground. */
+/** The height of a value in the picture; on a logarithmic axis, 0 and below are at the bottom. */
 function heightOf(value) {
   return Math.min(frame.y.from, frame.y.at(value));
 }
@@ -115,7 +115,7 @@ function newCircle(name) {
   const circle = make("circle", { r: 7, tabindex: 0, role: "slider", "data-handle": name });
   circle.setAttribute("aria-describedby", "hint");
   circle.addEventListener("pointerdown", (event) => take(event, name));
-  // A finger would begin to scroll: `touch-action` has no effect on a shape inside a picture.
+  // Touch would scroll the page: Chromium ignores `touch-action` on shapes inside an SVG.
   circle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
   circle.addEventListener("keydown", (event) => press(event, name));
   for (const kind of ["focus", "pointerenter"])
@@ -125,7 +125,7 @@ function newCircle(name) {
   return circle;
 }
 
-/** The focus goes on to the handle that took the place of one that is no more. */
+/** Moves the focus to the handle that replaces a removed one. */
 function refocus(name) {
   const [number, side] = name.split("-");
   const before = side === "start" ? circleOf(`${number - 1}-end`) : null;
@@ -165,7 +165,7 @@ function round(value, quantum) {
   return Number((Math.round(value / quantum) * quantum).toPrecision(12));
 }
 
-/** A drawn value that is a round number in the measure of the node. */
+/** The nearest drawn value that is a round number in the node's own values. */
 function roundValue(node, value, pace = 1) {
   const { scale, shift } = node;
   if (!scale) return value;
@@ -208,8 +208,8 @@ function dragTo({ handle, before, from, mark }, event) {
     target.step = round(x.back(x.at(handle.step) + right), Math.max(1, quantumOf(x)));
   if (Math.abs(down) > STILL) {
     const height = Math.min(y.from, Math.max(y.to, heightOf(handle.value) + down));
-    const lies = handle.value <= 0 && y.logarithmic && height === y.from;
-    if (!lies) target.value = roundValue(leafOf(tree, handle).node, y.back(height));
+    const isAtBottom = handle.value <= 0 && y.logarithmic && height === y.from;
+    if (!isAtBottom) target.value = roundValue(leafOf(tree, handle).node, y.back(height));
   }
   moveTo(tree, handle, target, event.shiftKey || byId("along").checked);
   ask({ parts: tree }, { mark, origin: circleOf(handle.name) });
@@ -242,7 +242,7 @@ function moved(handle, node, { step = 0, value = 0, end }, pace) {
   return { ...handle, step: handle.step + steps, value: risen(handle.value, node, value, pace) };
 }
 
-/** A value that a key raised, or lowered where `moves` is negative. */
+/** A value after a key raised it, or lowered it where `moves` is negative. */
 function risen(value, node, moves, pace) {
   const { y } = frame;
   if (!moves || !node.scale) return value;
@@ -251,7 +251,7 @@ function risen(value, node, moves, pace) {
   return roundValue(node, y.back(y.at(value) + (moves * pace * (y.to - y.from)) / REACH), pace);
 }
 
-/** What a key moves a value by, a round number in the measure of the node. */
+/** The size of a key's move of a value: a round number in the node's own values. */
 function quantumOfValue({ scale }) {
   return roundStep((frame.y.last - frame.y.first) / REACH / Math.abs(scale)) * Math.abs(scale);
 }

@@ -2,7 +2,7 @@
 
 const LABELS = { constant: "hold", product: "times a number", sum: "plus a number" };
 
-/** Rows are made only when there are others, so that a field keeps the focus while it is typed in. */
+/** Makes new rows only if the phases are others, so that a field keeps the focus during typing. */
 function showPhases({ restored = false, focus = null } = {}) {
   const tree = page.answer.parts,
     rows = byId("phases");
@@ -37,7 +37,7 @@ function phaseRow(node, path, numbers) {
   return row;
 }
 
-/** The fields that say what a row is: its shape and arguments, or its text. */
+/** The fields of a row: its shape and arguments, or its text. */
 function shapeFields(node, path, name) {
   if (!node.kind) return [textField(path, name)];
   const head = node.parts
@@ -60,11 +60,11 @@ function argumentFields(kind, path) {
   return Object.entries(catalogue[kind]).map(([name, type]) => {
     const flag = type === "flag",
       key = `${path}:${name}`,
-      told = about[kind][name] ?? "";
+      meaning = about[kind][name] ?? "";
     const input = make("input", {
       "data-name": name,
       "data-key": key,
-      "aria-description": told,
+      "aria-description": meaning,
       ...(flag ? { type: "checkbox" } : { autocomplete: "off" }),
     });
     const read = () => (flag ? input.checked : numberOf(input.value));
@@ -74,7 +74,7 @@ function argumentFields(kind, path) {
     input.addEventListener("input", () =>
       change(path, edit, { origin: input, mark: flag ? null : typingMark(key) }),
     );
-    return make("label", { title: told }, make("span", {}, name), " ", input);
+    return make("label", { title: meaning }, make("span", {}, name), " ", input);
   });
 }
 
@@ -127,7 +127,7 @@ function buttons(path, name) {
   );
 }
 
-/** A button that changes the list its row is in; `act` gives the place that has the focus then. */
+/** A button that changes the list its row is in; `act` returns the place to focus. */
 function button(path, sign, title, name, act) {
   const key = `${path}:${title}`;
   const element = make("button", { "aria-label": name, title, "data-key": key }, sign);

@@ -77,7 +77,7 @@ NUMBERS: Mapping[str, Callable[[Any], float]] = {
     "tokens_per_step": lambda value: positive("the tokens in an update", value),
     "lr": lambda value: positive("the base rate", value),
 }
-"""The numbers of a question, and what reads each."""
+"""The numbers of a question, and the function that reads each."""
 
 
 def schedule_asked_for(question: Json) -> Schedule:
@@ -131,4 +131,4 @@ GROUP_KINDS: Mapping[str, Callable[[Schedule, Json], Schedule]] = {
     "product": multiplied,
     "sum": added,
 }
-"""What makes the schedule of each group."""
+"""The constructor of each group."""

@@ -38,12 +38,12 @@ function areJoined({ node: before }, { node: after }) {
   return Math.abs(before.last - after.first) <= 1e-9 * size;
 }
 
-/** A drawn value in the node's own measure. */
+/** The node's own value for a drawn value. */
 function ownValue({ scale, shift }, value) {
   return Number(((value - shift) / scale).toPrecision(12));
 }
 
-/** Moves the end of a leaf to a step: the next phase makes up for it, or moves along. */
+/** Moves the end of a leaf to a step: the next phase becomes shorter or longer, or moves along. */
 function moveEnd(leaves, number, step, along) {
   const left = leaves[number];
   if (!left?.node.kind) return;
@@ -52,19 +52,21 @@ function moveEnd(leaves, number, step, along) {
   const last = pays ? next.start + next.length - 1 : Infinity;
   const old = left.node.start + left.node.length;
   const moved = Math.min(last, Math.max(left.node.start + 1, step)) - old;
-  setLength(left.node, left.node.length + moved);
-  if (pays) setLength(next, next.length - moved);
+  setLength(left.node, left.node.length + moved, pays);
+  if (pays) setLength(next, next.length - moved, true);
   const following = pays ? [{ node: next }] : leaves.slice(number + 1);
   for (const { node } of following) node.start += moved;
 }
 
-/** A new length in updates, written in the unit the old one has. */
-function setLength(node, length) {
-  const unit = String(node.arguments.steps).match(UNIT);
-  const amount = (length * parseFloat(node.arguments.steps)) / node.length;
-  const keepsUnit = unit && Number.isFinite(amount);
-  node.arguments.steps = keepsUnit ? `${Number(amount.toPrecision(4))}${unit[0]}` : length;
+/** Sets a length in updates, in the unit of the old one; `rest` is kept if `mayBeRest`. */
+function setLength(node, length, mayBeRest) {
+  const { steps } = node.arguments;
+  const unit = String(steps).match(UNIT);
+  const amount = (length * parseFloat(steps)) / node.length;
+  const inUnit = unit && Number.isFinite(amount);
   node.length = length;
+  if (steps === "rest" && mayBeRest) return;
+  node.arguments.steps = inUnit ? `${Number(amount.toPrecision(4))}${unit[0]}` : length;
 }
 
 /** A drawn value at one side of a leaf; what is level stays level, and what was joined follows. */
