@@ -14,13 +14,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from glideslope.demo import Settings, Training
+from glideslope.demo import CommonSettings, Training
 from glideslope.schedules import constant
 from glideslope.training import EarlyStopping, History, LRMonitor
 
 STEPS = 150
 WARMUP = 10
-SETTINGS = Settings(
+SETTINGS = CommonSettings(
     constant(1.0),
     optimizer="AdamW",
     lr=None,

@@ -10,7 +10,7 @@ from ._base.common import Common
 from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
 from ._base.param_state import complete
-from ._base.plan import Shape
+from ._base.plan import StepConfig
 from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Adadelta", "Adagrad"]
@@ -84,10 +84,10 @@ class Adagrad(RuleOptimizer):
 
     def share_memory(self) -> None:
         """Put the sums where other processes can write to them too, as Hogwild training does."""
-        shape = Shape.of(self.rule, self._settings, False, self.param_groups)
+        config = StepConfig.of(self.rule, self._settings, False, self.param_groups)
         for home, group in enumerate(self.param_groups):
             for parameter in group["params"]:
-                recipe, state = shape.recipe(home, parameter), self.state[parameter]
+                recipe, state = config.recipe(home, parameter), self.state[parameter]
                 complete(recipe, group, parameter, state, self._settings.state_dtype)
                 state["sum"].share_memory_()
 

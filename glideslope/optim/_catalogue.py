@@ -18,7 +18,7 @@ from glideslope.text import text_table
 
 from ._base.arguments import check_arguments, near
 from ._base.optimizer import Params
-from ._base.plan import Shape
+from ._base.plan import StepConfig
 from ._base.rule_optimizer import RuleOptimizer
 
 OptimizerClass = type[torch.optim.Optimizer]
@@ -164,12 +164,12 @@ def _measured(kind: type[RuleOptimizer]) -> tuple[float, tuple[str, ...]]:
 
 
 def _engines(optimizer: RuleOptimizer, probe: Tensor) -> Iterator[str]:
-    shape = Shape.of(optimizer.rule, optimizer._settings, False, optimizer.param_groups)
+    config = StepConfig.of(optimizer.rule, optimizer._settings, False, optimizer.param_groups)
     slot = Slot(probe, optimizer.state[probe], 0)
     for name in get_args(EngineName):
         if name != "auto":
             with suppress(InvalidValue):
-                yield choose(name, shape.recipe(0, probe), slot, probe).engine.name
+                yield choose(name, config.recipe(0, probe), slot, probe).engine.name
 
 
 def _cells(row: OptimizerRow) -> tuple[str, ...]:

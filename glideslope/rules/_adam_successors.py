@@ -31,13 +31,13 @@ def adabelief(
     return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_var
 
 
-def _after_the_first(beta2, step):
+def _adopt_scalars(beta2, step):
     """The first gradient is all that is known of the square; then the bound grows from 1."""
     later = (step > 1) * 1.0
     return {"memory": beta2 * later, "bound": (step - 1) ** 0.25, "later": later}
 
 
-@rule(derive=_after_the_first)
+@rule(derive=_adopt_scalars)
 def adopt(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, eps, weight_decay, memory, bound, later,

@@ -13,10 +13,10 @@ from typing import Any
 
 from glideslope.errors import InvalidValue
 
-Function = Callable[..., Any]
+PythonFunction = Callable[..., Any]
 
 
-def _line_of(function: Function, name: str | None = None) -> int:
+def _line_of(function: PythonFunction, name: str | None = None) -> int:
     """The line of a function's ``def``, or of one of its parameters."""
     first, nodes = function.__code__.co_firstlineno, list(ast.walk(_tree(function)))
     arguments = [node.lineno for node in nodes if isinstance(node, ast.arg) and node.arg == name]
@@ -24,12 +24,12 @@ def _line_of(function: Function, name: str | None = None) -> int:
     return first + next(iter((*arguments, *definitions)), 1) - 1
 
 
-def refuse(function: Function, problem: str, name: str | None = None) -> InvalidValue:
+def refuse(function: PythonFunction, problem: str, name: str | None = None) -> InvalidValue:
     """The error about a rule, or a function of it, with the line."""
     return _error(function, problem, _line_of(function, name))
 
 
-def _error(function: Function, problem: str, line: int | None) -> InvalidValue:
+def _error(function: PythonFunction, problem: str, line: int | None) -> InvalidValue:
     place = f"{function.__code__.co_filename}:{line}"
     return InvalidValue(f"the rule `{function.__name__}` {problem} ({place})")
 
@@ -40,7 +40,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f": did you mean `{close[0]}`?" if close else ""
 
 
-def check_words(function: Function) -> None:
+def check_words(function: PythonFunction) -> None:
     """Refuse a name in the body that stands for nothing.
 
     Raises:
@@ -55,7 +55,7 @@ def check_words(function: Function) -> None:
             raise _error(function, problem + suggestion(each.argval, local), line)
 
 
-def check_names(function: Function, names: Iterable[str], known: Mapping[str, Any]) -> None:
+def check_names(function: PythonFunction, names: Iterable[str], known: Mapping[str, Any]) -> None:
     """Refuse a scalar that no hyperparameter, count or derived scalar has the name of.
 
     Raises:
@@ -67,7 +67,7 @@ def check_names(function: Function, names: Iterable[str], known: Mapping[str, An
             raise refuse(function, problem + suggestion(name, known), name)
 
 
-def check_results(function: Function, results: Any, state: tuple[str, ...]) -> None:
+def check_results(function: PythonFunction, results: Any, state: tuple[str, ...]) -> None:
     """Refuse a formula that does not return the parameter and all state.
 
     Raises:
@@ -85,7 +85,7 @@ def check_results(function: Function, results: Any, state: tuple[str, ...]) -> N
     raise _error(function, problem, _line_of_return(function))
 
 
-def tried(function: Function, *values: Any, **named: Any) -> Any:
+def tried(function: PythonFunction, *values: Any, **named: Any) -> Any:
     """The value that a function returns.
 
     Raises:
@@ -100,7 +100,7 @@ def tried(function: Function, *values: Any, **named: Any) -> Any:
         raise _told_by(function, error) from error
 
 
-def _told_by(function: Function, error: Exception) -> InvalidValue:
+def _told_by(function: PythonFunction, error: Exception) -> InvalidValue:
     """An error in a formula, with the line at which it was raised."""
     code, line, trace = function.__code__, function.__code__.co_firstlineno, error.__traceback__
     while trace is not None:
@@ -121,7 +121,7 @@ def names_in(group: Mapping[str, Any]) -> dict[str, Any]:
     return {**parts, **group}
 
 
-def _line_of_return(function: Function) -> int:
+def _line_of_return(function: PythonFunction) -> int:
     nodes = ast.walk(_tree(function))
     returns = [node.lineno for node in nodes if isinstance(node, ast.Return)]
     if not returns:
@@ -129,7 +129,7 @@ def _line_of_return(function: Function) -> int:
     return function.__code__.co_firstlineno + max(returns) - 1
 
 
-def _tree(function: Function) -> ast.AST:
+def _tree(function: PythonFunction) -> ast.AST:
     """The text of a function as a tree; an empty one where there is no text."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))

@@ -21,12 +21,12 @@ def descent(
     return p * (1 - lr * weight_decay) - lr * g
 
 
-def _after_the_first(lr, step):
+def _soap_rate(lr, step):
     """The first gradient is only looked at."""
     return {"rate": lr * (step > 1)}
 
 
-@rule(derive=_after_the_first)
+@rule(derive=_soap_rate)
 def soap(
     p, g, /,
     weight_decay, rate,

@@ -21,7 +21,7 @@ TINY = 1e-300
 """Makes 0 of the share of a step that has no weight in a sum of no weights."""
 
 
-def _share(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):
+def _averaging_weights(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):
     """The rate after warm-up, and the weight of this step's z among all so far."""
     rate = lr * minimum(1.0, step / maximum(warmup_steps, 1.0))
     lr_max = maximum(lr_max, rate)
@@ -31,7 +31,7 @@ def _share(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):
     return {"rate": rate, "share": share, "lr_max": lr_max, "weight_sum": weight_sum}
 
 
-@rule(derive=_share, counters=["lr_max", "weight_sum"], start={"z": "p"})
+@rule(derive=_averaging_weights, counters=["lr_max", "weight_sum"], start={"z": "p"})
 def sgd_schedule_free(
     p, g, z, /,
     momentum, weight_decay, rate, share,
@@ -46,7 +46,7 @@ def sgd_schedule_free(
     return p, z - rate * update
 
 
-@rule(derive=_share, counters=["lr_max", "weight_sum"], start={"z": "p"})
+@rule(derive=_averaging_weights, counters=["lr_max", "weight_sum"], start={"z": "p"})
 def adamw_schedule_free(
     p, g, z, exp_avg_sq, /,
     beta1, beta2, eps, weight_decay, step, rate, share,

@@ -290,7 +290,7 @@ def test_loops_compile_to_vectors_of_single_precision(name: str, dtype: str) -> 
     recipe = Recipe(made, frozenset(options), scaled=True, zeroing=True)
     source = Kernel(recipe, "float32", (dtype,) * arrays).update()
     # A comment of this process's own keeps it out of the cache, which holds no assembly.
-    kernel = compilation.compiled(f"# {os.getpid()}\n{source}").owner
+    kernel = compilation.machine_code(f"# {os.getpid()}\n{source}").owner
     assembly = kernel._library.get_asm_str()  # type: ignore[attr-defined]
     packed = re.findall(r"\bv?(?:mul|fn?madd\d+|div|sqrt)ps\s.*%[xyz]mm", assembly)
     assert len(packed) > 3
@@ -326,7 +326,7 @@ def step():
 def test_compiled_once_for_all_processes(tmp_path: Path) -> None:
     code = STEP + (
         "step()\n"
-        "from glideslope.engines._fused.compilation import compiled\n"
+        "from glideslope.engines._fused.compilation import machine_code\n"
         "import sys\n"
         "kernels = [m for n, m in sys.modules.items() if n.startswith('glideslope_kernel')]\n"
         "print([m.kernel.cache_hits for m in kernels])\n"

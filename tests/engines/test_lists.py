@@ -17,7 +17,7 @@ from glideslope import optim
 from glideslope.engines import Recipe
 from glideslope.engines._tensor import engine as tensor_engine
 from glideslope.engines._tensor.graph import Graph
-from glideslope.engines._tensor.lists import ListProgram, Writer
+from glideslope.engines._tensor.lists import Emitter, ListProgram
 from glideslope.optim import AdamW, RuleOptimizer, available
 from glideslope.rules import Rule, clip, maximum, mean, minimum, norm, rule, sign, sqrt, where
 
@@ -355,7 +355,7 @@ def test_any_lines_leave_what_they_say_in_the_arrays(lines: list[str]) -> None:
     graph = Graph(NAMES, scalars)
     for line in lines:
         graph.add(line)
-    text = "\n".join(Writer(graph, ["p", "a", "b"], ()).lines())
+    text = "\n".join(Emitter(graph, ["p", "a", "b"], ()).lines())
     exec(text, {"torch": torch, "_real": torch.float64, **lists, **scalars})
 
     for i, space in enumerate(expected):

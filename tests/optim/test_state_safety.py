@@ -247,7 +247,7 @@ def test_kernels_of_totals_are_made_once(monkeypatch: pytest.MonkeyPatch) -> Non
         optimizer = create(name, [p], engine="fused", max_grad_norm=1.0)
         optimizer.step()
         with monkeypatch.context() as patch:
-            patch.setattr(fused_engine, "compiled", None)
+            patch.setattr(fused_engine, "machine_code", None)
             optimizer.step()
 
 

@@ -22,7 +22,7 @@ from glideslope.rules import Rule
 
 from .fold import Fold
 from .source import function_tree
-from .statements import Line, Stage
+from .statements import Stage, StatementSorter
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def specialise(rule: Rule, options: frozenset[str]) -> StraightLine:
         InvalidValue: the formula uses something that a kernel cannot do.
     """
     fold = Fold({name: name in options for name in rule.options})
-    line = Line(rule)
+    line = StatementSorter(rule)
     for statement in fold.block(function_tree(rule.formula).body):
         line.add(statement)
     kept = rule.kept_state(options)

@@ -15,13 +15,13 @@ from .fold import refusal
 from .inline import inlined, is_expression
 from .source import outer_names
 
-WORDS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
+ELEMENT_FUNCTIONS = ("absolute", "clip", "maximum", "minimum", "sign", "sqrt", "where")
 """The functions a formula may use on elements."""
 
 _VOCABULARY: dict[object, str] = {
     abs: "absolute",
     rules.wide: "wide",
-    **{getattr(rules, word): word for word in WORDS},
+    **{getattr(rules, word): word for word in ELEMENT_FUNCTIONS},
 }
 _SUMS = (rules.total, rules.mean, rules.norm)
 _SLOW = (ast.Call, ast.Compare, ast.Div)
@@ -55,7 +55,7 @@ class Stage:
         return not any(isinstance(node, _SLOW) for node in ast.walk(ast.parse(text)))
 
 
-class Line:
+class StatementSorter:
     """Takes the statements of a formula, one after the other.
 
     Names that it makes: ``_c0``, ... for scalar expressions, ``_e0``, ... for what is added up and
@@ -214,7 +214,7 @@ class Line:
     def _word(self, func: ast.expr) -> str:
         meaning = self._meaning(func)
         if meaning not in _VOCABULARY:
-            raise refusal(func, f"is not among {', '.join(WORDS)}")
+            raise refusal(func, f"is not among {', '.join(ELEMENT_FUNCTIONS)}")
         return _VOCABULARY[meaning]
 
     def _meaning(self, func: ast.expr) -> Any:

@@ -15,11 +15,11 @@ from .threads import Native, launch
 SMALL = 1 << 17
 """Elements below which waking other threads costs more than they save."""
 
-SHARES = 8
+TURNS = 8
 """Turns that each thread takes at least, so that a late one does not keep the others waiting."""
 
 
-class Table:
+class AddressTable:
     """Tensors as a kernel sees them.
 
     Args:
@@ -62,7 +62,7 @@ class Table:
     def run(self, function: Native, seed: int = 0) -> None:
         """Walk all chunks once, on as many threads as torch may use and the work is worth."""
         threads = min(torch.get_num_threads(), 1 + self.elements // SMALL)
-        turn = 1 + len(self._owners) // (SHARES * threads)
+        turn = 1 + len(self._owners) // (TURNS * threads)
         self._job[0], self._job[2], self._job[7] = 0, turn, seed
         launch(function, self._job_address, threads)
 

@@ -28,7 +28,7 @@ def numba_is_installed() -> bool:
 
 
 @cache
-def compiled(source: str) -> Native:
+def machine_code(source: str) -> Native:
     """The machine code of the function ``kernel`` of a module's text."""
     path = _folder() / f"{_fingerprint(source)}.py"
     _write(path, source)

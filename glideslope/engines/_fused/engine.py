@@ -19,8 +19,8 @@ from .._front.specialise import specialise
 from .._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
 from .._memory import is_backed
 from .._watch import StateWatch, Watch, addresses_of, first_places
-from .address_table import Table
-from .compilation import compiled, numba_is_installed
+from .address_table import AddressTable
+from .compilation import machine_code, numba_is_installed
 from .kernel import Kernel, sum_of_squares
 from .threads import Native
 
@@ -60,7 +60,7 @@ class FusedBatch(Batch):
     """The tensors of one kernel, and the table of their addresses."""
 
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
-        self._kernel, self._function = kernel, compiled(kernel.update())
+        self._kernel, self._function = kernel, machine_code(kernel.update())
         self._parameters = [slot.parameter for slot in slots]
         entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
         self._states = StateWatch(entries)
@@ -75,7 +75,7 @@ class FusedBatch(Batch):
         self._addresses = addresses_of(self._parameters)
         self._slots = slots
         self._rows = _Rows(kernel, slots)
-        self._measures: dict[Rule, tuple[_Rows, Table, list[int]]] = {}
+        self._measures: dict[Rule, tuple[_Rows, AddressTable, list[int]]] = {}
         self._table = _new_table(kernel, self._rows, self._parameters)
         self._table.addresses[:, 0] = self._addresses
         states = np.array(self._states.addresses, np.int64).reshape(-1, len(slots))
@@ -116,7 +116,7 @@ class FusedBatch(Batch):
         table.addresses[:] = self._table.addresses[:, columns]
         return [float(total.sum()) for total in rows.measured(table, cohorts)]
 
-    def _measured_by(self, measure: Rule) -> tuple[_Rows, Table, list[int]]:
+    def _measured_by(self, measure: Rule) -> tuple[_Rows, AddressTable, list[int]]:
         """The rows and the table of a rule of totals, and the columns of its arrays in ours."""
         kernel = self._kernel.measuring_by(measure)
         rows = _Rows(kernel, [slot._replace(whole=None) for slot in self._slots])
@@ -148,11 +148,11 @@ class _Rows:
         places = np.array(cohorts)
         self._members = {cohort: np.flatnonzero(places == cohort) for cohort in set(cohorts)}
         self._passes = [
-            (compiled(kernel.measure(number)), len(stage.outputs))
+            (machine_code(kernel.measure(number)), len(stage.outputs))
             for number, stage in enumerate(kernel.line.measuring)
         ]
 
-    def measured(self, table: Table, cohorts: Sequence[Values]) -> list[NDArray[np.float64]]:
+    def measured(self, table: AddressTable, cohorts: Sequence[Values]) -> list[NDArray[np.float64]]:
         """The totals of the rule, each over every tensor."""
         totals: list[NDArray[np.float64]] = []
         for number, (function, count) in enumerate(self._passes):
@@ -168,7 +168,7 @@ class _Rows:
 
     def fill(
         self,
-        table: Table,
+        table: AddressTable,
         number: int,
         cohorts: Sequence[Values],
         totals: Sequence[NDArray[np.float64]],
@@ -190,17 +190,17 @@ class _Rows:
                 table.rows[cohort] = [*constants, *extras]
 
 
-def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> Table:
+def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> AddressTable:
     """A table of these parameters that has no addresses yet."""
     counts = [real_count(parameter) for parameter in parameters]
     scalars = np.zeros((rows.height, kernel.row_width), kernel.real)
-    return Table(counts, rows.row_of, len(kernel.dtypes), scalars)
+    return AddressTable(counts, rows.row_of, len(kernel.dtypes), scalars)
 
 
 @cache
 def _squaring(dtype: str) -> Native:
     """The kernel that adds up the squares of gradients."""
-    return compiled(sum_of_squares(dtype))
+    return machine_code(sum_of_squares(dtype))
 
 
 def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:

@@ -10,7 +10,7 @@ from .._engine import FACTOR
 
 Term = int | str
 """An expression of elements, by its number, or a scalar in words."""
-Entry = tuple[Term, ...]
+Operation = tuple[Term, ...]
 """An operation, and what it is applied to."""
 
 _OPERATIONS: dict[type[ast.AST], str] = {
@@ -42,8 +42,8 @@ class Graph:
     """
 
     def __init__(self, arrays: Iterable[str], scalars: Iterable[str]) -> None:
-        self.entries: list[Entry] = []
-        self._numbers: dict[Entry, int] = {}
+        self.entries: list[Operation] = []
+        self._numbers: dict[Operation, int] = {}
         self.meaning: dict[str, Term] = {name: name for name in scalars}
         for name in arrays:
             self.meaning[name] = self.enter("array", name)
@@ -90,7 +90,7 @@ class Graph:
         if isinstance(term, int):
             yield from (part for part in self.entries[term][1:] if isinstance(part, int))
 
-    def scaled(self, term: Term) -> tuple[str, int] | None:
+    def scaled_part(self, term: Term) -> tuple[str, int] | None:
         """A scalar and an expression, if the term is their product."""
         match self.entries[term] if isinstance(term, int) else ():
             case ("mul", str(scale), int(rest)):
@@ -135,18 +135,18 @@ class Graph:
 
     def _quotients(self, term: int) -> tuple[Term, Term] | None:
         """``a * x / z`` and ``y / z`` if the term is ``(a * x + y) / z``, itself perhaps scaled."""
-        scale, quotient = self.scaled(term) or ("1.0", term)
+        scale, quotient = self.scaled_part(term) or ("1.0", term)
         match self.entries[quotient]:
             case ("div", int(total), int(divisor)):
                 match self.entries[total]:
-                    case ("add", int(x), int(y)) if self.scaled(x):
+                    case ("add", int(x), int(y)) if self.scaled_part(x):
                         parts = self._quotient(x, divisor), self._quotient(y, divisor)
                         return self._product(scale, parts[0]), self._product(scale, parts[1])
         return None
 
     def _movable(self, term: Term) -> tuple[str, int] | None:
         """A scaled expression whose scalar may stand further out."""
-        inner = self.scaled(term)
+        inner = self.scaled_part(term)
         # What the gradient's factor brings into range must be there before it is squared.
         return None if inner and FACTOR in inner[0] else inner
 

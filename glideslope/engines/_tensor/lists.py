@@ -112,7 +112,7 @@ def _text(recipe: Recipe, line: StraightLine, wide: frozenset[str]) -> str:
     for text in (*_rounding(recipe), *recipe.after):
         graph.add(text)
     written = [name for name in arrays if name != "g"]
-    writer = Writer(graph, written, wide, wide & {*recipe.averages})
+    writer = Emitter(graph, written, wide, wide & {*recipe.averages})
     lines = writer.lines()
     arguments = ", ".join(
         (*arrays, *known, *recipe.extras, "_real", "_rounded", "_stored", "_later")
@@ -154,7 +154,7 @@ def _rounding(recipe: Recipe) -> list[str]:
             return []
 
 
-class Writer:
+class Emitter:
     """Writes the calls that leave a graph's results in its arrays.
 
     Args:
@@ -241,7 +241,7 @@ class Writer:
     def _sum(self, sign: str, left: int, right: int) -> str:
         """A sum with a product, a quotient, a difference or anything else, scaled."""
         scale, rest = sign, right
-        if self._is_read_here_only(rest) and (inner := self._graph.scaled(rest)):
+        if self._is_read_here_only(rest) and (inner := self._graph.scaled_part(rest)):
             scale, rest = inner[0] if sign == "1.0" else f"({sign} * {inner[0]})", inner[1]
         if self._is_read_here_only(rest):
             match self._graph.entries[rest]:

@@ -43,7 +43,7 @@ class Common(TypedDict, total=False):
     cautious: bool
 
 
-class Settings(NamedTuple):
+class CommonSettings(NamedTuple):
     """`Common` with its defaults."""
 
     engine: EngineName = "auto"
@@ -60,7 +60,7 @@ class Settings(NamedTuple):
         return self.skip_nonfinite or self.max_grad_norm is not None
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: CommonSettings) -> None:
     """Refuse a value that no optimizer could use."""
     _require_choice("engine", settings.engine, get_args(EngineName))
     _require_choice("rounding", settings.rounding, get_args(Rounding))
@@ -71,9 +71,9 @@ def check_settings(settings: Settings) -> None:
     require_type(is_real, "state_dtype", "be a floating-point torch.dtype", dtype)
 
 
-def changed_settings(settings: Settings) -> dict[str, Any]:
+def changed_settings(settings: CommonSettings) -> dict[str, Any]:
     """Those that are not at their default, by name."""
-    usual = Settings._field_defaults
+    usual = CommonSettings._field_defaults
     return {name: value for name, value in settings._asdict().items() if value != usual[name]}
 
 

@@ -93,7 +93,7 @@ def require_number(name: str, value: Any) -> None:
     require(single, name, "be a number, a tensor of one element or a schedule", value)
 
 
-def check_spelling(group: Iterable[str], known: Iterable[str]) -> None:
+def check_keys(group: Iterable[str], known: Iterable[str]) -> None:
     """Refuse a key that looks like a known one, but is not; other keys are the caller's own."""
     names = set(known)
     for key in set(group) - names - SCHEDULERS_KEYS:

@@ -17,7 +17,7 @@ from torch import Tensor
 from glideslope.distributed import Reduction, aligned, is_sharded, layout_of, shard
 from glideslope.engines import Recipe, Whole, addresses_of, is_plain, runs_on_parts
 
-State = dict[str, Any]
+from .counters import State
 
 
 class Local(NamedTuple):

@@ -14,12 +14,12 @@ from torch._compile import _disable_dynamo
 from glideslope.errors import StateMismatch
 from glideslope.groups import remember_load
 
-from .._loading.fitted_state import Load
+from .._loading.fitted_state import FittedState
 from .._loading.kept import Kept
 from .._loading.merging import Hyperparameters
-from .hyperparameters import FRACTIONS, check_lengths, check_spelling, check_values
+from .hyperparameters import FRACTIONS, check_keys, check_lengths, check_values
 from .snapshot import snapshot
-from .text import optimizer_text
+from .text import optimizer_repr
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 """Tensors, parameter groups, or named tensors, as any optimizer of torch takes them."""
@@ -84,7 +84,7 @@ class Optimizer(torch.optim.Optimizer):
             InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
         """
         if isinstance(param_group, dict):
-            check_spelling(param_group, {*self.defaults, "params", "param_names"})
+            check_keys(param_group, {*self.defaults, "params", "param_names"})
             check_lengths(self.defaults | param_group, _argument_defaults(type(self)))
             check_values({**self.defaults, **param_group}, self._fractions)
         super().add_param_group(param_group)
@@ -112,7 +112,7 @@ class Optimizer(torch.optim.Optimizer):
                 was changed.
         """
         saved = self._after_pre_hooks(state_dict)
-        self._take(Load.of(self, saved, strict, hyperparameters))
+        self._take(FittedState.of(self, saved, strict, hyperparameters))
 
     def _after_pre_hooks(self, state_dict: dict[str, Any]) -> dict[str, Any]:
         state_dict = copy(state_dict)
@@ -120,7 +120,7 @@ class Optimizer(torch.optim.Optimizer):
             state_dict = pre_hook(self, state_dict) or state_dict
         return state_dict
 
-    def _take(self, load: Load) -> None:
+    def _take(self, load: FittedState) -> None:
         before = self.param_groups
         self.__setstate__({"state": load.state, "param_groups": load.groups})
         remember_load(self, before)
@@ -163,7 +163,7 @@ class Optimizer(torch.optim.Optimizer):
         return [key for key in self.state if isinstance(key, Tensor) and id(key) not in known]
 
     def __repr__(self) -> str:
-        return optimizer_text(self, {})
+        return optimizer_repr(self, {})
 
 
 def _argument_defaults(kind: type[Optimizer]) -> Mapping[str, Any]:

@@ -12,9 +12,7 @@ from torch import Tensor, is_tensor
 from glideslope.engines import Recipe, is_backed, overlaps_itself
 from glideslope.errors import StateMismatch
 
-from .counters import new_count, number
-
-State = dict[str, Any]
+from .counters import State, new_count, number
 
 NARROW = (torch.bfloat16, torch.float16)
 

@@ -28,23 +28,23 @@ from glideslope.engines import (
 )
 from glideslope.rules import Rule
 
-from .common import Settings
+from .common import CommonSettings
 from .counters import Counters, new_count
 from .gradients import check_gradient
 from .local import Local, Parts, Watched, local_part
 from .param_state import NARROW, check_state, complete
-from .watched_state import Entry, Log
+from .watched_state import AccessLog, WatchedState
 
 Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]
 States = MutableMapping[Tensor, dict[str, Any]]
 
 
-class Shape(NamedTuple):
+class StepConfig(NamedTuple):
     """What decides which kernels run, besides the tensors themselves."""
 
     rule: Rule
-    settings: Settings
+    settings: CommonSettings
     zeroing: bool
     groups: tuple[tuple[frozenset[str], bool, bool], ...]
     """Of each group: the rule's active options, maximize, differentiable."""
@@ -55,11 +55,11 @@ class Shape(NamedTuple):
     def of(
         cls,
         rule: Rule,
-        settings: Settings,
+        settings: CommonSettings,
         zeroing: bool,
         groups: Sequence[Group],
         scaled: bool = False,
-    ) -> Shape:
+    ) -> StepConfig:
         switches = tuple(_switches(rule, settings, group) for group in groups)
         return cls(rule, settings, zeroing, switches, scaled or settings.max_grad_norm is not None)
 
@@ -83,12 +83,14 @@ class Shape(NamedTuple):
         )
 
 
-def _switches(rule: Rule, settings: Settings, group: Group) -> tuple[frozenset[str], bool, bool]:
+def _switches(
+    rule: Rule, settings: CommonSettings, group: Group
+) -> tuple[frozenset[str], bool, bool]:
     options = rule.active_options({"cautious": settings.cautious, **group})
     return options, bool(group.get("maximize")), bool(group.get("differentiable"))
 
 
-class Member(NamedTuple):
+class Planned(NamedTuple):
     """A parameter that has a gradient."""
 
     position: int
@@ -130,18 +132,18 @@ class Plan:
     """The batches of a step, ready to run."""
 
     def __init__(
-        self, shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+        self, config: StepConfig, groups: Sequence[Group], gradients: Gradients, states: States
     ) -> None:
-        self._shape, self._parameters = shape, flattened(groups)
+        self._config, self._parameters = config, flattened(groups)
         self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
-        self._log = Log()
-        check_members(shape, groups, gradients, states)
+        self._log = AccessLog()
+        check_members(config, groups, gradients, states)
         self._reduction = reduction_of(self._parameters)
-        members = list(_members(shape, groups, gradients, states, self._log, self._reduction))
+        members = list(_members(config, groups, gradients, states, self._log, self._reduction))
         self._parts = Parts(
             [Watched(m.position, m.parameter, m.state, m.local) for m in members if m.local.whole]
         )
-        self._counters = Counters(_counted(shape, members), [member.state for member in members])
+        self._counters = Counters(_counted(config, members), [member.state for member in members])
         self._cohorts, cohort_of = self._gather(members)
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
@@ -149,11 +151,11 @@ class Plan:
         self._log.touched = True  # someone may hold a state from before
 
     def aim(
-        self, shape: Shape, parameters: Sequence[Tensor], gradients: Gradients, states: States
+        self, config: StepConfig, parameters: Sequence[Tensor], gradients: Gradients, states: States
     ) -> bool:
         """Take this step's gradients; False if the plan was made for something else."""
         if not (
-            self._shape == shape
+            self._config == config
             and _are_same(parameters, self._parameters)
             and all(gradients[i] is None for i in self._idle)
             and _are_same(list(states.values()), self._seen)
@@ -205,13 +207,13 @@ class Plan:
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything: parameters, state and counts."""
-        extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._shape.settings.ema_decay or 0.0)}
-        rule = self._shape.rule
+        extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._config.settings.ema_decay or 0.0)}
+        rule = self._config.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
         scalars = [{**known, **extras, SEED: seed_of(known)} for known in values]
         for each in self._batches:
             each.batch.run(scalars)
-        if self._shape.zeroing:
+        if self._config.zeroing:
             self._parts.zero_copied()
         for cohort, known in zip(self._cohorts, values, strict=True):
             for name in self._counters.names:
@@ -231,7 +233,7 @@ class Plan:
             counts["step"] += 1
         return {**counts, **rule.values(group, counts)}
 
-    def _gather(self, members: Sequence[Member]) -> tuple[list[Cohort], list[int]]:
+    def _gather(self, members: Sequence[Planned]) -> tuple[list[Cohort], list[int]]:
         """The cohorts, and the number of each member's."""
         numbers: dict[Hashable, int] = {}
         cohort_of = [
@@ -251,15 +253,15 @@ class Plan:
         ]
         return cohorts, cohort_of
 
-    def _prepare(self, members: Sequence[Member], cohort_of: Sequence[int]) -> list[Prepared]:
+    def _prepare(self, members: Sequence[Planned], cohort_of: Sequence[int]) -> list[Prepared]:
         """A batch for each engine, recipe, kind of tensor and way of being sharded."""
-        kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Member, Slot]]] = defaultdict(list)
+        kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Planned, Slot]]] = defaultdict(list)
         sharing = sharing_owners(list(_uses(members)))
         for member, cohort in zip(members, cohort_of, strict=True):
             local, recipe = member.local, member.recipe
             is_shared = member.position in sharing
             slot = Slot(local.parameter, local.state, cohort, is_shared, local.whole)
-            engine, reason = choose(self._shape.settings.engine, recipe, slot, local.gradient)
+            engine, reason = choose(self._config.settings.engine, recipe, slot, local.gradient)
             kind = engine.kind(recipe, slot, local.gradient), local.layout
             kinds[engine, recipe, kind].append((member, slot))
             assignment = Assignment(member.position, member.parameter, engine.name, reason)
@@ -267,7 +269,7 @@ class Plan:
         return [_prepared(engine, pairs) for (engine, *_), pairs in kinds.items()]
 
 
-def _prepared(engine: Engine, pairs: Sequence[tuple[Member, Slot]]) -> Prepared:
+def _prepared(engine: Engine, pairs: Sequence[tuple[Planned, Slot]]) -> Prepared:
     """A batch of members that one engine updates together."""
     members, slots = zip(*pairs, strict=True)
     first = members[0]
@@ -296,9 +298,9 @@ def seed_of(values: Mapping[str, Any]) -> int:
     return int(values.get("step", 0)) * 0x9E3779B1 % 2**31
 
 
-def _counted(shape: Shape, members: Sequence[Member]) -> tuple[str, ...]:
+def _counted(config: StepConfig, members: Sequence[Planned]) -> tuple[str, ...]:
     """The names of what is counted: the rule's, and the step where numbers are rounded by it."""
-    counters = shape.rule.counters
+    counters = config.rule.counters
     if "step" in counters or not any(_is_noisy(member) for member in members):
         return counters
     for member in members:
@@ -307,7 +309,7 @@ def _counted(shape: Shape, members: Sequence[Member]) -> tuple[str, ...]:
     return (*counters, "step")
 
 
-def _is_noisy(member: Member) -> bool:
+def _is_noisy(member: Planned) -> bool:
     """True if something of a parameter is rounded stochastically.
 
     A matrix method whose direction keeps state of 16 bits has put the step there already.
@@ -321,36 +323,36 @@ def _is_noisy(member: Member) -> bool:
 
 
 def check_members(
-    shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+    config: StepConfig, groups: Sequence[Group], gradients: Gradients, states: States
 ) -> None:
     """Refuse gradients and state that are not the parameters', before anything is changed."""
     homes = [(i, p) for i, group in enumerate(groups) for p in group["params"]]
     for name, (i, p), g in zip(parameter_names(groups), homes, gradients, strict=True):
         if g is not None:
             check_gradient(name, p, g)
-            check_state(name, shape.recipe(i, p), p, states[p])
+            check_state(name, config.recipe(i, p), p, states[p])
 
 
 def _members(
-    shape: Shape,
+    config: StepConfig,
     groups: Sequence[Group],
     gradients: Gradients,
     states: States,
-    log: Log,
+    log: AccessLog,
     reduction: Reduction | None,
-) -> Iterator[Member]:
+) -> Iterator[Planned]:
     """The parameters that have gradients, with all the state that they need."""
     homes = [i for i, group in enumerate(groups) for _ in group["params"]]
     for position, parameter in enumerate(flattened(groups)):
         gradient = gradients[position]
         if gradient is not None:
             home = homes[position]
-            state = states[parameter] = Entry(states[parameter], log)
-            recipe = shape.recipe(home, parameter)
-            dtype = shape.settings.state_dtype
+            state = states[parameter] = WatchedState(states[parameter], log)
+            recipe = config.recipe(home, parameter)
+            dtype = config.settings.state_dtype
             fresh = complete(recipe, groups[home], parameter, state, dtype)
             here = local_part(recipe, parameter, gradient, state, reduction)
-            yield Member(position, home, parameter, gradient, state, recipe, fresh, here)
+            yield Planned(position, home, parameter, gradient, state, recipe, fresh, here)
 
 
 def parameter_names(groups: Sequence[Group]) -> list[str]:
@@ -360,7 +362,7 @@ def parameter_names(groups: Sequence[Group]) -> list[str]:
     return [name or f"parameter {position}" for position, name in enumerate(flat)]
 
 
-def _uses(members: Sequence[Member]) -> Iterator[Use]:
+def _uses(members: Sequence[Planned]) -> Iterator[Use]:
     """The tensors that a step reads and writes; a gradient of several parameters counts once."""
     seen: set[int] = set()
     for member in members:

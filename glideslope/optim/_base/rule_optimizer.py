@@ -19,19 +19,19 @@ from glideslope.errors import require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
-from .._loading.fitted_state import Load
+from .._loading.fitted_state import FittedState
 from .._loading.kept import Kept
 from .._loading.merging import Hyperparameters
 from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 from .arguments import check_arguments
-from .common import Common, Settings, changed_settings, check_settings
+from .common import Common, CommonSettings, changed_settings, check_settings
 from .engine_report import EngineReport, EngineReportRow
 from .gradients import dense, large_norm
 from .hyperparameters import starts
 from .optimizer import Optimizer, Params
-from .plan import Plan, Shape, flattened, require_aimed
+from .plan import Plan, StepConfig, flattened, require_aimed
 from .snapshot import separate
-from .text import optimizer_text
+from .text import optimizer_repr
 from .traced import can_trace, traced_step
 
 Closure = Callable[[], Any]
@@ -96,7 +96,7 @@ class RuleOptimizer(Optimizer):
 
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
         check_arguments(type(self), common)
-        self._settings = Settings(**common)
+        self._settings = CommonSettings(**common)
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
@@ -141,14 +141,14 @@ class RuleOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         is_scaled = getattr(self, "grad_scale", None) is not None
-        shape = Shape.of(self.rule, self._settings, zero_grad, self.param_groups, is_scaled)
-        with torch.set_grad_enabled(shape.differentiable):
+        config = StepConfig.of(self.rule, self._settings, zero_grad, self.param_groups, is_scaled)
+        with torch.set_grad_enabled(config.differentiable):
             if not torch.compiler.is_compiling():
-                self._update(shape)
-            elif self._traceable and can_trace(shape, self.param_groups) and not self._owned:
-                traced_step(shape, self.param_groups, self.state)
+                self._update(config)
+            elif self._traceable and can_trace(config, self.param_groups) and not self._owned:
+                traced_step(config, self.param_groups, self.state)
             else:
-                self._update_untraced(shape)
+                self._update_untraced(config)
         return loss
 
     def engine_report(self) -> EngineReport:
@@ -164,7 +164,9 @@ class RuleOptimizer(Optimizer):
             tensor: weight and 1 more
         """
         with self._lock, torch.no_grad():
-            plan = self._aimed_plan(Shape.of(self.rule, self._settings, False, self.param_groups))
+            plan = self._aimed_plan(
+                StepConfig.of(self.rule, self._settings, False, self.param_groups)
+            )
             plan.release()
             assignments = plan.assignments
         names = [name for group in self.param_groups for name in _names(group)]
@@ -245,7 +247,7 @@ class RuleOptimizer(Optimizer):
                 changed.
         """
         require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
-        load = Load.of(self, self._after_pre_hooks(state_dict), strict, hyperparameters)
+        load = FittedState.of(self, self._after_pre_hooks(state_dict), strict, hyperparameters)
         same = self._owned.check(self, load.told, on_mismatch)
         own = [dict(group) for group in self.param_groups]
         self._take(load)
@@ -268,7 +270,7 @@ class RuleOptimizer(Optimizer):
         return saved
 
     def __repr__(self) -> str:
-        return optimizer_text(self, changed_settings(vars(self).get("_settings", Settings())))
+        return optimizer_repr(self, changed_settings(vars(self).get("_settings", CommonSettings())))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -300,35 +302,35 @@ class RuleOptimizer(Optimizer):
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
         return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
-    def _aimed_plan(self, shape: Shape) -> Plan:
+    def _aimed_plan(self, config: StepConfig) -> Plan:
         """The plan, pointed at the present gradients; a new one where the old does not fit."""
         parameters = flattened(self.param_groups)
         gradients = [parameter.grad for parameter in parameters]
-        if self._plan is None or not self._plan.aim(shape, parameters, gradients, self.state):
-            self._plan = Plan(shape, self.param_groups, gradients, self.state)
-            require_aimed(self._plan.aim(shape, parameters, gradients, self.state))
+        if self._plan is None or not self._plan.aim(config, parameters, gradients, self.state):
+            self._plan = Plan(config, self.param_groups, gradients, self.state)
+            require_aimed(self._plan.aim(config, parameters, gradients, self.state))
         return self._plan
 
-    def _update(self, shape: Shape) -> None:
+    def _update(self, config: StepConfig) -> None:
         with self._lock:
-            plan = self._aimed_plan(shape)
+            plan = self._aimed_plan(config)
             try:
-                self._apply(plan, shape)
+                self._apply(plan, config)
             finally:
                 plan.release()
 
-    def _apply(self, plan: Plan, shape: Shape) -> None:
+    def _apply(self, plan: Plan, config: StepConfig) -> None:
         factor = self._factor(plan)
         if factor is None:
-            self._skip(shape)
+            self._skip(config)
             return
         self._run(plan, factor)
         if self._owned:
             self._owned.advance(self)
 
     @_disable_dynamo
-    def _update_untraced(self, shape: Shape) -> None:
-        self._update(shape)
+    def _update_untraced(self, config: StepConfig) -> None:
+        self._update(config)
 
     def _run(self, plan: Plan, factor: float) -> None:
         plan.run(self.param_groups, factor)
@@ -365,8 +367,8 @@ class RuleOptimizer(Optimizer):
         gradients = (p.grad for p in flattened(self.param_groups) if p.grad is not None)
         return large_norm([dense(gradient) for gradient in gradients])
 
-    def _skip(self, shape: Shape) -> None:
-        if shape.zeroing:
+    def _skip(self, config: StepConfig) -> None:
+        if config.zeroing:
             self.zero_grad(set_to_none=False)
 
 

@@ -22,7 +22,7 @@ GROUP_OPTIONS = ("cautious",)
 Texts = dict[str, str]
 
 
-def optimizer_text(optimizer: torch.optim.Optimizer, options: Mapping[str, Any]) -> str:
+def optimizer_repr(optimizer: torch.optim.Optimizer, options: Mapping[str, Any]) -> str:
     """One line; of several groups, one more for each, with what is not the same in all of them.
 
     A hyperparameter is shown where it differs from the default of the class, the learning rate
@@ -55,18 +55,18 @@ def shown_group(optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any]:
     return group if owned is None else owned.put_into(index, group)
 
 
-def value_text(value: Any) -> str:
+def hyperparameter_text(value: Any) -> str:
     """A hyperparameter to six digits; a tensor of one element as the number it holds.
 
-    >>> value_text((0.30000000000000004, torch.tensor(2.0))), value_text("auto")
+    >>> hyperparameter_text((0.30000000000000004, torch.tensor(2.0))), hyperparameter_text("auto")
     ('(0.3, 2)', "'auto'")
     """
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(value_text, value))})"
+        return f"({', '.join(map(hyperparameter_text, value))})"
     if isinstance(value, Tensor) and value.numel() == 1 and not value.is_meta:
-        return value_text(value.detach().item())
+        return hyperparameter_text(value.detach().item())
     return shortened(value)
 
 
@@ -107,7 +107,7 @@ def _is_in_all(key: str, text: str, rows: Iterable[Texts]) -> bool:
 
 
 def _texts(values: Mapping[str, Any]) -> Texts:
-    return {key: value_text(value) for key, value in values.items()}
+    return {key: hyperparameter_text(value) for key, value in values.items()}
 
 
 def _arguments(texts: Texts) -> list[str]:

@@ -8,41 +8,41 @@ from typing import Any
 from glideslope.engines import EMA_WEIGHT, FACTOR, SEED, Slot, update
 
 from .param_state import NARROW, complete, usual_dtype
-from .plan import Group, Shape, States
+from .plan import Group, States, StepConfig
 
 
-def can_trace(shape: Shape, groups: Sequence[Group]) -> bool:
+def can_trace(config: StepConfig, groups: Sequence[Group]) -> bool:
     """True if a step is the same sequence of operations whatever the gradients hold.
 
     Stochastic rounding has a generator for each step, which a graph cannot hold.
     """
-    if shape.settings.engine == "fused" or shape.settings.needs_norm or shape.scaled:
+    if config.settings.engine == "fused" or config.settings.needs_norm or config.scaled:
         return False
     parameters = [p for group in groups for p in group["params"]]
-    kept = {shape.settings.state_dtype or usual_dtype(p) for p in parameters}
-    rounded = {p.dtype for p in parameters if shape.settings.rounding == "stochastic"}
+    kept = {config.settings.state_dtype or usual_dtype(p) for p in parameters}
+    rounded = {p.dtype for p in parameters if config.settings.rounding == "stochastic"}
     return {*NARROW}.isdisjoint(kept | rounded)
 
 
-def traced_step(shape: Shape, groups: Sequence[Group], states: States) -> None:
+def traced_step(config: StepConfig, groups: Sequence[Group], states: States) -> None:
     """Update all parameters that have gradients; counts stay tensors."""
-    extras = {FACTOR: 1.0, EMA_WEIGHT: 1.0 - (shape.settings.ema_decay or 0.0), SEED: 0}
+    extras = {FACTOR: 1.0, EMA_WEIGHT: 1.0 - (config.settings.ema_decay or 0.0), SEED: 0}
     for home, group in enumerate(groups):
         for parameter in group["params"]:
             if parameter.grad is not None:
-                recipe, state = shape.recipe(home, parameter), states[parameter]
-                dtype = shape.settings.state_dtype
+                recipe, state = config.recipe(home, parameter), states[parameter]
+                dtype = config.settings.state_dtype
                 fresh = complete(recipe, group, parameter, state, dtype)
-                counts = _counted(shape, state, fresh)
-                values = {**counts, **shape.rule.values(group, counts), **extras}
+                counts = _counted(config, state, fresh)
+                values = {**counts, **config.rule.values(group, counts), **extras}
                 update(recipe, Slot(parameter, state, 0), parameter.grad, values)
-                for name in shape.rule.counters:
+                for name in config.rule.counters:
                     state[name].copy_(values[name])
 
 
-def _counted(shape: Shape, state: dict[str, Any], fresh: bool) -> dict[str, Any]:
+def _counted(config: StepConfig, state: dict[str, Any], fresh: bool) -> dict[str, Any]:
     """The counts of one parameter in this step, in double precision."""
-    counts = {name: state[name].double() for name in shape.rule.counters}
+    counts = {name: state[name].double() for name in config.rule.counters}
     if "step" in counts:
         counts["step"] = counts["step"] + 1
     return {**counts, "fresh": float(fresh)}

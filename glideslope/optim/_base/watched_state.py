@@ -11,19 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Log:
+class AccessLog:
     """Says whether any of the entries that share it has been read or changed."""
 
     touched = False
 
 
-class Entry(dict[str, Any]):
+class WatchedState(dict[str, Any]):
     """A dict that tells its log when its values are read or set; pickled and copied, a plain one.
 
     `dict.get` and its like, called with an entry, read it unnoticed.
     """
 
-    def __init__(self, content: dict[str, Any], log: Log) -> None:
+    def __init__(self, content: dict[str, Any], log: AccessLog) -> None:
         super().__init__(content)
         self._log = log
 
@@ -32,7 +32,7 @@ class Entry(dict[str, Any]):
 
 
 def _noted(method: Callable[..., Any]) -> Callable[..., Any]:
-    def noting(self: Entry, *args: Any, **kwargs: Any) -> Any:
+    def noting(self: WatchedState, *args: Any, **kwargs: Any) -> Any:
         self._log.touched = True
         return method(self, *args, **kwargs)
 
@@ -58,4 +58,4 @@ for _name in (
     "update",
     "values",
 ):
-    setattr(Entry, _name, _noted(getattr(dict, _name)))
+    setattr(WatchedState, _name, _noted(getattr(dict, _name)))

@@ -23,7 +23,7 @@ from .matching import Group, Match, check_saved, match_parameters
 from .merging import Hyperparameters, Merge
 from .saved_values import check_saved_groups
 
-State = defaultdict[Any, Any]
+OptimizerState = defaultdict[Any, Any]
 
 STACKLEVEL = 5
 """From a warning here to the caller of `load_state_dict`."""
@@ -32,7 +32,7 @@ HOST_COUNTERS = {"step"}
 """Entries that stay on the CPU wherever their parameter is."""
 
 
-class Load(NamedTuple):
+class FittedState(NamedTuple):
     """A saved state that fits an optimizer, and has not been taken over yet.
 
     Attributes:
@@ -41,14 +41,14 @@ class Load(NamedTuple):
         told: for each group what the saved groups of its parameters say; nothing if all are new.
     """
 
-    state: State
+    state: OptimizerState
     groups: list[Group]
     told: list[Group]
 
     @classmethod
     def of(
         cls, optimizer: Any, saved: dict[str, Any], strict: bool, hyperparameters: Hyperparameters
-    ) -> Load:
+    ) -> FittedState:
         """Hold a saved state against an optimizer, which stays as it is.
 
         Raises:
@@ -120,9 +120,9 @@ class _Fit(NamedTuple):
         joined: Kept = now.joined(then, code, driven)
         return joined
 
-    def placed(self, matches: list[Match], entries: Mapping[Any, Any]) -> State:
+    def placed(self, matches: list[Match], entries: Mapping[Any, Any]) -> OptimizerState:
         """Copies of the saved state, each where its parameter is."""
-        state: State = defaultdict(dict)
+        state: OptimizerState = defaultdict(dict)
         for match in matches:
             if match.identity in entries:
                 kept = self.optimizer._keeps(match.parameter, self.groups[match.group])

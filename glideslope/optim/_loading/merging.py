@@ -12,6 +12,7 @@ from torch import Tensor
 from glideslope.errors import StateMismatch, shortened
 from glideslope.groups import NOTE, SharedKey
 
+from .._base.hyperparameters import SCHEDULERS_KEYS
 from .matching import Group, Match, names_of, sources_of
 
 Hyperparameters = Literal["saved", "own"]
@@ -24,9 +25,6 @@ PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
 
 SCHEDULED_KEYS = {"lr"}
 """The keys that change during a run, so that a difference says nothing."""
-
-MARKS = {"base_momentum", "max_lr", "max_momentum", "min_lr", "schedules", "swa_lr"}
-"""The keys that schedulers keep in a group for themselves."""
 
 
 class Counterpart(NamedTuple):
@@ -75,7 +73,7 @@ class Merge(NamedTuple):
         names = {name for group in groups for name in group}
         cycled = key in ("momentum", "betas") and "max_momentum" in names
         noted = any(name.startswith(NOTE + key) for name in names)
-        is_mark = key.startswith(NOTE) or key in MARKS
+        is_mark = key.startswith(NOTE) or key in SCHEDULERS_KEYS
         return cycled or noted or is_mark or SharedKey.is_driven(self.optimizer, key)
 
     def _counterpart(self, groups: list[Group]) -> Counterpart:
@@ -94,7 +92,7 @@ class Merge(NamedTuple):
         return len(self.saved) != len(self.optimizer.param_groups)
 
     def _is_known(self, key: str) -> bool:
-        known = {*self.optimizer.defaults, *PROGRESS_KEYS, *MARKS}
+        known = {*self.optimizer.defaults, *PROGRESS_KEYS, *SCHEDULERS_KEYS}
         return key in known or key.startswith(NOTE)
 
     def _take_progress(self, key: str, values: Group) -> None:

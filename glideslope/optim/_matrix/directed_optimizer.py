@@ -10,10 +10,10 @@ from torch._compile import _disable_dynamo
 from glideslope.errors import GlideslopeError, UnsupportedDtype, require
 from glideslope.rules import Rule
 
-from .._base.plan import Group, Shape
+from .._base.plan import Group, StepConfig
 from .._base.rule_optimizer import RuleOptimizer
 from .._loading.kept import Kept
-from .direction import DirectedStep, Direction, Part
+from .direction import DirectedStep, Direction, RulePart
 
 
 class DirectedOptimizer(RuleOptimizer):
@@ -26,7 +26,7 @@ class DirectedOptimizer(RuleOptimizer):
     direction: ClassVar[Direction]
     companion: ClassVar[Rule | None] = None
 
-    _parts: tuple[Part, ...] = ()
+    _parts: tuple[RulePart, ...] = ()
 
     def _is_directed(self, p: Tensor, group: Group) -> bool:
         """Whether a parameter has a direction; if not, the companion updates it."""
@@ -55,14 +55,16 @@ class DirectedOptimizer(RuleOptimizer):
         """Never traced: a direction keeps what no compiler should unroll."""
         return super()._step(*args, **kwargs)
 
-    def _aimed_plan(self, shape: Shape) -> DirectedStep:  # type: ignore[override]
-        return DirectedStep(self._all_parts(), shape, self.param_groups, self.state)
+    def _aimed_plan(self, config: StepConfig) -> DirectedStep:  # type: ignore[override]
+        return DirectedStep(self._all_parts(), config, self.param_groups, self.state)
 
-    def _all_parts(self) -> tuple[Part, ...]:
+    def _all_parts(self) -> tuple[RulePart, ...]:
         if not self._parts:
-            self._parts = (Part(self.rule, self.direction, self._is_directed),)
+            self._parts = (RulePart(self.rule, self.direction, self._is_directed),)
             if self.companion is not None:
-                rest = Part(self.companion, None, lambda p, group: not self._is_directed(p, group))
+                rest = RulePart(
+                    self.companion, None, lambda p, group: not self._is_directed(p, group)
+                )
                 self._parts += (rest,)
         return self._parts
 

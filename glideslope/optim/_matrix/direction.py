@@ -24,8 +24,8 @@ from .._base.plan import (
     Gradients,
     Group,
     Plan,
-    Shape,
     States,
+    StepConfig,
     check_members,
     flattened,
     parameter_names,
@@ -34,7 +34,7 @@ from .._base.plan import (
 )
 from .matrices import Task, placed_beside, sharded_directions, zeros_beside
 
-State = Mapping[str, Tensor]
+Tensors = Mapping[str, Tensor]
 
 
 class Direction(ABC):
@@ -54,8 +54,8 @@ class Direction(ABC):
 
     @abstractmethod
     def __call__(
-        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
-    ) -> tuple[Tensor, State]:
+        self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
+    ) -> tuple[Tensor, Tensors]:
         """The direction, and the new state.
 
         Args:
@@ -67,7 +67,7 @@ class Direction(ABC):
         """
 
 
-class Part:
+class RulePart:
     """The parameters that one rule updates, along a direction or along the gradient itself.
 
     Args:
@@ -91,15 +91,15 @@ class Part:
         ]
 
     def plan(
-        self, shape: Shape, groups: Sequence[Group], gradients: Gradients, states: States
+        self, config: StepConfig, groups: Sequence[Group], gradients: Gradients, states: States
     ) -> Plan:
         """The plan, pointed at these gradients; a new one where the old does not fit."""
         parameters = flattened(groups)
         mine = {p: states[p] for p, g in zip(parameters, gradients, strict=True) if g is not None}
-        if self._plan is None or not self._plan.aim(shape, parameters, gradients, mine):
-            self._plan = Plan(shape, groups, gradients, mine)
+        if self._plan is None or not self._plan.aim(config, parameters, gradients, mine):
+            self._plan = Plan(config, groups, gradients, mine)
             states.update(mine)
-            require_aimed(self._plan.aim(shape, parameters, gradients, mine))
+            require_aimed(self._plan.aim(config, parameters, gradients, mine))
         return self._plan
 
     def release(self) -> None:
@@ -115,9 +115,9 @@ class DirectedStep:
     """
 
     def __init__(
-        self, parts: Sequence[Part], shape: Shape, groups: Sequence[Group], states: States
+        self, parts: Sequence[RulePart], config: StepConfig, groups: Sequence[Group], states: States
     ) -> None:
-        self._parts, self._shape, self._groups, self._states = parts, shape, groups, states
+        self._parts, self._config, self._groups, self._states = parts, config, groups, states
         self._picked = [part.pick(groups) for part in parts]
         for part, picked in zip(parts, self._picked, strict=True):
             self._check(part, picked)
@@ -142,7 +142,7 @@ class DirectedStep:
             else:
                 directions = self._directions(part.direction, picked, factor)
                 self._plan(part, directions).run(groups, 1.0)
-        if self._shape.zeroing:
+        if self._config.zeroing:
             self._zero()
 
     def release(self) -> None:
@@ -156,13 +156,13 @@ class DirectedStep:
                 if gradient is not None:
                     gradient.zero_()
 
-    def _plan(self, part: Part, gradients: Gradients) -> Plan:
-        shape = self._shape_of(part)
-        return part.plan(shape, self._groups, gradients, self._states)
+    def _plan(self, part: RulePart, gradients: Gradients) -> Plan:
+        config = self._config_of(part)
+        return part.plan(config, self._groups, gradients, self._states)
 
-    def _shape_of(self, part: Part) -> Shape:
-        whole = self._shape
-        return Shape.of(part.rule, whole.settings, False, self._groups, whole.scaled)
+    def _config_of(self, part: RulePart) -> StepConfig:
+        whole = self._config
+        return StepConfig.of(part.rule, whole.settings, False, self._groups, whole.scaled)
 
     def _directions(
         self, direction: Direction, gradients: Gradients, factor: float
@@ -186,7 +186,7 @@ class DirectedStep:
     def _kept(self, direction: Direction, p: Tensor, group: Group) -> dict[str, Tensor]:
         """What is kept for a direction, made where it is not there yet."""
         state = self._states[p]
-        _complete(direction, p, group, state, self._shape.settings.state_dtype)
+        _complete(direction, p, group, state, self._config.settings.state_dtype)
         return {name: state[name] for name in direction.shapes(p, group)}
 
     def _step_of(self, p: Tensor) -> int:
@@ -201,11 +201,11 @@ class DirectedStep:
         counts.setdefault("step", new_count(0.0))
         return generator_of(p.device, seed_of({"step": self._step_of(p)}))
 
-    def _check(self, part: Part, gradients: Gradients) -> None:
+    def _check(self, part: RulePart, gradients: Gradients) -> None:
         """Refuse gradients and state that are not the parameters', before anything is changed."""
-        shape = self._shape_of(part)
+        config = self._config_of(part)
         homes = [(i, p) for i, group in enumerate(self._groups) for p in group["params"]]
-        check_members(shape, self._groups, gradients, self._states)
+        check_members(config, self._groups, gradients, self._states)
         for name, (i, p), g in zip(parameter_names(self._groups), homes, gradients, strict=True):
             if g is not None and part.direction is not None:
                 _check_kept(part.direction, name, p, self._groups[i], self._states[p])
@@ -223,7 +223,7 @@ class DirectedStep:
         for name, value in kept.items():
             own = task.state[name]
             own.copy_(stored(value, own.dtype, noise))
-        is_cautious = group.get("cautious", self._shape.settings.cautious)
+        is_cautious = group.get("cautious", self._config.settings.cautious)
         return agreeing(found, g) if is_cautious else found
 
 
@@ -243,7 +243,7 @@ def _complete(
             state[name] = placed_beside(p, kept.to(wanted))
 
 
-def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state: State) -> None:
+def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state: Tensors) -> None:
     """Refuse what is kept for a direction if it is not of this parameter.
 
     Raises:

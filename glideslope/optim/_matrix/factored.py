@@ -16,7 +16,7 @@ from .._base.hyperparameters import Scalar
 from .._base.optimizer import Params
 from .._base.plan import Group
 from .directed_optimizer import DirectedOptimizer
-from .direction import Direction, State
+from .direction import Direction, Tensors
 
 __all__ = ["Adafactor", "CAME"]
 
@@ -51,8 +51,8 @@ class OverFactoredRoot(Direction):
         return dict(zip(("row_var", "col_var"), _factor_shapes(p), strict=True))
 
     def __call__(
-        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
-    ) -> tuple[Tensor, State]:
+        self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
+    ) -> tuple[Tensor, Tensors]:
         """The average forgets less and less."""
         share, least = step ** float(group["beta2_decay"]), group["eps"][0]
         least = torch.finfo(p.dtype).eps if least is None else float(least)
@@ -84,8 +84,8 @@ class Confident(Direction):
         return {"exp_avg": p.shape, **dict(zip(self.state[2:], 2 * _factor_shapes(p), strict=True))}
 
     def __call__(
-        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
-    ) -> tuple[Tensor, State]:
+        self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
+    ) -> tuple[Tensor, Tensors]:
         """Confidence is for matrices only."""
         (beta1, beta2, beta3), (eps1, eps2) = group["betas"], group["eps"]
         root, squares = _averaged_root(state, "exp_avg_sq", g, eps1, beta2)
@@ -100,8 +100,8 @@ class Confident(Direction):
 
 
 def _averaged_root(
-    state: State, name: str, values: Tensor, eps: float, beta: float
-) -> tuple[Tensor, State]:
+    state: Tensors, name: str, values: Tensor, eps: float, beta: float
+) -> tuple[Tensor, Tensors]:
     """The root of averaged squares, and what is kept of them: as they are, or their factors."""
     if name in state:
         average = state[name].lerp(values.square() + eps, 1 - beta)

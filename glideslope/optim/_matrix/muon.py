@@ -16,7 +16,7 @@ from .._base.hyperparameters import Scalar
 from .._base.optimizer import Params
 from .._base.plan import Group
 from .directed_optimizer import DirectedOptimizer
-from .direction import Direction, State
+from .direction import Direction, Tensors
 
 __all__ = ["Muon", "MuonWithAuxAdam"]
 
@@ -38,8 +38,8 @@ class Orthogonal(Direction):
         return {"momentum_buffer": p.shape}
 
     def __call__(
-        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
-    ) -> tuple[Tensor, State]:
+        self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
+    ) -> tuple[Tensor, Tensors]:
         """Average the gradient, orthogonalise the average, and scale it for its shape."""
         average = state["momentum_buffer"].lerp(g, 1 - float(group["momentum"]))
         ahead = g.lerp(average, float(group["momentum"])) if group["nesterov"] else average

@@ -16,7 +16,7 @@ from .._base.hyperparameters import Scalar, require_number
 from .._base.optimizer import Params
 from .._base.plan import Group
 from .directed_optimizer import DirectedOptimizer
-from .direction import Direction, State
+from .direction import Direction, Tensors
 
 __all__ = ["SOAP"]
 
@@ -50,11 +50,11 @@ class Rotated(Direction):
         return kept
 
     def __call__(
-        self, p: Tensor, g: Tensor, state: State, group: Group, step: int
-    ) -> tuple[Tensor, State]:
+        self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
+    ) -> tuple[Tensor, Tensors]:
         """The first gradient finds the bases; Adam begins with the second."""
         g, shape = _matrix(g), g.shape
-        averages: State = {name: _matrix(state[name]) for name in ("exp_avg", "exp_avg_sq")}
+        averages: Tensors = {name: _matrix(state[name]) for name in ("exp_avg", "exp_avg_sq")}
         covariances, bases = _squares(state, "covariance"), _squares(state, "basis")
         found = torch.zeros_like(g)
         if step > 1:
@@ -73,8 +73,8 @@ class Rotated(Direction):
 
 
 def _adam_step(
-    g: Tensor, averages: State, bases: State, group: Group, step: int
-) -> tuple[Tensor, State]:
+    g: Tensor, averages: Tensors, bases: Tensors, group: Group, step: int
+) -> tuple[Tensor, Tensors]:
     """The direction of a step of Adam in the bases, which is a step from 0 at the rate -1."""
     beta1, beta2 = group["betas"]
     scalars = {"lr": -1.0, "beta1": beta1, "beta2": beta2, "eps": group["eps"]}
@@ -98,7 +98,7 @@ def _matrix(tensor: Tensor) -> Tensor:
     return tensor.flatten(1) if tensor.ndim > 1 else tensor
 
 
-def _squares(state: State, kind: str) -> State:
+def _squares(state: Tensors, kind: str) -> Tensors:
     """The covariances or the bases that there are, by side."""
     return {name: state[f"{name}_{kind}"] for name in SIDES if f"{name}_{kind}" in state}
 
@@ -109,19 +109,19 @@ def _covariance_share(group: Group) -> float:
     return 1.0 - float(beta)
 
 
-def _averaged(covariances: State, g: Tensor, share: float) -> State:
+def _averaged(covariances: Tensors, g: Tensor, share: float) -> Tensors:
     products = {"row": lambda: g @ g.T, "col": lambda: g.T @ g}
     return {name: old.lerp(products[name](), share) for name, old in covariances.items()}
 
 
-def _into(matrix: Tensor, bases: State) -> Tensor:
+def _into(matrix: Tensor, bases: Tensors) -> Tensor:
     """A matrix as it is seen in the bases."""
     if "row" in bases:
         matrix = bases["row"].T @ matrix
     return matrix @ bases["col"] if "col" in bases else matrix
 
 
-def _out_of(matrix: Tensor, bases: State) -> Tensor:
+def _out_of(matrix: Tensor, bases: Tensors) -> Tensor:
     """The inverse of `_into`."""
     return _into(matrix, {name: basis.T for name, basis in bases.items()})
 
@@ -132,7 +132,7 @@ def _eigenvectors(covariance: Tensor) -> Tensor:
     return vectors.flip(1)
 
 
-def _refreshed(averages: State, covariances: State, bases: State) -> tuple[State, State]:
+def _refreshed(averages: Tensors, covariances: Tensors, bases: Tensors) -> tuple[Tensors, Tensors]:
     """Bases that are nearer to the eigenvectors, and the averages as they are seen in them.
 
     The averaged gradient is turned along. Squares cannot be: those of each axis go where it goes.
