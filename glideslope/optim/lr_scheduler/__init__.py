@@ -1,8 +1,21 @@
 """Schedulers with torch's names, signatures, values and states, for any optimizer.
 
-They multiply: whatever runs on one optimizer, in any order and nested to any depth, gives the
-product of the factors, and a rate that is set by hand between two steps is respected. Each is a
-closed form, so it jumps and resumes exactly. A state that torch wrote loads here, and the reverse.
+Several schedulers on one optimizer multiply, in any order and nested to any depth, and keep a rate
+that is set by hand between two steps. Each follows a closed form, so it jumps and resumes exactly.
+A state that torch wrote loads here, and the reverse.
+
+- The **clock** of a scheduler is ``last_epoch``: it counts calls of `step`, one per optimizer
+  update.
+- A **source** gives the values of a key for every group at a step: it evaluates a schedule, or
+  keeps a factor that a metric changes, or calls a user's `get_lr`.
+- A **binding** (`glideslope.groups`) ties one source to one key, such as ``"lr"``. A scheduler is a
+  clock, a source for each key, and their bindings.
+- The **base** is a group's own value; a **factor** is what a scheduler multiplies it by. A source
+  is **absolute** if its values do not depend on the base, and writes **outright** if they contain
+  the factors of other schedulers already.
+- A **composite** is `SequentialLR` or `ChainedScheduler`; the schedulers in it are its **members**.
+- A value is **due** once it is computed for a step and not written yet.
+- A member is **suspended** while another one drives its key: its factor is then 1.
 """
 
 from __future__ import annotations

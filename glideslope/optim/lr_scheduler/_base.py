@@ -37,26 +37,26 @@ EPOCH_DEPRECATION_WARNING: str = torch.optim.lr_scheduler.EPOCH_DEPRECATION_WARN
 
 
 class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
-    """The base of all schedulers, and of your own in torch's style.
+    """The base class of all schedulers, and of user-written ones in torch's style.
 
     A subclass writes `get_lr`, which gives one learning rate per parameter group for the step
     ``last_epoch``. Building a scheduler writes the rates of step 0, so the optimizer's update
-    number t runs at the rate of step t. Whatever the groups hold is respected: other schedulers on
-    the same optimizer, hand edits, a loaded state.
+    number t runs at the rate of step t. Other schedulers on the same optimizer multiply; hand edits
+    and loaded states are kept.
 
     A subclass that follows a schedule gives it as ``_curve()`` instead, and names the arguments
-    that it is made from in ``_settings``.
+    that the schedule is made from in ``_settings``.
 
     Args:
         optimizer: anything with ``param_groups`` (dictionaries that hold ``"lr"``), or with a plain
             attribute ``lr``.
-        last_epoch: -1 to begin; N >= 0 to go on after step N, with ``"initial_lr"`` in every group.
-            It is the last step that is finished: after ``k`` calls of `step`, ``k - 1``.
+        last_epoch: -1 to begin; N >= 0 to resume after step N, with ``"initial_lr"`` in the groups.
+            It is the last finished step: after ``k`` calls of `step`, ``k - 1``.
         verbose: print ``Epoch 3: setting learning rate to 0.1.`` at every step; with several groups
-            the rates stand in brackets.
+            the rates are in brackets.
 
     Raises:
-        InvalidType: ``optimizer`` is none.
+        InvalidType: ``optimizer`` is not one.
         KeyError: ``last_epoch >= 0`` and a group without ``"initial_lr"``.
 
     Example:
@@ -75,7 +75,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     `torch.optim.lr_scheduler.LRScheduler`
     """
 
-    # Kept out of ``__dict__``, which holds what torch's schedulers hold and no more.
+    # Not in ``__dict__``, which holds the attributes of torch's schedulers and no others.
     __slots__ = (
         "_ahead",
         "_asking",
@@ -94,8 +94,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     _progress: ClassVar[tuple[str, ...]] = ("base_lrs", "last_epoch")  # and what moves
     _curve_from: ClassVar[tuple[str, ...] | None] = None  # the settings a curve is made from
     _unsaved: ClassVar[frozenset[str]] = frozenset({"optimizer"})
-    _keeps_late_rates: ClassVar[bool] = False  # a late group goes on from its rate, as in torch
-    _resets: ClassVar[bool] = False  # starts from the bases, whatever deleted schedulers left
+    _keeps_late_rates: ClassVar[bool] = False  # a late group continues from its rate, as in torch
+    _resets: ClassVar[bool] = False  # starts from bases without the factors of deleted schedulers
     _watches_order: ClassVar[bool] = True
     _warns_of_epoch: ClassVar[bool] = True
     _read_settings: ClassVar[attrgetter[Any] | None] = None  # reads those a curve is made from
@@ -106,10 +106,10 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     _last_lr: list[float]  # type: ignore[assignment]
     _step_count: int
     _ahead: float  # fractions of a step have brought the curve ahead of the clock by this
-    _asking: bool  # `get_lr` is being called by this very class
+    _asking: bool  # this class is calling `get_lr`
     _bindings: list[Binding]
     _first_rates: list[float]  # of step 0, where they do not come from the optimizer
-    _jumps: bool  # `step` was told where to go
+    _jumps: bool  # `step` was given a step
     _made_from: Any  # the settings when the curve was made
     _order: CallOrder | None
     _settings_now: attrgetter[Any] | None  # `_read_settings`, where reading it is quicker
@@ -125,7 +125,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         cls._read_settings = attrgetter(*names) if names else None
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        """Begin unbound; a copy, which is not built again, binds at its next step."""
+        """Create it unbound; a copy, for which `__init__` is not called, binds at its next step."""
         self = super().__new__(cls)
         self._bindings, self._first_rates = [], []
         self._written_at = self._ahead = 0
@@ -209,14 +209,14 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
             self._first_rates = bases
 
     def _shared_lr(self) -> SharedKey:
-        """The learning rates of the optimizer this scheduler has now."""
+        """The shared key of the learning rates of the present optimizer."""
         first = self._bindings[0] if self._bindings else None
         if first is not None and first.key == "lr" and first.bound_to is self.optimizer:
             return first.shared
         return SharedKey.of(self.optimizer)
 
     def _resume(self, bases: list[float]) -> None:
-        """Go on from these bases; where the groups hold the rates already, leave them."""
+        """Resume from these bases; groups that hold the right rates already are not written."""
         binding = self._bindings[0]
         shared, t = binding.shared, self.last_epoch + 1
         if not self._source.absolute:
@@ -234,7 +234,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     # Stepping.
 
     def _initial_step(self) -> None:
-        """Write the first rates. torch's composites call this to start a member again."""
+        """Write the first rates. torch's composites call this to restart a member."""
         if getattr(self, "_step_count", 0) and not self._source.outright:
             self._step_count = 1
             self._update_lr(self.last_epoch + 1)
@@ -321,14 +321,14 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return self._bindings[0].shared.written
 
     def _follow_settings(self) -> None:
-        """Take a changed attribute, such as ``gamma``, into account."""
+        """Make the sources again after an attribute such as ``gamma`` was changed."""
         if type(self)._curve is LRScheduler._curve:
             return
         for binding, source in zip(self._bindings, self._sources().values(), strict=True):
             binding.source = source
 
     def _check_first_step(self, epoch: int | None) -> None:
-        """Warn of a wrong order of calls, and see if the run is a resumed one."""
+        """Warn of a wrong order of calls, and detect a resumed run."""
         order, self._order = self._order, None
         has_stepped = order is None or order.has_stepped
         if order is not None and self._watches_order and (epoch is None or self._warns_of_epoch):
@@ -341,7 +341,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
                 self._resume_key(binding) if is_resumed else binding.shared.begin()
 
     def _resume_key(self, binding: Binding) -> None:
-        """Count one key from the bases of the run that goes on."""
+        """Use the bases of the resumed run for one key."""
         if binding.shared.unsure:
             binding.shared.resume()
             if binding.source.outright:
@@ -354,16 +354,16 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group.
 
-        It changes nothing, unless a loop that sets ``last_epoch`` by itself asks for the rates of
-        an update (under torch's flag ``_get_lr_called_within_step``, as Ignite does): then every
-        key that this scheduler drives is written too.
+        Nothing is changed, unless a loop that sets ``last_epoch`` itself calls it for an update
+        (under torch's flag ``_get_lr_called_within_step``, as Ignite does): then every key that
+        this scheduler drives is written too.
         """
         if self._get_lr_called_within_step and not self._asking:
             return self._write_as_asked()
         return list(self._source.values(self.last_epoch + self._ahead, self._bindings[0].bases))
 
     def own_rates(self) -> list[float]:
-        """The rates of `get_lr`, under the flag that torch's subclasses look for."""
+        """The rates of `get_lr`, called under the flag that torch's subclasses check."""
         self._get_lr_called_within_step = self._asking = True
         try:
             return self._get_closed_form_lr() if self._jumps else self.get_lr()
@@ -383,7 +383,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return self.get_lr()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        """Write the rates outright, whatever the others have: one of torch's composites asks."""
+        """Write the rates without the factors of others, for one of torch's composites."""
         before = self.last_epoch
         self.last_epoch = t = before + 1 if epoch is None else epoch
         self._attach(before)
@@ -410,7 +410,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def planned(self, t: int) -> dict[str, list[float]]:
         """The values of step ``t`` by key, a list with one per group.
 
-        They are this scheduler's own: counted from its bases, without other schedulers' factors.
+        They are this scheduler's own: its bases times its factors, without other schedulers'
+        factors.
 
         Raises:
             InvalidType: they depend on more than the step.
@@ -429,7 +430,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         schedulers are in the values.
 
         Args:
-            steps: how many calls.
+            steps: the number of calls.
             metrics: the argument of each call, for a scheduler that is stepped with a metric.
 
         Returns:
@@ -451,7 +452,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
         Args:
             key: such as ``"weight_decay"``; the learning rate, or the first key, unless given.
-            steps: how far to draw; to the end of the schedule unless given.
+            steps: the last step drawn; the end of the schedule unless given.
             ax: Matplotlib axes to draw on; a new figure unless given.
 
         Returns:
@@ -463,11 +464,11 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     @property
     def can_enter(self) -> bool:
-        """True if it can go to a step without reading what the groups hold."""
+        """True if it can go to a step without reading the groups' values."""
         return not self._source.outright
 
-    def hand_over(self) -> None:
-        """Leave the writing to a composite."""
+    def stop_writing(self) -> None:
+        """Stop writing, for a composite does it."""
         if self._order is not None:
             self._order.stop()
         self._order = None
@@ -475,7 +476,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
             binding.suspend()
 
     def enter(self, t: int) -> list[Due]:
-        """Go to step ``t``; the values that are due, not written yet."""
+        """Go to step ``t``; return the values that are due."""
         if self._settings_now is not None and self._settings_now(self) != self._made_from:
             self._follow_settings()
         before, self.last_epoch = self.last_epoch, t
@@ -487,12 +488,12 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return due
 
     def advance(self, _metrics: Any, /) -> list[Due]:
-        """Go one step further; the values that are due, not written yet."""
+        """Go one step further; return the values that are due."""
         self._step_count += 1
         return self.enter(self.last_epoch + 1)
 
-    def go_on(self, _metrics: Any, /) -> list[float]:
-        """Go one step further and write; the learning rates as they are then."""
+    def advance_and_write(self, _metrics: Any, /) -> list[float]:
+        """Go one step further and write; return the learning rates."""
         self._step_count += 1
         before = self.last_epoch
         self._last_lr = rates = self._go(before + 1, before)
@@ -500,17 +501,17 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return rates
 
     def suspend(self, keys: set[str]) -> None:
-        """Take the factors on these keys out: another member has its turn."""
+        """Set the factors on these keys to 1, while another member drives them."""
         for binding in self._bindings:
             if binding.key in keys:
                 binding.suspend()
 
-    def at_work(self) -> list[tuple[Binding, float]]:
-        """The bindings that take part now, each with the step that its source is at."""
+    def active_bindings(self) -> list[tuple[Binding, float]]:
+        """The bindings that are not suspended, each with the step of its source."""
         return [(binding, self.last_epoch + self._ahead) for binding in self._bindings]
 
     def bindings(self) -> list[Binding]:
-        """All its bindings, at work or not."""
+        """All its bindings, suspended ones included."""
         return self._bindings
 
     def rates_at(self, t: int) -> list[float]:
@@ -522,7 +523,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """The state in torch's format: plain values that share nothing with the scheduler.
 
-        ``_last_lr`` is what the groups hold now, so a hand edit survives a checkpoint.
+        ``_last_lr`` are the rates in the groups now, so a hand edit is kept in a checkpoint.
         """
         saved = {key: value for key, value in vars(self).items() if key not in self._unsaved}
         state: dict[str, Any] = _state.copied(saved)
@@ -533,7 +534,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return state
 
     def _rates_now(self) -> list[float]:
-        """The rates that the groups hold or, if the clock was set by hand, are due."""
+        """The rates in the groups or, if the clock was set by hand, those that are due."""
         shared = self._shared_lr()
         held = shared.observe()
         if self.last_epoch == self._written_at:
@@ -542,16 +543,16 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return due_values(shared, self.enter(self.last_epoch))
 
     def _is_bound(self) -> bool:
-        """True if the groups of this very optimizer hold what it wrote."""
+        """True if the groups of its present optimizer hold the values that it wrote."""
         return any(binding.bound_to is self.optimizer for binding in self.bindings())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state, one of torch's too, and write its learning rates.
+        """Resume from a state, also one of torch's, and write its learning rates.
 
         The settings of the state are adopted, with a warning that names those that differ.
 
         Args:
-            state_dict: what `state_dict` gave; it is not changed.
+            state_dict: the result of `state_dict`; it is not changed.
 
         Raises:
             StateMismatch: it is the state of another class, or of more parameter groups than the
@@ -561,7 +562,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         self._write_loaded(vars(self).get("_last_lr"))
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and write nothing."""
+        """Adopt a state; nothing is written."""
         state = self._translate(_state.copied(dict(state_dict)))
         strict = "_settings" in vars(type(self))
         known = [*self._settings, *self._progress, *(vars(self) if strict else ())]
@@ -577,14 +578,14 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         self._join_unknown(len(state.get("base_lrs") or state.get("_last_lr") or self.base_lrs))
 
     def _join_unknown(self, known: int) -> None:
-        """Let the groups that a loaded state does not know join with their own values."""
+        """Add groups that a loaded state does not contain, with their own values."""
         for binding in self._bindings:
             unknown = range(known, len(binding.shared.bases))
             joined = [binding.source.join(binding.shared.new_group(i)) for i in unknown]
             binding.bases = [*binding.bases[:known], *joined]
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Bring a state of an older torch, or one with tensors, into today's plain form."""
+        """Convert a state of an older torch, or one with tensors, to the present plain form."""
         for key in {"base_lrs", "_last_lr"} & set(state):
             state[key] = plain(state[key])
         state.pop("verbose", None)
@@ -603,7 +604,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
 
     def __repr__(self) -> str:
         """The scheduler, its step, its arguments and its rates."""
-        if not hasattr(self, "_last_lr"):  # an error in `__init__` may be shown with it
+        if not hasattr(self, "_last_lr"):  # an error raised in `__init__` may print it
             return f"{type(self).__name__}(not built)"
         return f"{type(self).__name__}({', '.join(self._parts())})"
 
@@ -613,7 +614,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return [f"step {self.last_epoch}", *arguments, f"now {self.get_last_lr():.6g}"]
 
     def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        """Take over a copied or pickled state; it binds again at the next step."""
+        """Restore a copied or pickled state; it binds again at the next step."""
         for name, value in (state[0] | state[1]).items():
             setattr(self, name, value)
         for binding in self._bindings:
@@ -621,7 +622,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
                 binding.source.ask(self)
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Everything but the watch on this very optimizer, for copies and pickles."""
+        """Everything but the hook on this optimizer, for copies and pickles."""
         slots = {name for cls in type(self).__mro__ for name in vars(cls).get("__slots__", ())}
         kept = slots - {"_order"}
         return vars(self), {name: getattr(self, name) for name in kept if hasattr(self, name)}

@@ -17,7 +17,7 @@ from ._composite import Composite
 class ChainedScheduler(Composite, LRScheduler):
     """Several schedulers at once: base times the factor of each member.
 
-    Schedulers that are stepped side by side on one optimizer multiply without it too; it makes one
+    Schedulers that are each stepped on one optimizer multiply without it too; it makes one
     scheduler of them. Members may be composites themselves, and `ReduceLROnPlateau`, for which
     `step` takes the metric.
 
@@ -66,7 +66,7 @@ class ChainedScheduler(Composite, LRScheduler):
 
     @property
     def last_epoch(self) -> int:
-        """The step that the first member is at."""
+        """The step of the first member."""
         return self._members[0].last_epoch
 
     @last_epoch.setter
@@ -75,23 +75,23 @@ class ChainedScheduler(Composite, LRScheduler):
             member.last_epoch = t
 
     def _enter_as_they_are(self) -> list[Due]:
-        """Let every member take part at the step it is at."""
+        """Include every member at its present step."""
         return [due for member in self._members for due in member.enter(member.last_epoch)]
 
     def enter(self, t: int) -> list[Due]:
-        """Go to step ``t``; the values that are due, not written yet."""
+        """Go to step ``t``; return the values that are due."""
         return [due for member in self._members for due in member.enter(t)]
 
     def advance(self, metrics: Any, /) -> list[Due]:
-        """Go one step further; the values that are due, not written yet."""
+        """Go one step further; return the values that are due."""
         due: list[Due] = []
         for member in self._members:
             due += member.advance(metrics)
         return due
 
-    def at_work(self) -> list[tuple[Binding, float]]:
-        """The bindings of all members, each with the step that its source is at."""
-        return [each for member in self._members for each in member.at_work()]
+    def active_bindings(self) -> list[tuple[Binding, float]]:
+        """The bindings of all members, each with the step of its source."""
+        return [each for member in self._members for each in member.active_bindings()]
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The product of the members' learning rates, one per parameter group."""

@@ -1,4 +1,4 @@
-"""Rules on the arguments that many schedulers share."""
+"""Checks of arguments that many schedulers have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glideslope.errors import InvalidType, InvalidValue, require, require_type
 
 
 def number(name: str, value: Any) -> float:
-    """A finite number as it is given; anything else that makes a float becomes one."""
+    """A finite number: an int or float as given, any other number as a float."""
     require_type(hasattr(value, "__float__"), name, "be a number", value)
     given: float = value if isinstance(value, int | float) else float(value)
     require(math.isfinite(given), name, "be finite", value)
@@ -79,7 +79,7 @@ def same(values: Sequence[float], others: Sequence[float]) -> bool:
 
 
 def refused(scheduler: Any, error: Exception) -> Exception:
-    """The error with the scheduler and the step in front."""
+    """The error, its message prefixed by the scheduler and the step."""
     kind = InvalidType if isinstance(error, InvalidType) else InvalidValue
     is_beyond = isinstance(error, OverflowError) or " is not finite at step " in str(error)
     told = "the rate is beyond all floats" if is_beyond else error

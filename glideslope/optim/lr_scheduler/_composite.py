@@ -27,26 +27,26 @@ class Member(Protocol):
     base_lrs: list[float]
     last_epoch: int
 
-    def hand_over(self) -> None:
-        """Leave the writing to the composite."""
+    def stop_writing(self) -> None:
+        """Stop writing, for the composite does it."""
 
     def enter(self, t: int) -> list[Due]:
-        """Go to step ``t`` and take part; the values that are due, not written yet."""
+        """Go to step ``t`` and take part; return the values that are due."""
 
     def advance(self, metrics: Any, /) -> list[Due]:
-        """Go one step further; the values that are due, not written yet."""
+        """Go one step further; return the values that are due."""
 
-    def go_on(self, metrics: Any, /) -> list[float]:
-        """Go one step further and write; the learning rates as they are then."""
+    def advance_and_write(self, metrics: Any, /) -> list[float]:
+        """Go one step further and write; return the learning rates."""
 
     def suspend(self, keys: set[str]) -> None:
-        """Take the factors on these keys out: another member has its turn."""
+        """Set the factors on these keys to 1, while another member drives them."""
 
-    def at_work(self) -> list[tuple[Binding, float]]:
-        """The bindings that take part now, each with the step that its source is at."""
+    def active_bindings(self) -> list[tuple[Binding, float]]:
+        """The bindings that are not suspended, each with the step of its source."""
 
     def bindings(self) -> list[Binding]:
-        """All its bindings, at work or not."""
+        """All its bindings, suspended ones included."""
 
     def rates_at(self, t: int) -> list[float]:
         """The learning rates of step ``t``, without the factors of other schedulers."""
@@ -59,17 +59,17 @@ class Member(Protocol):
         """The curve of its first group."""
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and write nothing."""
+        """Adopt a state; nothing is written."""
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the member alone."""
 
 
 class Foreign(Plain):
-    """A member that works on the groups itself: one of torch's schedulers, or a user's recursion.
+    """A member that reads and writes the groups itself: one of torch's schedulers, or a recursion.
 
-    It gets the groups to itself for each of its steps, holding the rates that it left there; what
-    it makes of them is a factor like any other. It is the source of its own binding.
+    For each of its steps the groups hold the rates that it wrote last, without other factors. Its
+    new rates are then a factor like any other. It is the source of its own binding.
     """
 
     depends_on_more = True
@@ -80,32 +80,32 @@ class Foreign(Plain):
         self.base_lrs = plain(getattr(scheduler, "base_lrs", None) or scheduler.get_last_lr())
         self.rates = plain(scheduler.get_last_lr())
         self.binding = Binding("lr", self)
-        if scheduler.last_epoch == 0:  # what it has written may have others' factors in it
+        if scheduler.last_epoch == 0:  # its rates may contain others' factors
             self._begin()
 
     @property
     def last_epoch(self) -> int:
-        """The step that it is at."""
+        """Its present step."""
         return self.scheduler.last_epoch  # type: ignore[no-any-return]
 
     def values(self, _t: float, _bases: list[float]) -> list[float]:
-        """The rates that it left."""
+        """The rates that it wrote last."""
         return list(self.rates)
 
     def join(self, new: NewGroup) -> float:
-        """Let a later group begin with its own value."""
+        """Add a later group with its own value."""
         for rates in (self.base_lrs, self.rates, getattr(self.scheduler, "base_lrs", [])):
             rates[new.index :] = [new.base]
         return new.base
 
-    def hand_over(self) -> None:
-        """Bind, from the bases that it notes itself."""
+    def stop_writing(self) -> None:
+        """Bind, with the scheduler's own bases."""
         self.binding.attach(self.optimizer, 0)
         self.binding.count_from(self.base_lrs)
         self.binding.suspend()
 
     def enter(self, t: int) -> list[Due]:
-        """Go to a step: begin again, and make all the steps up to it."""
+        """Go to a step: restart, and make all the steps up to it."""
         self.binding.follow(self.optimizer, self.last_epoch)
         if t == 0 or t < self.scheduler.last_epoch:
             self._begin()
@@ -119,17 +119,17 @@ class Foreign(Plain):
         self._work(*([] if metrics is None else [metrics]))
         return self._due(self.last_epoch)
 
-    def go_on(self, metrics: Any, /) -> list[float]:
+    def advance_and_write(self, metrics: Any, /) -> list[float]:
         """Make one step and write its rates."""
         write_all(self.advance(metrics))
         return self.binding.shared.written
 
     def suspend(self, keys: set[str]) -> None:
-        """Take the factor out."""
+        """Set the factor to 1."""
         if "lr" in keys:
             self.binding.suspend()
 
-    def at_work(self) -> list[tuple[Binding, float]]:
+    def active_bindings(self) -> list[tuple[Binding, float]]:
         """Its one binding."""
         return [(self.binding, self.last_epoch)]
 
@@ -138,26 +138,26 @@ class Foreign(Plain):
         return [self.binding]
 
     def rates_at(self, _t: int) -> list[float]:
-        """The rates that it left."""
+        """The rates that it wrote last."""
         return list(self.rates)
 
     def planned(self, _t: int) -> dict[str, list[float]]:
-        """Refuse: its rates come from stepping it."""
+        """Refuse: its rates are known only by stepping it."""
         raise InvalidType(f"{type(self.scheduler).__name__} has to be stepped: see `upcoming`")
 
     @property
     def schedule(self) -> Any:
-        """None: a stepped scheduler has no curve."""
+        """Refuse: a stepped scheduler has no curve."""
         raise AttributeError(f"{type(self.scheduler).__name__} follows no schedule")
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state, with the rates that it left."""
+        """Adopt a state, with the rates that the member wrote last."""
         self._run(lambda: self.scheduler.load_state_dict(dict(state_dict)))
         self.rates = plain(state_dict.get("_last_lr", self.rates))
         self.binding.count_from(plain(getattr(self.scheduler, "base_lrs", self.base_lrs)))
 
     def state_dict(self) -> dict[str, Any]:
-        """The member's state, with the rates that it left."""
+        """The member's state, with the rates that it wrote last."""
         state: dict[str, Any] = self.scheduler.state_dict()
         return state | {"_last_lr": list(self.rates)}
 
@@ -192,7 +192,7 @@ class Composite:
     _own: list[LRScheduler]  # the members that are no torch schedulers
 
     def _gather(self: Any, optimizer: Any, schedulers: Sequence[Any], verbose: bool) -> None:
-        """Check the members and take over their writing."""
+        """Check the members and stop their writing."""
         name = type(self).__name__
         if len(schedulers) < 1:
             raise InvalidValue(f"{name} expects at least one scheduler, but got no scheduler.")
@@ -205,9 +205,9 @@ class Composite:
         self._members = [s if getattr(s, "can_enter", False) else Foreign(s) for s in schedulers]
         self._own = [member for member in self._members if isinstance(member, LRScheduler)]
         for member in self._members:
-            member.hand_over()
+            member.stop_writing()
         foreign = [member for member in self._members if isinstance(member, Foreign)]
-        if foreign:  # what they wrote when they were built tells nothing
+        if foreign:  # their writes on construction are no edits
             shared.rebase(foreign[0].base_lrs)
         if shared.unsure:
             self._order = watch_order(self.optimizer)
@@ -229,27 +229,27 @@ class Composite:
             )
 
     def bindings(self: Any) -> list[Binding]:
-        """The bindings of all members, at work or not."""
+        """The bindings of all members, suspended ones included."""
         return [binding for member in self._members for binding in member.bindings()]
 
-    def hand_over(self: Any) -> None:
-        """Leave the writing to another composite."""
+    def stop_writing(self: Any) -> None:
+        """Stop writing, for another composite does it."""
         self.suspend({binding.key for binding in self.bindings()})
 
     def suspend(self: Any, keys: set[str]) -> None:
-        """Take the factors on these keys out: another member has its turn."""
+        """Set the factors on these keys to 1, while another member drives them."""
         for member in self._members:
             member.suspend(keys)
 
     def _count_from(self: Any, bases: Sequence[float]) -> None:
-        """Let every member count from the same bases."""
+        """Set the bases of every member."""
         for binding in self.bindings():
             if binding.key == "lr":
                 follow(binding, bases)
                 binding.built = list(bases)
 
     def _resumed(self: Any) -> None:
-        """Let every member count from the bases that turn out to be the run's."""
+        """Set the bases of every member to those of the resumed run."""
         self._count_from(self._shared_lr().bases)
 
     def step(self: Any, metrics: Any = None) -> None:
@@ -259,7 +259,7 @@ class Composite:
             metrics: the metric, for a `ReduceLROnPlateau` among the members.
 
         Raises:
-            InvalidType: such a member is at work and there is no metric.
+            InvalidType: such a member is active and there is no metric.
         """
         if compiler.is_dynamo_compiling():
             return step_untraced(self, metrics)
@@ -269,15 +269,15 @@ class Composite:
             for member in self._members:
                 member.optimizer = self.optimizer
         try:
-            self._last_lr = self.go_on(metrics)
+            self._last_lr = self.advance_and_write(metrics)
         except (GlideslopeError, OverflowError) as error:
             raise refused(self, error) from error
         if self._verbose:
             self._announce()
         return None
 
-    def go_on(self: Any, metrics: Any, /) -> list[float]:
-        """Go one step further and write; the learning rates as they are then."""
+    def advance_and_write(self: Any, metrics: Any, /) -> list[float]:
+        """Go one step further and write; return the learning rates."""
         rates: list[float] = self._write_due(self.advance(metrics))
         return rates
 
@@ -287,14 +287,14 @@ class Composite:
         return written
 
     def _write_due(self: Any, due: list[Due]) -> list[float]:
-        """Write the values that are due, and give the learning rates as they are now."""
+        """Write the values that are due, and return the learning rates."""
         if len(due) == 1:
             rates = due[0][0].write(due[0][1])
         else:
             write_all(due)
             first = due[0][0]
             rates = (first.shared if first.key == "lr" else self._shared_lr()).written
-        for member in self._own:  # as if each had written
+        for member in self._own:  # as if each had written them
             member._last_lr, member._written_at = rates, member.last_epoch
         self._written_at = self.last_epoch
         return rates
@@ -335,11 +335,11 @@ class Composite:
 
 
 def leads(binding: Binding) -> bool:
-    """True if a loaded state has brought the bases of this binding."""
+    """True if the bases of this binding come from a loaded state."""
     return not binding.source.absolute and not isinstance(binding.source, Controller)
 
 
 def follow(binding: Binding, bases: Sequence[float]) -> None:
-    """Count a binding from these bases or, if it is absolute, take its factor of them."""
+    """Set the bases of a binding or, if it is absolute, its references."""
     binding.count_from([] if binding.source.absolute else bases)
     binding.references = list(bases)

@@ -1,4 +1,4 @@
-"""The source of controllers: a factor on every group, changed by what a metric says."""
+"""The source of controllers: a factor on every group that a metric changes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Controller(Plain):
         return any(factor != 1 for factor in self.factors)
 
     def change(self, binding: Any, change: Callable[[list[float]], list[float]]) -> None:
-        """Set the factors by which ``change`` changes the rates without others' factors.
+        """Set the factors so that the rates are changed by ``change``.
 
-        Those are the groups' bases, hand edits included, times the factors so far. A base of 0
-        tells nothing of a factor, which then stays.
+        These rates are the groups' bases, hand edits included, times the present factors, without
+        other schedulers' factors. The factor on a base of 0 stays.
         """
         bases = binding.shared.bases
         before = self.values(0, bases)

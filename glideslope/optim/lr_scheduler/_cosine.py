@@ -24,8 +24,8 @@ def floored(schedule: Schedule, base: float, floor: float) -> Schedule:
 class CosineAnnealingLR(LRScheduler):
     """Half a cosine wave: ``eta_min + (base - eta_min) · (1 + cos(π t / T_max)) / 2``.
 
-    It goes on as the wave does: up again after ``T_max``, down after ``2 T_max``. To stay at the
-    bottom, stop stepping, or use the schedule ``cosine(T_max)``, which holds its end.
+    It is periodic: up again after ``T_max``, down after ``2 T_max``. To stay at the bottom, stop
+    stepping, or use the schedule ``cosine(T_max)``, which holds its end.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -89,7 +89,7 @@ def _between(scheduler: Any, wave: Schedule) -> Source:
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half a cosine wave, again and again: ``eta_min + (base - eta_min) · (1 + cos(π x)) / 2``.
+    """Half a cosine wave, repeated: ``eta_min + (base - eta_min) · (1 + cos(π x)) / 2``.
 
     With ``x = T_cur / T_i``, where ``T_cur`` counts the steps in a cycle and ``T_i`` is its length:
     the first has ``T_0`` steps, each next one ``T_mult`` times as many. `step` takes fractions of a
@@ -169,7 +169,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             raise
 
     def enter(self, t: int) -> list[Due]:
-        """Go to step ``t``; the values that are due, not written yet."""
+        """Go to step ``t``; return the values that are due."""
         if t not in (self.last_epoch, self.last_epoch + 1):
             self._ahead = 0
         return super().enter(t)
@@ -177,7 +177,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     @property
     def T_cur(self) -> float:  # noqa: N802 -- torch's name
         """The steps in the present cycle."""
-        return self._place()[0]
+        return self._position()[0]
 
     @T_cur.setter
     def T_cur(self, steps: float) -> None:  # noqa: N802 -- torch's name
@@ -186,9 +186,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     @property
     def T_i(self) -> int:  # noqa: N802 -- torch's name
         """The length of the present cycle."""
-        return self._place()[1]
+        return self._position()[1]
 
-    def _place(self) -> tuple[float, int]:
+    def _position(self) -> tuple[float, int]:
         """The steps in the present cycle, in whole numbers where they are, and its length."""
         t, length = self.last_epoch + self._ahead, self.T_0
         if self.T_mult == 1:

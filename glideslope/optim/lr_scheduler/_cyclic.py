@@ -34,18 +34,18 @@ class CyclicLR(LRScheduler):
         step_size_down: the number of steps down; as many as up unless given.
         mode: ``"triangular"``, ``"triangular2"`` or ``"exp_range"``.
         gamma: the factor of ``"exp_range"``.
-        scale_fn: your own scale instead, a function of one argument.
-        scale_mode: what your scale is a function of: the number of the ``"cycle"``, from 1, or of
-            the step (``"iterations"``).
-        cycle_momentum: whether to move the momentum.
+        scale_fn: a function of one argument that gives the scale instead.
+        scale_mode: the argument of ``scale_fn``: ``"cycle"`` for the number of the cycle, from 1,
+            or ``"iterations"`` for the step.
+        cycle_momentum: True to cycle the momentum as well.
         base_momentum: the lower momentum, met at ``max_lr``; or a list.
         max_momentum: the upper momentum, met at ``base_lr``; or a list.
         last_epoch: see `LRScheduler`.
         verbose: see `LRScheduler`.
 
     Raises:
-        InvalidValue: an unknown mode, a length that is not above 0, a list of another length than
-            there are groups, or an optimizer without momentum to move.
+        InvalidValue: an unknown mode, a length that is not above 0, a list whose length is
+            not the number of groups, or an optimizer without momentum to move.
 
     Example:
         >>> import torch
@@ -155,7 +155,7 @@ class CyclicLR(LRScheduler):
         return self._scale_fn_ref(x) if own is None else float(own(x))
 
     def _height(self) -> Schedule:
-        """How far the rates are up, from 0 to 1, scaled."""
+        """The share of the way up, from 0 to 1, times the scale."""
         cycle = over(self.total_size, lambda n: _triangle(n * self.step_ratio, n))
         if self._scale_fn_custom is not None or self.gamma < 0:
             own = self._scale_fn_custom or self._scale_fn_ref
@@ -181,7 +181,7 @@ class CyclicLR(LRScheduler):
         return _Rates(EvaluatedOnce(self._height()), self.max_lrs, self.base_lrs)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state in torch's format; of your own scale, what `load_state_dict` can give back."""
+        """The state in torch's format, with the attributes of a callable ``scale_fn``."""
         return super().state_dict() | {"_scale_fn_custom": saved_callable(self._scale_fn_custom)}
 
     def _adopt(self, state: Mapping[str, Any]) -> None:
@@ -217,7 +217,7 @@ class _Rates(Plain):
         return blended(self.tops, bases, self.curve.at(t))
 
     def join(self, new: NewGroup) -> float:
-        """Its own rate is the upper one; an ``"initial_lr"`` is the lower one, unless that is 0."""
+        """Add a group: its rate is the upper one, its ``"initial_lr"`` the lower one, unless 0."""
         low, top = self.bottoms[0], self.tops[0]
         scale = new.base / (low or top if new.given else top)
         self.tops[new.index :] = [top * scale]

@@ -29,7 +29,7 @@ class ConstantLR(LRScheduler):
     Args:
         optimizer: see `LRScheduler`.
         factor: the factor, in [0, 1].
-        total_iters: for how many steps; 0 for none.
+        total_iters: the number of steps; 0 for none.
         last_epoch: see `LRScheduler`.
         verbose: see `LRScheduler`.
 
@@ -156,7 +156,7 @@ class ExponentialLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """Down to 0 as a power of what remains: ``base × (1 - min(t, n) / n)^power``.
+    """Down to 0 as a power of the remaining share: ``base × (1 - min(t, n) / n)^power``.
 
     With ``n = total_iters``.
 
@@ -205,7 +205,7 @@ class PolynomialLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """A factor every so many steps: ``base × gamma^⌊t / step_size⌋``.
+    """A factor every ``step_size`` steps: ``base × gamma^⌊t / step_size⌋``.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -296,7 +296,7 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch, verbose)
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Count the milestones by number: torch's distributed checkpoint adds their texts."""
+        """Keep the milestones that are numbers: torch's distributed checkpoint adds their texts."""
         state = super()._translate(state)
         saved = state.get("milestones", {})
         numbers = {step: count for step, count in saved.items() if not isinstance(step, str)}

@@ -1,4 +1,4 @@
-"""Raising the rate while a metric gets better, and lowering it when it does not."""
+"""A scheduler that raises the rate while a metric improves and lowers it otherwise."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class StreamingAverage:
 
     @property
     def sum(self) -> float:
-        """Added up each time: a running sum would never get rid of an infinite metric."""
+        """The sum, computed each time: a running sum would keep an infinite metric forever."""
         return sum(self.values)
 
     def streamavg(self, value: float) -> float:
-        """Take a metric in and give the mean."""
+        """Add a metric and return the mean."""
         self.values = [*self.values, value][-self.window_size :]
         return self.sum / len(self.values)
 
@@ -41,31 +41,31 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     """Divide the rates by ``factor`` while a metric improves, multiply them by it when it does not.
 
     More than ``patience`` steps in a row, each better than the best before it by the threshold,
-    raise the rates; more than ``patience`` steps in a row that are not lower them. What is better
-    is told as in `ReduceLROnPlateau`. Other schedulers on the optimizer multiply the result, so the
-    bounds are those of the rate without their factors.
+    raise the rates; more than ``patience`` steps in a row that are not lower them.
+    `ReduceLROnPlateau` defines "better". Other schedulers on the optimizer multiply the result, so
+    the bounds are those of the rate without their factors.
 
     Args:
         optimizer: see `LRScheduler`.
-        mode: whether ``"min"`` or ``"max"`` is better.
+        mode: ``"min"`` if less is better, ``"max"`` if more is.
         factor: the factor, between 0 and 1.
-        patience: how many steps of a kind are let pass.
+        patience: number of steps of a kind to tolerate.
         threshold: the least improvement that counts.
-        threshold_mode: whether the threshold is relative (``"rel"``) or not (``"abs"``).
-        cooldown: for how many steps after the rates were lowered nothing is counted.
-        warmup: for how many steps after the rates were raised nothing is counted.
+        threshold_mode: ``"rel"`` for a share of the best metric, ``"abs"`` for a difference.
+        cooldown: number of steps after a reduction in which nothing is counted.
+        warmup: number of steps after a rise in which nothing is counted.
         min_lr: the rate not to go below, or a list with one for each group.
         max_lr: the rate not to go above, or a list with one for each group.
         eps: the least change that is made.
         verbose: see `LRScheduler`.
-        smooth: judge the mean of the last metrics instead of each.
-        window_size: how many metrics the mean is of.
-        reset_start: how many times the rates are to be lowered with all of them at ``min_lr``,
-            before everything starts again from the rates of the beginning.
+        smooth: use the mean of the last metrics instead of each.
+        window_size: number of metrics in the mean.
+        reset_start: number of reductions with all rates at ``min_lr`` before everything restarts
+            from the first rates.
 
     Raises:
         InvalidValue: ``factor`` not between 0 and 1, an unknown mode, a count out of range, a list
-            of another length than there are groups, ``min_lr`` above ``max_lr`` or above the rate
+            whose length is not the number of groups, ``min_lr`` above ``max_lr`` or above the rate
             of a group, which could then only rise.
 
     Example:
@@ -168,7 +168,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         return not self._rests() and is_number and self._is_due(metric)
 
     def _rests(self) -> bool:
-        """True if a change is so recent that nothing is counted; that takes one step off."""
+        """True if a change is so recent that nothing is counted; counts one step down."""
         resting = self.cooldown_counter > 0 or self.warmup_counter > 0
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
@@ -206,7 +206,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         return [new if new - old > self.eps else old for old, new in pairs]
 
     def _lowered(self, rates: list[float]) -> list[float]:
-        """The rates after a reduction, or those of the beginning if it has come to that."""
+        """The rates after a reduction, or the first rates if it is time to restart."""
         lowered = self._reduced(rates)
         pairs = zip(lowered, self.min_lrs, strict=True)
         if all(rate - low <= self.eps for rate, low in pairs):
@@ -218,7 +218,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         return self.base_lrs[: len(rates)]
 
     def _fit(self, count: int) -> None:
-        """Have bounds for groups that were added later."""
+        """Add bounds for groups that were added later."""
         if len(self.min_lrs) != count:
             self._fit_min_lrs(count)
         if len(self.max_lrs) != count:
@@ -239,7 +239,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         return state
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and write nothing."""
+        """Adopt a state; nothing is written."""
         average = state_dict.get("_streaming_avg")
         super().load({key: state_dict[key] for key in state_dict if key != "_streaming_avg"})
         self._streaming_avg = StreamingAverage(self.window_size) if self.smooth else None
@@ -247,7 +247,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
             self._streaming_avg.values = list(average["values"])
 
     def _translate(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Keep what the state of an older version does not have, as transformers does."""
+        """Keep the values that a state of an older version lacks, as transformers does."""
         own = {key: value for key, value in vars(self).items() if key not in self._unsaved}
         first = state.get("_init_lrs", self.base_lrs)
         rates = state.get("_own_lrs", state.get("_last_lr", first))

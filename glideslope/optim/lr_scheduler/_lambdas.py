@@ -1,4 +1,4 @@
-"""Schedulers whose factor is your own function, one for all groups or one for each."""
+"""Schedulers whose factor is a user's function, one for all groups or one for each."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def _name(function: Lambda) -> str:
 
 
 def _is_real(factor: Any) -> bool:
-    """True for a number, or a tensor of one: for all that `float` takes, but text."""
+    """True for a number or a tensor with one element: for all that `float` takes, except text."""
     if isinstance(factor, float):
-        return True  # the usual one, without the price of asking an abstract class
+        return True  # the usual case, faster than a check against an abstract class
     if isinstance(factor, Complex):
         return isinstance(factor, Real)
     try:
@@ -103,7 +103,7 @@ class _Product:
     __slots__ = ("_at", "_value", "function")
 
     def __call__(self, t: float) -> float:
-        """The product up to step ``t``, of a copy: nothing is kept."""
+        """The product up to step ``t``, computed on a copy."""
         return _Product(self.function).until(t)
 
     def __init__(self, function: Lambda) -> None:
@@ -208,7 +208,7 @@ class _Decay(NamedTuple):
 def with_floor(
     optimizer: Any, curve: Schedule, name: str, floor: Any, warm: float, last_epoch: int
 ) -> LambdaLR:
-    """A `LambdaLR` that comes down to one rate in all groups, called ``name`` by the caller.
+    """A `LambdaLR` with one lowest rate for all groups; ``name`` is its name in messages.
 
     ``base · f(t)`` in the ``warm`` first steps, then ``base · f(t) + floor · (1 - f(t))``; a group
     whose own rate is lower stays at that.
@@ -222,7 +222,7 @@ def with_floor(
 
 
 def _restore(functions: Sequence[Lambda], saved: Sequence[Any]) -> None:
-    """Give callable objects the attributes of a loaded state."""
+    """Restore the attributes of callable objects from a loaded state."""
     for function, attributes in zip(functions, saved, strict=False):
         restore_callable(function, attributes)
 
@@ -230,7 +230,7 @@ def _restore(functions: Sequence[Lambda], saved: Sequence[Any]) -> None:
 class MultiplicativeLR(LRScheduler):
     """A factor at every step that is a function of the step: ``base × f(1) · f(2) · … · f(t)``.
 
-    Going on by one step calls each function once; jumping to step ``t`` calls it ``t`` times.
+    One step calls each function once; a jump to step ``t`` calls it ``t`` times.
 
     Args:
         optimizer: see `LRScheduler`.

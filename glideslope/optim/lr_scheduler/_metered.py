@@ -76,7 +76,7 @@ class Metered:
         return Controller()
 
     def _binding(self: Any, key: str, source: Source) -> Binding:
-        return Binding(key, source, notes=False)  # torch's notes no base either
+        return Binding(key, source, notes=False)  # torch's class notes no base either
 
     def _init_is_better(self: Any, mode: str, threshold: float, threshold_mode: str) -> None:
         if mode not in ("min", "max"):
@@ -96,11 +96,11 @@ class Metered:
         return bool(a < best - margin if self.mode == "min" else a > best + margin)
 
     def step(self: Any, metrics: Any, epoch: int | None = None) -> None:
-        """Take a metric into account, and reduce the rates if it is time.
+        """Process a metric, and change the rates if it is time.
 
         Args:
             metrics: the metric: a number or a tensor with one element.
-            epoch: count on from this step instead.
+            epoch: continue from this step instead.
         """
         if compiler.is_dynamo_compiling():
             return step_untraced(self, metrics)
@@ -126,7 +126,7 @@ class Metered:
         return LastLR(self._shared_lr().observe())
 
     def _change(self: Any) -> None:
-        """Change the factors by what the change makes of the rates without others' factors."""
+        """Change the factors as `_changed` changes the rates without others' factors."""
         (binding,) = self._bindings
         binding.shared.observe()
         binding.source.change(binding, self._changed)
@@ -171,7 +171,7 @@ class Metered:
         self._init_is_better(self.mode, self.threshold, self.threshold_mode)
 
     def enter(self: Any, t: int) -> list[Due]:
-        """Begin at step 0; the rates that are due, not written yet."""
+        """Begin at step 0; return the rates that are due."""
         source: Any = self._source
         (binding,) = self._bindings
         binding.follow(self.optimizer, self.last_epoch)
@@ -189,7 +189,7 @@ class Metered:
         return [(binding, due)]
 
     def advance(self: Any, metrics: Any, /) -> list[Due]:
-        """Take a metric into account; the rates that are due, not written yet."""
+        """Process a metric; return the rates that are due."""
         if metrics is None:
             raise InvalidType("step() needs `metrics` while a ReduceLROnPlateau is at work")
         (binding,) = self._bindings
@@ -200,8 +200,8 @@ class Metered:
         due: list[Due] = self.enter(self.last_epoch)
         return due
 
-    def go_on(self: Any, metrics: Any, /) -> list[float]:
-        """Take a metric into account and write; the learning rates as they are then."""
+    def advance_and_write(self: Any, metrics: Any, /) -> list[float]:
+        """Process a metric and write; return the learning rates."""
         write_all(self.advance(metrics))
         self._last_lr = self._bindings[0].shared.written
         return self._last_lr  # type: ignore[no-any-return]
@@ -212,7 +212,7 @@ class Metered:
 
 
 def as_number(metric: Any) -> float:
-    """A metric as a number; a loss may still carry its graph."""
+    """A metric as a number; a loss may still have its graph."""
     try:
         number = metric.item() if hasattr(metric, "item") else metric
         is_number = hasattr(number, "__float__")  # which text has not

@@ -1,4 +1,4 @@
-"""Cycling the momentum against the learning rate, absolutely, on a key of its own."""
+"""The momentum cycle of `CyclicLR` and `OneCycleLR`, opposite to the learning rate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NOTES = ("max_momentum", "base_momentum")
 class MomentumCycle:
     """The ends of a momentum cycle, kept in the groups as torch does.
 
-    The momentum is ``"betas[0]"`` where the optimizer has betas, ``"momentum"`` where it has that.
+    The key is ``"betas[0]"`` if the optimizer has betas, otherwise ``"momentum"``.
 
     Raises:
-        InvalidValue: the optimizer has no momentum at all.
+        InvalidValue: the optimizer has no momentum.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class MomentumCycle:
         self.lower, self.upper = lower, upper
 
     def read(self, groups: Sequence[Any]) -> None:
-        """Take the ends that the groups keep from an earlier run."""
+        """Read the ends that the groups keep from an earlier run."""
         for index, group in enumerate(groups):
             if "max_momentum" in group and "base_momentum" in group:
                 self.lower[index] = float(group["base_momentum"])

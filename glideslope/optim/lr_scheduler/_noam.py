@@ -1,4 +1,4 @@
-"""The schedule of the transformer."""
+"""The learning rate of the original transformer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NoamScheduler(LRScheduler):
         optimizer: see `LRScheduler`.
         model_size: the width of the model.
         warmup_steps: the number of steps up.
-        factor: scales the whole.
+        factor: a factor on the rate.
         last_epoch: see `LRScheduler`.
         verbose: see `LRScheduler`.
 

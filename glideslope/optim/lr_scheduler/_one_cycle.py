@@ -1,4 +1,4 @@
-"""One cycle: up to a large rate, then down to almost nothing."""
+"""One cycle: up to a large rate, then down to nearly zero."""
 
 from __future__ import annotations
 
@@ -62,21 +62,21 @@ class OneCycleLR(LRScheduler):
         total_steps: the number of updates; or give the next two.
         epochs: the number of epochs.
         steps_per_epoch: the number of updates in one.
-        pct_start: the fraction of the updates that go up, in [0, 1].
+        pct_start: the fraction of the updates in which the rate rises, in [0, 1].
         anneal_strategy: ``"cos"`` or ``"linear"``.
-        cycle_momentum: whether to move the momentum.
+        cycle_momentum: True to cycle the momentum as well.
         base_momentum: the lower momentum, met at the peak; or a list.
         max_momentum: the upper momentum, met at both ends; or a list.
         div_factor: the peak over the first rate.
         final_div_factor: the first rate over the last one.
-        three_phase: come down to the first rate in as many updates as it went up, then go out.
+        three_phase: fall to the first rate in as many updates as the rise, then to the last one.
         last_epoch: see `LRScheduler`.
         verbose: see `LRScheduler`.
 
     Raises:
         InvalidValue: the number of updates is not known, a fraction is outside [0, 1] or leaves no
-            room for three phases, an unknown strategy, a divisor not above 0, a list of another
-            length than there are groups, an optimizer without momentum to move, or more than
+            steps for three phases, an unknown strategy, a divisor not above 0, a list whose
+            length is not the number of groups, an optimizer without momentum to move, or more than
             ``total_steps`` calls of `step`.
 
     Example:
@@ -201,7 +201,7 @@ class OneCycleLR(LRScheduler):
             self._momentum.note(groups)
 
     def _read_groups(self) -> None:
-        """Take the rates that the groups keep from an earlier run."""
+        """Read the rates that the groups keep from an earlier run."""
         groups = self._shared_lr().groups()
         for index, group in enumerate(groups):
             if "initial_lr" in group:
@@ -213,7 +213,7 @@ class OneCycleLR(LRScheduler):
             self._momentum.read(groups)
 
     def _rescale(self, group: int, base: float) -> None:
-        """Give a group the curve that begins at ``base``."""
+        """Scale a group's curve so that it begins at ``base``."""
         scale = base / self.base_lrs[group]
         self._max_lrs[group] *= scale
         self._min_lrs[group] *= scale
@@ -230,14 +230,14 @@ class OneCycleLR(LRScheduler):
         return state
 
     def _adopt(self, state: Mapping[str, Any]) -> None:
-        """Adopt the first rates; the others go along, unless the groups keep them."""
+        """Adopt the first rates; the others are scaled with them, unless the groups keep them."""
         for group, base in enumerate(state["base_lrs"]):
             self._rescale(group, base)
         super()._adopt(state)
         self._read_limits(state["base_lrs"])
 
     def _read_limits(self, first_rates: Sequence[float]) -> None:
-        """Take the other limits from groups that begin at the loaded rates."""
+        """Read the other limits from groups that begin at the loaded rates."""
         groups = self._shared_lr().groups()
         for index, (group, base) in enumerate(zip(groups, first_rates, strict=False)):
             known = all(key in group for key in ("initial_lr", "max_lr", "min_lr"))
@@ -283,7 +283,7 @@ class _Rates(Plain):
         return [peak * shape.at(t) for peak, shape in pairs]
 
     def join(self, new: NewGroup) -> float:
-        """Its own rate is the peak; an ``"initial_lr"`` is the first rate."""
+        """Add a group: its rate is the peak, its ``"initial_lr"`` the first rate."""
         scale = new.base / (self.firsts if new.given else self.peaks)[0]
         for rates in (self.peaks, self.ends):
             rates[new.index :] = [rates[0] * scale]

@@ -26,7 +26,7 @@ _TOO_EARLY = (
 
 
 class CallOrder:
-    """Watches one optimizer between the making of a scheduler and its first step."""
+    """Watches one optimizer from the construction of a scheduler to its first step."""
 
     def __init__(self, optimizer: Any) -> None:
         self._step = _step_function(optimizer)
@@ -60,7 +60,7 @@ class CallOrder:
 
 
 class _Calls:
-    """Hook that notes an update."""
+    """Hook that records an update."""
 
     seen = False
 
@@ -86,7 +86,7 @@ class _Gradient:
 
 
 def watch_order(optimizer: Any) -> CallOrder | None:
-    """Watch an optimizer that can tell when it has stepped."""
+    """Watch an optimizer that has step hooks."""
     if not hasattr(optimizer, "_optimizer_step_post_hooks"):
         return None
     replaced = "step" in vars(optimizer) and not _is_wrapped(optimizer)

@@ -1,8 +1,8 @@
 """Schedules given to an optimizer as hyperparameters: bindings that the optimizer owns.
 
 ``AdamW(params, lr=schedule)`` is an absolute schedule on the optimizer's own clock, which counts
-its updates. The binding is that of every scheduler, so it multiplies with whatever else drives a
-group.
+its updates. The binding is the same as a scheduler's, so its factor multiplies with those of
+schedulers.
 
 A group keeps its clock under ``"updates"`` and the text of its schedules under ``"schedules"``, so
 that both go with the optimizer's state, and through torch's distributed checkpoint.
@@ -61,7 +61,7 @@ class OwnCurves(Plain):
         ]
 
     def join(self, new: NewGroup) -> float:
-        """Let a group follow what was said for it."""
+        """Add a group with the schedule that was given for it."""
         self.followed.append(self.next)
         self.next = None
         return new.base
@@ -80,10 +80,10 @@ class OwnedSchedules:
     # Groups.
 
     def take_group(self, optimizer: Any) -> None:
-        """Let the last group follow the schedules that it holds, and show their values.
+        """Bind the schedules in the last group, and write their first values.
 
-        A group that holds a number where the optimizer's default is a schedule follows that: the
-        number is its own base, which it has where the schedule is at its peak.
+        A group that holds a number where the optimizer's default is a schedule follows the
+        default; the number is its value at the peak of the schedule.
         """
         *_, group = optimizer.param_groups
         held = dict(_schedules_in(group))
@@ -145,8 +145,8 @@ class OwnedSchedules:
     def advance(self, optimizer: Any) -> None:
         """Count an update, and write the values of the next one.
 
-        torch's distributed checkpoint makes an optimizer's state by a first step at a rate of 0,
-        which it sets by hand: that is no update.
+        torch's distributed checkpoint creates an optimizer's state by a first step at a rate of 0,
+        which it sets by hand; that is no update.
         """
         if self.updates == 0 and SharedKey.of(optimizer).zeroed():
             return
@@ -190,11 +190,11 @@ class OwnedSchedules:
         return not differences
 
     def resume(self, optimizer: Any, own: Sequence[Mapping[str, Any]], same: bool) -> None:
-        """Go on from the state that was loaded into the groups.
+        """Resume from the state that was loaded into the groups.
 
-        With ``same`` the values are those of these schedules, hand edits included; unless another
-        scheduler has loaded its state already, and written. Else these schedules go on from their
-        own bases, and what the state alone has scheduled keeps its base of before, in ``own``.
+        With ``same`` the values are those of these schedules, hand edits included, unless another
+        scheduler has loaded and written its state already. Otherwise these schedules continue from
+        their own bases, and a key that only the state schedules keeps its earlier base, in ``own``.
         """
         theirs = {key for group in optimizer.param_groups for key in group.pop(TEXTS, {})}
         for key in theirs - self.bindings.keys():
@@ -213,7 +213,7 @@ class OwnedSchedules:
         self._show(optimizer)
 
     def fill(self, optimizer: Any, told: Sequence[Mapping[str, Any]]) -> None:
-        """Put the values of the loaded update where the saved groups have ``told`` none."""
+        """Write the values of the loaded update where the saved groups have none."""
         for number, (group, values) in enumerate(zip(optimizer.param_groups, told, strict=True)):
             for key, each in self.followed(number).items():
                 if key.partition("[")[0] not in values:
@@ -223,7 +223,7 @@ class OwnedSchedules:
                     _put(group, key, held.detach().clone().fill_(value) if is_tensor else value)
 
     def adopt(self, optimizer: Any, saved: Sequence[Mapping[str, Any]]) -> None:
-        """Put the groups under the schedules of a saved state."""
+        """Bind the groups to the schedules of a saved state."""
         for binding in self.bindings.values():
             binding.detach()
         keys = {key for group in saved for key in group.get(TEXTS) or {}}
@@ -243,7 +243,7 @@ class OwnedSchedules:
 
 
 def reference(schedule: Schedule) -> float:
-    """The value that a group's own base stands for: the largest where a phase begins or ends."""
+    """The value of a schedule that a group's base replaces: the largest at a phase boundary."""
     stops = {0.0}
     for phase in schedule.phases():
         stops |= {phase.start, phase.stop} - {float("inf")}
@@ -298,7 +298,7 @@ def _bases(groups: Sequence[Mapping[str, Any]], key: str) -> list[float]:
 
 
 def _put_back(optimizer: Any, key: str, before: Sequence[Mapping[str, Any]]) -> None:
-    """Give the groups the value and the base of before they were loaded."""
+    """Restore the values and bases that the groups had before a load."""
     for group, old in zip(optimizer.param_groups, before, strict=True):
         _put(group, key, _held(old, key))
         if NOTE + key in old:

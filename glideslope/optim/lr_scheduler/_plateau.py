@@ -1,4 +1,4 @@
-"""Reducing the rate when a metric stops getting better."""
+"""A scheduler that reduces the rate when a metric stops improving."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._metered import PROGRESS, SETTINGS, Metered
 class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):  # type: ignore[misc]
     """Multiply the rates by ``factor`` after more than ``patience`` steps without improvement.
 
-    A metric is an improvement if it is beyond the best one by the threshold:
-    ``best ± threshold · |best|`` (``"rel"``) or ``best ± threshold`` (``"abs"``); so a metric may
-    be negative. One that is not a number is neither better nor worse: the step counts for nothing
-    but the cooldown, and a warning says so. The factor goes on top of any other scheduler on the
-    optimizer. In `SequentialLR` and `ChainedScheduler` it is a member like any other; their `step`
-    takes the metric.
+    A metric is an improvement if it is beyond the best one by the threshold: ``best ± threshold ·
+    |best|`` (``"rel"``) or ``best ± threshold`` (``"abs"``); so a metric may be negative. One that
+    is not a number is neither better nor worse: the step counts for nothing but the cooldown, and a
+    warning says so. The factor multiplies with those of other schedulers on the optimizer. In
+    `SequentialLR` and `ChainedScheduler` it is a member like any other; their `step` takes the
+    metric.
 
     Args:
         optimizer: see `LRScheduler`.
@@ -36,8 +36,8 @@ class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLRO
 
     Raises:
         InvalidType: a metric that is not a number.
-        InvalidValue: ``factor`` outside [0, 1), an unknown mode, a count below 0, a list of another
-            length than there are groups.
+        InvalidValue: ``factor`` outside [0, 1), an unknown mode, a count below 0, a list whose
+            length is not the number of groups.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""A run that goes on: the bases that the groups note, and the rates of a loaded state."""
+"""Resuming: the bases that the groups note, and the rates of a loaded state."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def required(shared: SharedKey) -> list[float]:
 def restored(scheduler: Any, rates: Sequence[float]) -> list[float]:
     """Write the rates of a loaded state, with every source of ``scheduler`` at its step.
 
-    Groups that the state does not know keep their own bases. Keys other than the learning rate are
-    written as their sources give them.
+    Groups that the state does not contain keep their own bases. Keys other than the learning rate
+    get the values of their sources.
     """
     shared = SharedKey.of(scheduler.optimizer)
     own = list(shared.bases)
     shared.edit([*rates, *shared.observe()[len(rates) :]])
-    for binding, t in scheduler.at_work():
+    for binding, t in scheduler.active_bindings():
         if binding.key == "lr":
             binding.restore(t)
             shared.note(binding.bases)

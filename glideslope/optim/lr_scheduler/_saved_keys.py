@@ -27,7 +27,7 @@ class SavedKey:
 
     Attributes:
         schedules: their text.
-        built: the value of each group when the run began.
+        built: the value of each group at the start of the run.
         bases: these values with hand edits since; under an absolute schedule, the edits alone.
         values: the values written last.
     """
@@ -140,10 +140,10 @@ def differences(spec: Spec, binding: Binding, saved: SavedKey) -> Iterator[str]:
 
 
 def other_bases(binding: Binding, saved: SavedKey) -> list[int]:
-    """The groups that begin elsewhere in the code than in the checkpoint.
+    """The groups whose first value differs between the code and the checkpoint.
 
-    A group of one of torch's optimizers that was loaded before the scheduler was built says nothing
-    of the code.
+    The first value in the code is not known for a group of torch's optimizers that was loaded
+    before the scheduler was built.
     """
     rows = enumerate(zip(in_code(binding), saved.built, strict=False))
     return [
@@ -156,7 +156,7 @@ def other_bases(binding: Binding, saved: SavedKey) -> list[int]:
 
 
 def in_code(binding: Binding) -> list[float | None]:
-    """The value of each group when the run began, as the code says; None where a load hides it."""
+    """The first value of each group in the code; None where a load has overwritten it."""
     shared = binding.shared
     return [
         None if group in shared.unsure and code is None else built if code is None else code
@@ -168,7 +168,7 @@ def in_code(binding: Binding) -> list[float | None]:
 def resumed(
     binding: Binding, saved: SavedKey | None, keep: bool
 ) -> tuple[list[float], list[float]]:
-    """The bases and the edits to go on from: the checkpoint's, or the code's if it keeps them."""
+    """The bases and edits to resume from: the checkpoint's or, with ``keep``, the code's."""
     if saved is None:
         return list(binding.bases), binding.scales()
     mine = set(other_bases(binding, saved)) if keep else set()
@@ -186,7 +186,7 @@ def resumed(
 
 
 def _were_absolute(saved: SavedKey, count: int) -> list[bool]:
-    """True for each group that was under an absolute schedule, as far as the text tells."""
+    """True for each group that had an absolute schedule, according to its text."""
     if isinstance(saved.schedules, str):
         return [saved.schedules.startswith("Absolute(")] * count
     texts = {name: text or "" for name, text in saved.schedules}

@@ -1,4 +1,4 @@
-"""The scheduler that puts schedules to work: on any key, of any group, of any optimizer."""
+"""A scheduler for any schedule, on any key, of any group, of any optimizer."""
 
 from __future__ import annotations
 
@@ -38,21 +38,20 @@ class Scheduler(LRScheduler):
     ``group[key] = base · s(t)`` where the base is the group's own value when the scheduler was
     built, and t counts optimizer updates from 0: building writes ``s(0)``, so update number t runs
     at ``s(t)``. Other schedulers on the same optimizer multiply; a value set by hand between two
-    steps is respected and scheduled from there; a group added later joins at the current step
-    with its own value for its base.
+    steps becomes the base of its group; a group added later joins at the current step, with its
+    own value as its base.
 
-    A schedule may be given as text, a number stands for a constant factor, `Absolute` sets values
+    A schedule may be given as text; a number is a constant factor; `Absolute` sets the values
     themselves. A list has a schedule for each group, a mapping one for each group's index or
-    ``"name"``; None and groups not named are left alone, and need not have the key. A tuple, or the
-    key ``"betas[0]"``, reaches the elements of a tuple.
+    ``"name"``. None, and groups that are not named, are left alone and need not have the key. A
+    tuple, or the key ``"betas[0]"``, drives elements of a tuple.
 
     Args:
         optimizer: anything with ``param_groups`` (dictionaries that hold the keys), or with a plain
             attribute such as ``lr``.
         lr: the schedule of the learning rate.
-        on_mismatch: what `load_state_dict` does when the checkpoint was made under other schedules
-            or other bases: ``"error"`` refuses, ``"keep"`` goes on with the code's, ``"adopt"``
-            with the checkpoint's.
+        on_mismatch: the policy of `load_state_dict` for a checkpoint with other schedules or other
+            bases: ``"error"`` refuses it, ``"keep"`` uses the code's, ``"adopt"`` the checkpoint's.
         verbose: print the learning rates at every step.
         total_steps: the updates of the whole run, which bind lengths such as ``"5%"`` and
             ``"rest"``.
@@ -192,13 +191,13 @@ class Scheduler(LRScheduler):
     # -- longer and other runs -------------------------------------------------------------------
 
     def extend(self, steps: int) -> None:
-        """Make the run ``steps`` steps longer: what remains of each curve is stretched over them.
+        """Make the run ``steps`` steps longer: the rest of each curve is stretched to a later end.
 
-        The past stays as it was and the value does not jump; the end comes later. Endless schedules
-        need nothing and stay.
+        Past values stay the same, and the present value does not jump. Endless schedules are not
+        changed.
 
         Args:
-            steps: how many steps more, at least 1.
+            steps: the number of additional steps, at least 1.
 
         Raises:
             InvalidValue: ``steps`` below 1, or the schedules have ended already.
@@ -221,14 +220,14 @@ class Scheduler(LRScheduler):
         self._follow_specs(longer)
 
     def _follow_specs(self, specs: Mapping[str, Spec]) -> None:
-        """Put the groups under other schedules, from the same bases."""
+        """Drive the groups by other schedules, from the same bases."""
         self._specs = dict(specs)
         for binding in self._bindings:
             binding.source = source_of(binding.key, specs[binding.key], self.optimizer)
         self._source = self._bindings[0].source
 
     def _follow_settings(self) -> None:
-        """Nothing but the schedules is followed."""
+        """Do nothing: no attribute but the schedules sets the values."""
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -243,10 +242,10 @@ class Scheduler(LRScheduler):
         return {"format": FORMAT, "last_epoch": self.last_epoch, "keys": keys}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a state and write its values, before or after the optimizer is loaded.
+        """Resume from a state and write its values, before or after the optimizer is loaded.
 
         Args:
-            state_dict: what `state_dict` gave; it is not changed.
+            state_dict: the result of `state_dict`; it is not changed.
 
         Raises:
             StateMismatch: it is not a state of `Scheduler`, or it was made under other schedules or
@@ -260,7 +259,7 @@ class Scheduler(LRScheduler):
         self._last_lr = self._lr.shared.written if self._lr else self._read_lr()
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and write nothing."""
+        """Adopt a state; nothing is written."""
         saved = self._take(state_dict)
         keep = self._on_mismatch == "keep"
         for binding in self._bindings:
@@ -296,7 +295,7 @@ class Scheduler(LRScheduler):
                 )
 
     def _adopt_keys(self, saved: Mapping[str, SavedKey]) -> None:
-        """Put every key under the schedules of the checkpoint, and no other key."""
+        """Drive the keys of the checkpoint by its schedules, and no other key."""
         specs = {key: each.spec() for key, each in saved.items()}
         sources = {key: source_of(key, spec, self.optimizer) for key, spec in specs.items()}
         known = {binding.key: binding for binding in self._bindings}
@@ -313,7 +312,7 @@ class Scheduler(LRScheduler):
 
 
 def extended(schedule: Schedule, t: float, steps: int) -> Schedule:
-    """A schedule with what remains after step ``t`` stretched to end ``steps`` later."""
+    """A schedule whose part after step ``t`` is stretched to end ``steps`` later."""
     if math.isinf(schedule.steps):
         return schedule
     require(t < schedule.steps, "extend", f"come before the end of `{schedule}`", f"step {t}")

@@ -23,14 +23,14 @@ from ._resume import required
 class SequentialLR(Composite, LRScheduler):
     """One scheduler after another: member i from ``milestones[i - 1]`` on, counting from 0 there.
 
-    The rates are those of the member at work, counted from its own bases. Members may be composites
+    The rates are those of the active member, from its own bases. Members may be composites
     themselves, and `ReduceLROnPlateau`, for which `step` takes the metric.
 
     Args:
         optimizer: see `LRScheduler`.
         schedulers: the members, in order.
         milestones: the steps at which the next one takes over, one fewer than members, ascending.
-        last_epoch: see `LRScheduler`; the members are built as at a beginning.
+        last_epoch: see `LRScheduler`; the members are built for step 0.
         verbose: see `LRScheduler`.
 
     Raises:
@@ -56,7 +56,7 @@ class SequentialLR(Composite, LRScheduler):
     _settings = ("_milestones",)
     _progress = ("_schedulers", "last_epoch")
 
-    _start: int  # the step at which the member at work took over
+    _start: int  # the step at which the active member took over
     _turn: Member
 
     def __init__(
@@ -89,13 +89,13 @@ class SequentialLR(Composite, LRScheduler):
         return self._members[0].base_lrs
 
     def _active(self, t: int) -> tuple[Member, int]:
-        """The member at work at step ``t``, and the steps since it took over."""
+        """The active member at step ``t``, and the steps since it took over."""
         index = bisect_right(self._milestones, t)
         start = math.ceil(self._milestones[index - 1]) if index else 0
         return self._members[index], t - max(0, start)
 
     def _take_turn(self, member: Member, start: int) -> None:
-        """Take out what other members have made of the keys that this one drives."""
+        """Suspend the other members on the keys that ``member`` drives."""
         self._turn, self._start = member, start
         keys = {"lr", *(binding.key for binding in member.bindings())}
         for other in self._members:
@@ -103,14 +103,14 @@ class SequentialLR(Composite, LRScheduler):
                 other.suspend(keys)
 
     def enter(self, t: int) -> list[Due]:
-        """Go to step ``t``; the values that are due, not written yet."""
+        """Go to step ``t``; return the values that are due."""
         self.last_epoch = t
         member, clock = self._active(t)
         self._take_turn(member, t - clock)
         return member.enter(clock)
 
     def advance(self, metrics: Any, /) -> list[Due]:
-        """Go one step further; the values that are due, not written yet."""
+        """Go one step further; return the values that are due."""
         t = self.last_epoch + 1
         member = self._members[bisect_right(self._milestones, t)]
         if member is not self._turn or member.last_epoch + 1 != t - self._start:
@@ -118,18 +118,18 @@ class SequentialLR(Composite, LRScheduler):
         self.last_epoch = t
         return member.advance(metrics)
 
-    def go_on(self, metrics: Any, /) -> list[float]:
-        """Go one step further and write; the learning rates as they are then."""
+    def advance_and_write(self, metrics: Any, /) -> list[float]:
+        """Go one step further and write; return the learning rates."""
         t = self.last_epoch + 1
         member = self._members[bisect_right(self._milestones, t)]
         if member is not self._turn or member.last_epoch + 1 != t - self._start:
             return self._write_due(self.enter(t))
         self.last_epoch = self._written_at = t
-        return member.go_on(metrics)
+        return member.advance_and_write(metrics)
 
-    def at_work(self) -> list[tuple[Binding, float]]:
-        """The bindings of the member at work, each with the step that its source is at."""
-        return self._active(self.last_epoch)[0].at_work()
+    def active_bindings(self) -> list[tuple[Binding, float]]:
+        """The bindings of the active member, each with the step of its source."""
+        return self._active(self.last_epoch)[0].active_bindings()
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
         """The learning rates of the step ``last_epoch``, one per parameter group."""
@@ -159,7 +159,7 @@ class SequentialLR(Composite, LRScheduler):
         return reduce(operator.rshift, [*parts, curves[-1]])
 
     def load(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and write nothing."""
+        """Adopt a state; nothing is written."""
         super().load(state_dict)
         member, clock = self._active(self.last_epoch)
         self._take_turn(member, self.last_epoch - clock)

@@ -1,7 +1,6 @@
-"""Sources of values: what a scheduler gives for every group at a step.
+"""Sources of values, as `glideslope.groups` defines them.
 
-See `glideslope.groups` for what a source is. Here are those that follow a schedule, and the one
-that asks a user's own `get_lr`.
+Here are those that follow a schedule, and the one that calls a user's `get_lr`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from glideslope.schedules import Schedule
 
 
 class Evaluated:
-    """A schedule as one straight-line function, made again in a copy."""
+    """A schedule as one compiled function, which a copy compiles again."""
 
     __slots__ = ("at", "schedule")
 
@@ -57,14 +56,14 @@ def _once(evaluate: Callable[[float], float]) -> Callable[[float], float]:
 
 
 class Curve(Protocol):
-    """Gives a share, or a factor, of every step."""
+    """A function of the step that gives a share or a factor."""
 
     def at(self, t: float) -> float:
         """The value of step ``t``."""
 
 
 class Plain:
-    """A source without anything particular: what is true of most."""
+    """A source with the usual properties."""
 
     absolute = outright = keeps_late_values = resets = depends_on_more = False
 
@@ -73,14 +72,14 @@ class Plain:
         return self.absolute
 
     def join(self, new: NewGroup) -> float:
-        """Count the group from its own value."""
+        """Use the group's own value as its base."""
         return new.base
 
 
 class Scaled(Plain):
     """One schedule of factors for all groups: ``base · s(t)``.
 
-    While the factor stays, the very same list is given, which need not be written again.
+    While the factor stays the same, so does the list object, which is then not written again.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class Scaled(Plain):
 
 
 class Floored(Plain):
-    """One schedule that comes down to a floor: ``base · s(t) + floor · (1 - s(t))``.
+    """One schedule with a lowest value: ``base · s(t) + floor · (1 - s(t))``.
 
     The floor is one number for all groups. With ``capped`` a group whose base is lower stays at
     that, and before step ``warm`` there is no floor.
@@ -145,7 +144,7 @@ class Floored(Plain):
 class Cycle(Plain):
     """One schedule between two values of every group: ``top · s(t) + bottom · (1 - s(t))``.
 
-    With ``notes`` a later group keeps the two under these keys.
+    With ``notes``, a later group keeps the two values under these keys.
     """
 
     absolute = resets = True
@@ -166,7 +165,7 @@ class Cycle(Plain):
         return blended(self.tops, self.bottoms, self.curve.at(t))
 
     def join(self, new: NewGroup) -> float:
-        """Give the group the range of the last one."""
+        """Add a group with the range of the last one."""
         for ends in (self.tops, self.bottoms):
             ends[new.index :] = [ends[new.index - 1]]
         for note, ends in zip(self.notes or (), (self.tops, self.bottoms), strict=False):
@@ -177,8 +176,8 @@ class Cycle(Plain):
 class OwnRates(Plain):
     """The `get_lr` of a user's subclass.
 
-    Where it is a recursion on the groups, as torch's own are, its rates have all other factors in
-    them already and are written ``outright``.
+    If it is a recursion on the groups, as torch's own are, its rates contain all other factors
+    already and are written ``outright``.
     """
 
     depends_on_more = True
@@ -188,7 +187,7 @@ class OwnRates(Plain):
         self.ask(scheduler)
 
     def ask(self, scheduler: Any) -> None:
-        """Ask this scheduler, which is not kept alive."""
+        """Call this scheduler, by a weak reference."""
         self._find: Callable[[], Any] = (lambda: None) if scheduler is None else ref(scheduler)
 
     def __reduce__(self) -> tuple[Any, ...]:

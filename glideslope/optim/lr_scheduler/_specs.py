@@ -1,4 +1,4 @@
-"""Schedules as they are given for a key: for all groups or for each, as factors or as values."""
+"""Schedules given for a key: for all groups or for each, as factors or as values."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ BindNumbers = Mapping[str, float | None]
 
 
 def elements(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each key with what was given for it; a tuple stands for the elements of a tuple."""
+    """Each key with its schedules; a tuple has one for each element of a tuple."""
     for key, spec in given.items():
         if isinstance(spec, tuple):
             yield from elements({f"{key}[{index}]": part for index, part in enumerate(spec)})
@@ -134,7 +134,7 @@ def read_curve(key: str, curve: Any, numbers: BindNumbers) -> GroupCurve:
 
 
 def bound_schedule(key: str, schedule: Schedule, numbers: BindNumbers) -> Schedule:
-    """A schedule with its lengths in steps, as far as ``numbers`` says them."""
+    """A schedule with its lengths in steps, as far as ``numbers`` bind them."""
     given = {name: value for name, value in numbers.items() if value is not None}
     try:
         if given:
@@ -223,7 +223,7 @@ class PerGroup(Plain):
         ]
 
     def join(self, new: NewGroup) -> float:
-        """Put the group under its schedule."""
+        """Add a group with its schedule."""
         self._append(curve_of(self.spec, new.number, new.group))
         return new.base
 

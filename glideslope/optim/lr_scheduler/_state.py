@@ -1,4 +1,4 @@
-"""State dictionaries in torch's format: what is saved, what is accepted, what is said about it."""
+"""State dictionaries in torch's format: checks, warnings, and copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glideslope.schedules import Schedule
 from ._checks import same
 
 FACTORS = "_factors"
-"""Where a controller's state keeps its factors; torch's have none: there they are in the rates."""
+"""The key of a controller's factors in its state; torch's states have the rates alone."""
 
 # Keys that every state of torch has or has had, and none needs; and those that torch's never have.
 BOOKKEEPING = frozenset(
@@ -51,7 +51,7 @@ def check_keys(name: str, known: Iterable[str], state: Mapping[str, Any], strict
 
 
 def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Say which settings of the code give way to those of the checkpoint."""
+    """Warn of settings of the code that those of the checkpoint replace."""
     changes = [
         f"{key}={saved[key]!r} (was {value!r})"
         for key, value in mine.items()
@@ -86,7 +86,7 @@ def saved_callable(function: Callable[..., Any] | None) -> dict[str, Any] | None
 
 
 def restore_callable(function: Any, saved: Mapping[str, Any] | None) -> None:
-    """Give a callable object its saved attributes back."""
+    """Restore the saved attributes of a callable object."""
     if saved and hasattr(function, "__dict__"):
         vars(function).update(saved)
 

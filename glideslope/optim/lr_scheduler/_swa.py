@@ -15,24 +15,24 @@ from ._sources import Evaluated, OwnRates
 
 
 class SWALR(LRScheduler):
-    """From whatever the rate is to a fixed one: ``swa_lr · a(t) + lr · (1 - a(t))``.
+    """From the present rate to a fixed one: ``swa_lr · a(t) + lr · (1 - a(t))``.
 
-    ``lr`` is what the groups hold when the annealing begins, and ``a`` goes from 0 to 1 in
+    ``lr`` is the rate in the groups when the annealing begins, and ``a`` goes from 0 to 1 in
     ``anneal_epochs`` steps: as ``(1 - cos(π x)) / 2`` or as ``x``. Afterwards the rate stays at
-    ``swa_lr``, which is kept in the groups. Step another scheduler first and this one from some
-    epoch on, and the rates go on from where the other left them.
+    ``swa_lr``, which is kept in the groups. To use it after another scheduler, step that one first,
+    and this one from some epoch on.
 
     Args:
         optimizer: see `LRScheduler`.
         swa_lr: the rate to reach, or a list with one for each group.
-        anneal_epochs: the number of steps; 0 to be there at once.
+        anneal_epochs: the number of steps; 0 to reach ``swa_lr`` at once.
         anneal_strategy: ``"cos"`` or ``"linear"``.
         last_epoch: see `LRScheduler`; the rates in the groups are taken to be those of that step.
         verbose: see `LRScheduler`.
 
     Raises:
         InvalidValue: another strategy, ``anneal_epochs`` not a whole number of at least 0, a list
-            of another length than there are groups.
+            whose length is not the number of groups.
 
     Example:
         >>> import torch
@@ -102,7 +102,7 @@ class SWALR(LRScheduler):
         """
         shared = self._shared_lr()
         rates = shared.observe()
-        if shared.holds_loaded():  # which is progress: the starts that are known remain
+        if shared.holds_loaded():  # which is progress: the known starts remain
             self._starts = [*self._starts, *shared.bases[len(self._starts) :]]
         elif rates is not self._left:  # changed by other code
             clock = self.last_epoch + 1 if self._is_initial else self._written_at
@@ -111,7 +111,7 @@ class SWALR(LRScheduler):
         self._left = self._last_lr
 
     def _find_starts(self, rates: list[float], share: float) -> None:
-        """Undo the annealing so far; once it is over, the starts that are known remain."""
+        """Undo the annealing so far; once it is over, the known starts remain."""
         known = len(self._starts) or len(rates)
         if share < 1 or not self._starts:
             rest = 1 - share or 1.0
@@ -156,11 +156,11 @@ class SWALR(LRScheduler):
 
     can_enter = True
 
-    def hand_over(self) -> None:
-        """Leave the writing to a composite."""
+    def stop_writing(self) -> None:
+        """Stop writing, for a composite does it."""
         (binding,) = self._bindings
         if binding.source.outright:
             binding.source.outright = False  # type: ignore[misc]
             binding.join_as_factor()
         self._starts = list(self.base_lrs)
-        super().hand_over()
+        super().stop_writing()

@@ -1,4 +1,4 @@
-"""The values of the steps to come, by stepping a copy of a scheduler on a copy of its groups."""
+"""The values of the next steps, by stepping a copy of a scheduler on a copy of its groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glideslope.errors import require
 
 
 class Groups:
-    """Stands for an optimizer: its parameter groups without their parameters."""
+    """A substitute for an optimizer: its parameter groups without their parameters."""
 
     def __init__(self, optimizer: Any) -> None:
         self.param_groups = [
@@ -20,28 +20,28 @@ class Groups:
         ]
 
     def step(self) -> None:
-        """Do nothing: torch's schedulers look for it."""
+        """Do nothing: torch's schedulers require the method."""
 
 
 def upcoming(scheduler: Any, steps: int, metrics: Sequence[Any]) -> dict[str, list[list[float]]]:
     """The values that the next calls of ``scheduler.step(*metrics)`` would write, by key."""
     require(steps >= 1, "steps", "be at least 1", steps)
-    ahead = stand_in_copy(scheduler)
+    ahead = detached_copy(scheduler)
     rows = [_stepped(ahead, metrics) for _ in range(steps)]
     return {key: [list(values) for values in zip(*(row[key] for row in rows), strict=True)]
             for key in rows[0]}  # fmt: skip
 
 
-def stand_in_copy(scheduler: Any) -> Any:
-    """A copy on a copy of the groups, whose bases have the factors of other schedulers in them."""
+def detached_copy(scheduler: Any) -> Any:
+    """A copy on a copy of the groups, whose bases contain the factors of other schedulers."""
     optimizer = scheduler.optimizer
-    mine = scheduler.at_work()
+    mine = scheduler.active_bindings()
     own = [binding.entry for binding, _ in mine if not binding.source.outright]
     bases = [binding.shared.bases_beside(own) for binding, _ in mine]
     stand_in = Groups(optimizer) if hasattr(optimizer, "param_groups") else copy(optimizer)
     ahead = deepcopy(scheduler, {id(optimizer): stand_in})
     ahead._verbose = False
-    for (binding, t), beside in zip(ahead.at_work(), bases, strict=True):
+    for (binding, t), beside in zip(ahead.active_bindings(), bases, strict=True):
         binding.attach(stand_in, t)
         if not binding.source.outright:
             binding.shared.rebase(beside)
@@ -51,7 +51,7 @@ def stand_in_copy(scheduler: Any) -> Any:
 def _stepped(scheduler: Any, metrics: Sequence[Any]) -> dict[str, list[float]]:
     """The values that one call writes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they come when the step is taken
+        warnings.simplefilter("ignore")  # they are raised when the step is taken
         scheduler.step(*metrics)
     bound = [binding for binding in scheduler.bindings() if binding.is_bound]
     return {binding.key: list(binding.shared.observe()) for binding in bound}
