@@ -1,7 +1,7 @@
 """Learning-rate schedules as values, drop-in schedulers, and optimizers written as one formula.
 
 ``import glideslope as gs`` gives the schedules at once. What needs torch or Matplotlib loads when
-its name is first used, so a script that only composes a schedule starts in a blink.
+its name is first used, so a script that only composes a schedule starts fast.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from glideslope import schedules
 from glideslope._lazy import lazy
 from glideslope._version import __version__ as __version__
-from glideslope.schedules import *  # noqa: F403  (an explicit `__all__` stands behind the star)
+from glideslope.schedules import *  # noqa: F403  (the package defines `__all__`)
 
-_ROOMS = (
+_PACKAGES = (
     "demo",
     "distributed",
     "engines",
@@ -30,9 +30,9 @@ _ROOMS = (
     "text",
     "training",
 )
-_HOMES = {"Scheduler": "optim", "load_checkpoint": "training", "save_checkpoint": "training"}
+_OWNERS = {"Scheduler": "optim", "load_checkpoint": "training", "save_checkpoint": "training"}
 
-__all__ = sorted([*schedules.__all__, *_ROOMS, *_HOMES])
+__all__ = sorted([*schedules.__all__, *_PACKAGES, *_OWNERS])
 
 if TYPE_CHECKING:
     from glideslope import demo as demo
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from glideslope.training import load_checkpoint as load_checkpoint
     from glideslope.training import save_checkpoint as save_checkpoint
 else:
-    __getattr__ = lazy(__name__, {**{room: room for room in _ROOMS}, **_HOMES})
+    __getattr__ = lazy(__name__, {**{name: name for name in _PACKAGES}, **_OWNERS})
 
 
 def __dir__() -> list[str]:

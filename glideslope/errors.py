@@ -1,4 +1,4 @@
-"""Every error Glideslope raises on purpose, and the one place their sentences are built.
+"""The errors that Glideslope raises on purpose, and the one place that builds their messages.
 
 A bad value is refused when it is given, by name, rule and value::
 
@@ -8,7 +8,7 @@ A bad value is refused when it is given, by name, rule and value::
     │   └── UnsupportedDtype (RuntimeError) a matrix method is given complex parameters
     ├── ParseError         (ValueError)   points at the character of a schedule's text
     ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
-    ├── StateMismatch      (ValueError)   a saved state does not belong to this object
+    ├── StateMismatch      (ValueError)   a saved state does not fit this object
     ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
     └── MissingDependency  (ImportError)  names the command that installs what is missing
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 READABLE = 200
-"""The longest text of a value, in characters, that a message holds whole."""
+"""The number of characters up to which a message shows a value in full."""
 
 
 class GlideslopeError(Exception):
@@ -54,7 +54,7 @@ class InvalidType(GlideslopeError, TypeError):
 
 
 class UnsupportedDtype(InvalidType, RuntimeError):
-    """Numbers that no formula here takes, where torch raises a `RuntimeError` at the step."""
+    """A dtype that no formula here supports, where torch raises a `RuntimeError` at the step."""
 
 
 class ParseError(GlideslopeError, ValueError):
@@ -71,11 +71,11 @@ class ParseError(GlideslopeError, ValueError):
 
 
 class UnboundError(GlideslopeError, ValueError):
-    """A length in epochs, tokens or percent, or the rest, met before it was bound to steps."""
+    """A length in epochs, tokens or percent, or the rest, used before it was bound to steps."""
 
 
 class StateMismatch(GlideslopeError, ValueError):
-    """A saved state that belongs to something else."""
+    """A saved state that does not fit the object it is loaded into."""
 
 
 class CheckpointError(GlideslopeError, RuntimeError):
@@ -83,7 +83,7 @@ class CheckpointError(GlideslopeError, RuntimeError):
 
 
 class MissingDependency(GlideslopeError, ImportError):
-    """Optional packages are not installed, or too old; the message names the command that helps.
+    """Optional packages are missing or too old; the message names the command that installs them.
 
     Args:
         package: the package, or the names of several.
@@ -105,7 +105,7 @@ class MissingDependency(GlideslopeError, ImportError):
 
 
 def require_installed(**extras: str) -> None:
-    """Raise `MissingDependency` unless every package can be imported; none is.
+    """Raise `MissingDependency` unless every package can be imported; no package is imported.
 
     Args:
         extras: for each package, the extra that installs it.
@@ -142,7 +142,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _installed_from() -> str:
-    """The address that pip recorded (PEP 610); none for the package index, or if it is gone."""
+    """The address that pip recorded (PEP 610); empty for the package index or a deleted folder."""
     import json  # these take longer to load than the schedules
     from importlib.metadata import PackageNotFoundError, distribution
     from urllib.parse import unquote, urlsplit
@@ -158,7 +158,7 @@ def _installed_from() -> str:
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:
-    """Raise `InvalidValue` with the house's sentence unless ``ok``.
+    """Raise `InvalidValue`, "`name` must rule, got value", unless ``ok`` is true.
 
     >>> require(0 >= 1, "steps", "be at least 1", 0)
     Traceback (most recent call last):
@@ -169,7 +169,7 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
 
 
 def require_type(ok: bool, name: str, rule: str, value: object) -> None:
-    """Raise `InvalidType` with the house's sentence unless ``ok``.
+    """Raise `InvalidType`, "`name` must rule, got value", unless ``ok`` is true.
 
     >>> require_type(False, "gamma", "be a number", "fast")
     Traceback (most recent call last):
@@ -180,14 +180,14 @@ def require_type(ok: bool, name: str, rule: str, value: object) -> None:
 
 
 def shortened(value: object, length: int = READABLE) -> str:
-    """The ``repr`` of a value, of which only the beginning and the end are kept if it is long.
+    """The ``repr`` of a value; of a long one, only the beginning and the end.
 
     >>> shortened("fast"), shortened([1] * 1000, 20)
     ("'fast'", '[1, 1, 1, … 1, 1, 1]')
     """
     try:
         text = repr(value)
-    except Exception:  # the message is about the value, and must not be lost to its `repr`
+    except Exception:  # a `repr` that fails must not hide the message
         text = object.__repr__(value)
     if len(text) <= length:
         return text

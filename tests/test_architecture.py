@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "glideslope"
 
 # What each package may import. `errors` imports none of the others; the root package re-exports and
 # the command line uses everything, so nothing inside imports either of them.
-ARROWS: dict[str, set[str]] = {
+ALLOWED_IMPORTS: dict[str, set[str]] = {
     "_interrupt": set(),
     "_lazy": set(),
     "_version": set(),
@@ -81,7 +81,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
-ARROWS[""] = set(ARROWS) - {"__main__", "cli"}
+ALLOWED_IMPORTS[""] = set(ALLOWED_IMPORTS) - {"__main__", "cli"}
 
 # torch keeps its schedulers in optim/lr_scheduler, and its names are ours. Each page of `pages` has
 # its Python, its HTML, its style and its program in a folder.
@@ -90,7 +90,7 @@ DEEP_FOLDERS = {
     PACKAGE / "pages" / "design",
     PACKAGE / "pages" / "report",
 }
-DRAWERS_FOR_ANYTHING = {"helpers", "misc", "util", "utils"}
+NAMES_FOR_ANYTHING = {"helpers", "misc", "util", "utils"}
 
 FILE_LIMIT = 400
 FUNCTION_MEDIAN_LIMIT = 10
@@ -104,8 +104,8 @@ def _module_name(path: Path) -> str:
 MODULES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def _room(module: str) -> str:
-    """The first name below the package; the package itself is the room ``""``."""
+def _package(module: str) -> str:
+    """The first name below the package; the root package is ``""``."""
     return [*module.split("."), ""][1]
 
 
@@ -118,15 +118,15 @@ def _from_base(node: ast.ImportFrom, module: str) -> str:
     """The absolute name that ``from <base> import …`` in ``module`` starts from."""
     if not node.level:
         return node.module or ""
-    package = module.split(".")
+    parts = module.split(".")
     if MODULES[module].name != "__init__.py":
-        package = package[:-1]
-    base = package[: len(package) - node.level + 1]
+        parts = parts[:-1]
+    base = parts[: len(parts) - node.level + 1]
     return ".".join(base + ([node.module] if node.module else []))
 
 
 def _imports(module: str) -> set[str]:
-    """Our modules that ``module`` imports, anywhere in its text, functions and strings included."""
+    """Our modules that ``module`` imports, in functions and by name as well."""
     found: set[str] = set()
     for node in ast.walk(_tree(MODULES[module])):
         if isinstance(node, ast.Import):
@@ -139,7 +139,7 @@ def _imports(module: str) -> set[str]:
 
 
 def _looked_up(module: str) -> set[str]:
-    """Our modules that ``module`` hands to `import_module` as a string."""
+    """Our modules that ``module`` imports by name with `import_module`."""
     names = {name for call in _look_ups(module) for name in _strings(call.args)}
     return {name for name in names if name.split(".")[0] == "glideslope"}
 
@@ -195,10 +195,16 @@ def _function_lengths() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_follow_the_arrows(module: str) -> None:
-    room = _room(module)
-    assert room in ARROWS, f"`{room}` is a new package: say first what it may import"
-    wrong = {name for name in _imports(module) if _room(name) not in ARROWS[room] | {room}}
+def test_a_module_imports_allowed_packages_only(module: str) -> None:
+    package = _package(module)
+    assert package in ALLOWED_IMPORTS, (
+        f"`{package}` is a new package: add the packages that it may import"
+    )
+    wrong = {
+        name
+        for name in _imports(module)
+        if _package(name) not in ALLOWED_IMPORTS[package] | {package}
+    }
     assert not wrong, f"{module} may not import {sorted(wrong)}"
 
 
@@ -211,7 +217,7 @@ def test_no_package_imports_a_private_module_of_another() -> None:
         (module, name)
         for module in MODULES
         for name in _imports(module)
-        if _room(name) != _room(module) and _is_private(name)
+        if _package(name) != _package(module) and _is_private(name)
     }
     assert not found, "what is shared has a public name in its package"
 
@@ -225,8 +231,8 @@ def test_a_module_that_is_looked_up_is_named_by_a_string() -> None:
     assert asking == {"glideslope._lazy"}
 
 
-def test_the_arrows_themselves_run_one_way() -> None:
-    TopologicalSorter(ARROWS).prepare()
+def test_allowed_imports_run_one_way() -> None:
+    TopologicalSorter(ALLOWED_IMPORTS).prepare()
 
 
 def test_no_two_modules_import_each_other() -> None:
@@ -243,9 +249,9 @@ def test_folders_inside_a_package_are_private_and_one_level_deep() -> None:
     assert {PACKAGE / folder for folder in deep - private} <= DEEP_FOLDERS
 
 
-def test_no_module_is_a_drawer_for_anything() -> None:
-    drawers = {m for m in MODULES if m.split(".")[-1].strip("_") in DRAWERS_FOR_ANYTHING}
-    assert not drawers, f"name them for the one idea they hold: {sorted(drawers)}"
+def test_no_module_has_a_name_that_fits_anything() -> None:
+    vague = {m for m in MODULES if m.split(".")[-1].strip("_") in NAMES_FOR_ANYTHING}
+    assert not vague, f"name them after their one idea: {sorted(vague)}"
 
 
 def test_files_are_short() -> None:

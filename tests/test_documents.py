@@ -23,7 +23,7 @@ def _run_script(code: str, names: dict[str, object], page: Path, line: int) -> N
 
 def _run_session(code: str, names: dict[str, object], page: Path, line: int) -> None:
     session = DocTestParser().get_doctest(code, names, page.name, str(page), line)
-    session.globs = names  # not a copy: later blocks go on with what this one defined
+    session.globs = names  # not a copy: later blocks use the names of this one
     result = DocTestRunner(optionflags=NORMALIZE_WHITESPACE).run(session, clear_globs=False)
     assert result.failed == 0
 

@@ -1,4 +1,4 @@
-"""`import glideslope` is cheap: what is heavy loads when a name that needs it is used."""
+"""`import glideslope` is fast: heavy modules load when a name that needs them is used."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from importlib.util import find_spec
 import pytest
 
 HEAVY = {"jax", "matplotlib", "numba", "rich", "torch", "typer"}
-LIGHT_ROOMS = [
-    room
-    for room in ("glideslope", "glideslope.errors", "glideslope.rules", "glideslope.schedules")
-    if find_spec(room)
+LIGHT_PACKAGES = [
+    name
+    for name in ("glideslope", "glideslope.errors", "glideslope.rules", "glideslope.schedules")
+    if find_spec(name)
 ]
 
 
@@ -23,9 +23,9 @@ def _loaded_by(code: str) -> set[str]:
     return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
 
 
-@pytest.mark.parametrize("room", LIGHT_ROOMS)
-def test_importing_a_light_room_loads_nothing_heavy(room: str) -> None:
-    assert _loaded_by(f"import {room}") & HEAVY == set()
+@pytest.mark.parametrize("name", LIGHT_PACKAGES)
+def test_importing_a_light_package_loads_nothing_heavy(name: str) -> None:
+    assert _loaded_by(f"import {name}") & HEAVY == set()
 
 
 def test_listing_the_names_loads_nothing_heavy() -> None:

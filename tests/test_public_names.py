@@ -49,7 +49,7 @@ def _resolve(path: str) -> object:
 
 
 def _is_documented(module: ModuleType, name: str) -> bool:
-    """Whether a page lists ``name``; the second name of a thing is printed in a table beside it."""
+    """True if a page lists ``name``; an alias is in a table beside the name."""
     thing = getattr(module, name)
     listed = {path.rpartition(".")[2] for path in DOCUMENTED if _resolve(path) is thing}
     return name in listed or (bool(listed) and f"| `{name}` |" in TEXT)
@@ -82,17 +82,17 @@ def test_every_documented_name_is_public(path: str) -> None:
     assert path in MODULES or name in public, f"`{module}` does not export `{name}`"
 
 
-def test_every_room_is_a_name_of_the_package() -> None:
-    rooms = {name.removeprefix("glideslope.") for name in MODULES if name.count(".") == 1}
-    assert rooms <= set(glideslope.__all__)
+def test_every_package_is_a_name_of_the_root() -> None:
+    packages = {name.removeprefix("glideslope.") for name in MODULES if name.count(".") == 1}
+    assert packages <= set(glideslope.__all__)
 
 
 def test_a_type_checker_sees_the_names_that_load_late() -> None:
     tree = ast.parse((ROOT / "glideslope" / "__init__.py").read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {alias.asname for line in block.body for alias in line.names}
-    assert seen == {*glideslope._ROOMS, *glideslope._HOMES} - {"schedules"}
+    assert seen == {*glideslope._PACKAGES, *glideslope._OWNERS} - {"schedules"}
 
 
-def test_nothing_is_documented_twice() -> None:
+def test_no_name_is_documented_twice() -> None:
     assert sorted(DOCUMENTED) == sorted(set(DOCUMENTED))

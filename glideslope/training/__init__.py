@@ -1,4 +1,14 @@
-"""What keeps a run safe and visible: checkpoints, resume, early stopping, range tests, records.
+"""Companions of a training loop: checkpoints, resume, early stopping, range tests, records.
+
+- A **checkpoint** is a file with a nest of plain values: `save_checkpoint`, `load_checkpoint`,
+  and `Checkpointer` for a folder of them.
+- A **part** is an object of a run that has a state. `TrainingState` saves and restores all parts
+  and the random states; `ResumableLoader` makes a part of a data loader.
+- A **stream** is a random generator that a program holds itself.
+- A **record** is a dict of what was measured at a step. **Writers** store records: `History`,
+  `CSVWriter`, `TensorBoardWriter`. `LRMonitor` makes records of an optimizer's hyperparameters.
+- A **preview** tells what `EarlyStopping` or a plateau would have done to recorded metrics.
+- A **range test** trains at rising learning rates and restores everything afterwards.
 
 Records and their readers load without torch; the rest loads with it.
 """

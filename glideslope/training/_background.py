@@ -1,4 +1,4 @@
-"""Work done beside training, one piece at a time."""
+"""One task at a time on a background thread."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from threading import Thread, current_thread
 
 
 class Background:
-    """Runs one piece of work at a time on a thread that the interpreter waits for at its exit."""
+    """Runs one function at a time on a thread that the interpreter waits for at exit."""
 
     def __init__(self) -> None:
         self._thread: Thread | None = None
         self._error: Exception | None = None
 
     def start(self, work: Callable[[], None]) -> None:
-        """Run ``work`` while the caller goes on; nothing may be under way."""
+        """Run ``work`` in the background; no other work may be running."""
         self._thread = Thread(target=self._run, args=(work,), name="glideslope-checkpoint")
         self._thread.start()
 
     def join(self) -> Exception | None:
-        """Wait for what is under way, and hand over its error, once."""
-        # Its own thread comes here if it held the last reference to whoever gave it the work.
+        """Wait for the running work and return its error, once."""
+        # The background thread itself calls this if it held the last reference to the owner.
         if self._thread is not None and self._thread is not current_thread():
             self._thread.join()
             self._thread = None
@@ -28,7 +28,7 @@ class Background:
         return error
 
     def finish(self) -> None:
-        """Wait for what is under way, and raise its error."""
+        """Wait for the running work and raise its error."""
         error = self.join()
         if error is not None:
             raise error
@@ -36,5 +36,5 @@ class Background:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # handed over by `join`
+        except Exception as error:  # returned by `join`
             self._error = error

@@ -18,7 +18,7 @@ from ._nest import Sharing, plain
 from ._seal import Damaged, seal, verify
 
 _LOADING = Lock()
-"""Held while torch loads: the switches that are set for it belong to the whole process."""
+"""Held while torch loads, because the switches set for loading are global to the process."""
 
 FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global|GLOBAL (\S+) whose module")
 
@@ -33,7 +33,7 @@ def save_checkpoint(state: object, path: str | os.PathLike[str]) -> None:
     Args:
         state: dicts, lists, tuples and sets, to any depth up to 200, of tensors, numbers, strings,
             bytes, booleans and None. It is left as it was. Tensors are saved as the numbers they
-            show, without gradients; tensors that share all of their memory go on sharing it.
+            show, without gradients; tensors that share all of their memory share it when loaded.
             NumPy's scalars are saved as Python numbers, subclasses of `dict` and `list` as what
             they are equal to. NumPy's arrays are refused, for they would come back as tensors.
         path: the file. Its folder must exist. What a symbolic link points to is replaced.
@@ -58,10 +58,10 @@ def save_checkpoint(state: object, path: str | os.PathLike[str]) -> None:
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Any:
-    """What `save_checkpoint` or ``torch.save`` wrote, once every checksum has been verified.
+    """Load what `save_checkpoint` or ``torch.save`` wrote, after verifying every checksum.
 
     No code from the file is run: it may hold what ``torch.load(weights_only=True)`` admits. A file
-    that torch wrote is verified by the checksums it carries; if it carries none, a warning says so.
+    that torch wrote is verified by its own checksums; if it has none, there is a warning.
 
     Args:
         path: the file.
@@ -84,7 +84,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
 
 
 def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
-    """Save what `plain` has made of a state."""
+    """Save a state that `plain` has copied."""
     try:
         with replacing(path) as file:
             torch.save(nest, file)
@@ -94,7 +94,7 @@ def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
-    """Verify a file and load it; with ``mmap``, tensors are only looked up when they are used."""
+    """Verify a file and load it; with ``mmap``, tensors are read when they are used."""
     try:
         with open(path, "rb") as file:
             verified = verify(file)
@@ -102,7 +102,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
     except OSError as error:
         raise Damaged(f"could not read {os.fspath(path)}: {_reason(error)}") from error
     if not verified:
-        message = f"{os.fspath(path)} carries no checksums: damage to it would go unnoticed"
+        message = f"{os.fspath(path)} has no checksums: damage to it would go unnoticed"
         warnings.warn(message, stacklevel=3)
     return content
 
@@ -112,8 +112,8 @@ def _unpickle(file: BinaryIO, mmap: bool) -> Any:
     source = file.name if mmap else file
     try:
         with _LOADING, warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants():
-            # Before 2.14, torch takes indices that are out of bounds; from then on, it says that it
-            # looks.
+            # Before 2.14, torch accepts indices out of bounds; from 2.14 on it checks, and
+            # warns that it does.
             warnings.filterwarnings("ignore", "Validating sparse tensor invariants")
             return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError:
@@ -133,7 +133,7 @@ def _refusal(name: str, error: Exception) -> str:
 
 
 def _summary(error: Exception) -> str:
-    """What the unpickler said, without torch's advice around it."""
+    """The unpickler's message, without torch's advice around it."""
     if not isinstance(error, UnpicklingError):
         return f"{type(error).__name__}: {error}"
     said = str(error).partition("WeightsUnpickler error:")[2] or str(error)
@@ -141,7 +141,7 @@ def _summary(error: Exception) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What the operating system said, wherever it is in the chain; else the error's own words."""
+    """The operating system's message, wherever it is in the chain; else the error's own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

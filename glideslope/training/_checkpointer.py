@@ -1,4 +1,4 @@
-"""A folder of numbered checkpoints: the newest few, the best one, and none of them torn."""
+"""A folder of numbered checkpoints: the newest few, and the best one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NAME = re.compile(r"step-(\d+)\.pt")
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint that was found in a folder.
+    """A checkpoint loaded from a folder.
 
     Args:
         step: its number.
-        state: what was saved.
+        state: the saved state.
         metrics: the values that were given with it, by name.
         path: its file.
     """
@@ -45,13 +45,13 @@ class Checkpoint:
 class Checkpointer:
     """Keeps the newest checkpoints of a run, and the best one, in a folder.
 
-    Saving stops training for as long as it takes to copy the state in memory; one write at a time
-    then runs beside it, and the interpreter does not exit before it is done. Its error, if any, is
-    raised by the next call, or at exit. Each file is written as by `save_checkpoint`, and holds
-    ``step``, ``metrics`` and ``state``.
+    Saving pauses training while the state is copied in memory; the file is then written in the
+    background, one at a time, and the interpreter does not exit before it is complete. An error of
+    the write is raised by the next call, or at exit. Each file is written as by `save_checkpoint`,
+    and holds ``step``, ``metrics`` and ``state``.
 
-    A checkpoint is deleted only once newer ones that are whole replace it. A damaged one is
-    stepped over with a warning, counts for nothing, and is never deleted.
+    A checkpoint is deleted only after newer undamaged ones replace it. A damaged one is skipped
+    with a warning, does not count, and is never deleted.
 
     One process at a time saves into a folder; any number may read.
 
@@ -95,28 +95,28 @@ class Checkpointer:
         self._lock = FolderLock(self.folder)
         self._buffers = Buffers()
         self._background = Background()
-        self._metrics: dict[int, dict[str, float]] = {}  # of the checkpoints known to be whole
+        self._metrics: dict[int, dict[str, float]] = {}  # of the checkpoints known to be undamaged
         self._damaged: set[int] = set()
         weakref.finalize(self, _finish, self._background, self._lock)  # at exit, too
 
     def is_due(self, step: int) -> bool:
-        """Whether ``step`` is a multiple of ``every``, above 0."""
+        """True if ``step`` is a multiple of ``every``, above 0."""
         return step > 0 and step % self.every == 0
 
     def save(self, step: int, state: object, /, **metrics: SupportsFloat) -> None:
-        """Copy ``state`` now, and write it while training goes on.
+        """Copy ``state`` now, and write it while training continues.
 
-        If the write before has not ended, this waits for it. If it failed, this save is begun all
-        the same, and then the error is raised.
+        If the previous write is still running, this waits for it. If it failed, this save still
+        starts, and then the error is raised.
 
         Args:
-            step: the number of the checkpoint: at least that of the newest whole one.
+            step: the number of the checkpoint: at least that of the newest undamaged one.
             state: any nest of plain values, see `save_checkpoint`.
             metrics: values to keep with it, such as ``val_loss=0.31``.
 
         Raises:
             InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest; a metric
-                that is no number, such as None.
+                that is not a number, such as None.
             CheckpointError: another process saves into the folder, or an earlier write failed.
         """
         require_type(isinstance(step, int), "step", "be a whole number", step)
@@ -138,7 +138,7 @@ class Checkpointer:
         self._background.finish()
 
     def close(self) -> None:
-        """Wait for the last save, and let other processes save into the folder."""
+        """Wait for the last save, and release the folder for other processes."""
         self._buffers = Buffers()
         _finish(self._background, self._lock)
 
@@ -148,11 +148,11 @@ class Checkpointer:
         return self._steps()
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; None if there is none at all.
+        """The newest undamaged checkpoint; None if the folder has no checkpoints.
 
         Raises:
-            CheckpointError: there are checkpoints, but none is whole; or the newest whole one
-                could not be loaded, for want of memory or because it is not a `Checkpointer`'s.
+            CheckpointError: all checkpoints are damaged; or the newest undamaged one could not be
+                loaded, for lack of memory or because a `Checkpointer` did not write it.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -161,11 +161,11 @@ class Checkpointer:
             except Damaged as error:
                 self._warn_damaged(step, error)
         if steps:
-            raise CheckpointError(f"none of the {len(steps)} checkpoints in {self.folder} is whole")
+            raise CheckpointError(f"all {len(steps)} checkpoints in {self.folder} are damaged")
         return None
 
     def best(self) -> Checkpoint | None:
-        """The whole checkpoint in which the metric of ``keep_best`` is best, if any has it."""
+        """The undamaged checkpoint with the best ``keep_best`` metric, if any has it."""
         self.wait()
         best = self._best(self._whole())
         return None if best is None else self.load(best)
@@ -226,7 +226,7 @@ class Checkpointer:
         self._prune()
 
     def _prune(self) -> None:
-        """Delete the whole checkpoints that are neither among the newest nor the best."""
+        """Delete the undamaged checkpoints that are neither among the newest nor the best."""
         whole = self._whole()
         kept = {*whole[-self.keep :], self._best(whole)}
         for step in whole:
@@ -237,7 +237,7 @@ class Checkpointer:
         try:
             self.path(step).unlink(missing_ok=True)
             del self._metrics[step]
-        except OSError as error:  # one file too many is no reason to stop training
+        except OSError as error:  # training continues with one file too many
             warnings.warn(f"could not delete {self.path(step)}: {error.strerror}", stacklevel=2)
 
     def _steps(self) -> list[int]:
@@ -251,7 +251,7 @@ class Checkpointer:
         return sorted(int(match[1]) for match in matches if match)
 
     def _holding(self) -> str:
-        """The checkpoints in the folder, without waiting for a save."""
+        """The number of checkpoints in the folder and the newest, without waiting for a save."""
         try:
             steps = self._steps()
         except CheckpointError:
@@ -268,7 +268,7 @@ class Checkpointer:
         return [step for step in self._steps() if self._is_whole(step)]
 
     def _is_whole(self, step: int) -> bool:
-        """Whether a checkpoint is known, or now found, to be whole; a damaged one is told once."""
+        """True if a checkpoint is undamaged; the first look at a damaged one warns."""
         if step in self._metrics or step in self._damaged:
             return step in self._metrics
         path = self.path(step)
@@ -281,10 +281,10 @@ class Checkpointer:
 
     def _warn_damaged(self, step: int, error: CheckpointError) -> None:
         self._damaged.add(step)
-        warnings.warn(f"stepping over a checkpoint: {error}", stacklevel=3)
+        warnings.warn(f"skipping a checkpoint: {error}", stacklevel=3)
 
     def _best(self, steps: list[int]) -> int | None:
-        """Of equally good ones the newest, for it has been trained longest."""
+        """The step with the best metric; of several, the newest."""
         if self.keep_best is None:
             return None
         metric, mode = self.keep_best
@@ -301,7 +301,7 @@ def _finish(background: Background, lock: FolderLock) -> None:
 
 
 def _metrics(content: object, path: Path) -> dict[str, float]:
-    """The values that were saved with a checkpoint."""
+    """The metrics saved with a checkpoint."""
     if not isinstance(content, Mapping) or not {"step", "metrics", "state"} <= content.keys():
         raise CheckpointError(f"{path} was not saved by a Checkpointer")
     return dict(content["metrics"])

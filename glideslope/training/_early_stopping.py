@@ -1,4 +1,4 @@
-"""Stop when a metric no longer improves, or when going on makes no sense."""
+"""Early stopping by a metric that no longer improves, diverges or is not finite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATE = (
 
 
 class EarlyStopping:
-    """Says when to stop, why, and brings back the best weights.
+    """Decides when to stop and why, and restores the best weights.
 
     A value improves on the best if it is better by more than ``min_delta``, or than ``min_delta``
     times the size of the best. Nothing is compared with a value that is not finite.
@@ -34,12 +34,12 @@ class EarlyStopping:
         min_delta: the least change that counts as an improvement.
         min_delta_mode: ``"abs"`` for a change by ``min_delta``, ``"rel"`` for one by that share of
             the best value.
-        baseline: a value that must be improved on as well, for patience to begin anew.
+        baseline: a value that must be improved on as well, to reset the patience.
         start_after: how many values at the beginning are only checked for being finite.
         divergence_limit: stop at once at a value worse than this.
         non_finite_limit: stop after this many values in a row that are NaN or infinite; None to
             treat them as values without improvement.
-        model: the model whose weights at the best value are kept, and restored when it stops.
+        model: the model whose weights at the best value are kept, and restored when training stops.
 
     Raises:
         InvalidValue: a number out of range, an unknown mode.
@@ -87,26 +87,26 @@ class EarlyStopping:
 
     def _begin(self) -> None:
         self.values = 0
-        """How many values were seen."""
+        """The number of values so far."""
         self.best: float | None = None
         """The best of them."""
         self.best_index: int | None = None
-        """Which one that was, counted from 0."""
+        """The index of the best value, counted from 0."""
         self.best_weights: Any = None
-        """The model's state then."""
+        """The model's state at the best value."""
         self.bad_values = 0
-        """How many came since the last improvement."""
+        """The number of values since the last improvement."""
         self.non_finite_values = 0
-        """How many of the last ones in a row were not finite."""
+        """The number of values in a row, up to the last, that were not finite."""
         self.reason: str | None = None
-        """Why to stop; None as long as there is no reason."""
+        """The reason to stop; None while there is none."""
         self._buffers: Buffers | None = None
 
     def step(self, value: SupportsFloat) -> bool:
-        """Take the next value, and say whether to stop; if so, the best weights are back.
+        """Take the next value; if training should stop, restore the best weights and return True.
 
         Raises:
-            InvalidType: ``value`` is no number.
+            InvalidType: ``value`` is not a number.
         """
         self.reason = self._judge(number("value", value))
         self.values += 1
@@ -115,26 +115,26 @@ class EarlyStopping:
         return self.reason is not None
 
     def restore_best(self) -> None:
-        """Load the weights of the best value into the model, if there are any."""
+        """Load the best weights into the model, if there are any."""
         if self.model is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
 
-    def anew(self) -> EarlyStopping:
-        """One with the same settings that has seen nothing, and no model."""
+    def fresh_copy(self) -> EarlyStopping:
+        """A copy with the same settings, without values and without the model."""
         trial = copy.copy(self)
         trial.model = None
         trial._begin()
         return trial
 
     def state_dict(self) -> dict[str, Any]:
-        """What was seen so far, and the best weights; the settings are the program's."""
+        """The progress and the best weights; the settings are not saved."""
         return {name: getattr(self, name) for name in STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there.
+        """Continue from a saved progress.
 
         Raises:
-            StateMismatch: this is the state of something else.
+            StateMismatch: this is the state of another class.
         """
         if state.keys() != set(STATE):
             raise StateMismatch(f"not a state of EarlyStopping: it holds {', '.join(state)}")
@@ -147,7 +147,7 @@ class EarlyStopping:
         return f"EarlyStopping({', '.join([*parts, *self._standing()])})"
 
     def _standing(self) -> Iterator[str]:
-        """The metrics seen so far, in words."""
+        """The progress, in words."""
         if self.best is not None:
             yield f"best={self.best:.6g} at {self.best_index}"
         if self.reason is not None:
@@ -156,7 +156,7 @@ class EarlyStopping:
             yield f"{self.bad_values} without improvement"
 
     def _judge(self, value: float) -> str | None:
-        """Why to stop at this value, if at all."""
+        """The reason to stop at this value, if there is one."""
         if not math.isfinite(value):
             return self._judge_non_finite(value)
         self.non_finite_values = 0
@@ -203,7 +203,7 @@ class EarlyStopping:
         return self._gain(value, than) > self.min_delta * scale
 
     def _gain(self, value: float, than: float) -> float:
-        """By how much ``value`` is better."""
+        """The difference by which ``value`` is better."""
         return value - than if self.mode == "max" else than - value
 
 

@@ -1,4 +1,4 @@
-"""What happened in a run, one record per line, on disk as it happens."""
+"""The records of a run in one file, a line each, written as they are made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK = 4096
 
 
 class History:
-    """An append-only file of records in JSON Lines.
+    """A file of records in JSON Lines.
 
     Each record is handed to the operating system before `append` returns, so a process that is
     killed loses none. A power cut may tear the last line: it is dropped on reading, and removed
@@ -31,16 +31,15 @@ class History:
     ``non_finite`` names them: ``{"loss": null, "non_finite": {"loss": "NaN"}}``. They are read back
     as the floats they were.
 
-    One writer at a time: from its first record on, a history refuses others, of this process and of
-    any other, until it is no longer used. One that has loaded a state takes the file over from
-    another one of its process.
+    One writer at a time: from its first record on, a history locks its file against other writers,
+    in this process and in others, until it is garbage. A history that has loaded a state takes the
+    file over from another one of its process.
 
     As a part of a `TrainingState`, a history goes back to the records it had: those that a killed
-    run appended after its last checkpoint are removed, for they are about to be made again.
+    run appended after its last checkpoint are removed, because the resumed run makes them again.
 
     Args:
-        path: the file, made absolute at once. It is made when the first record is appended; its
-            folder must exist.
+        path: the file, made absolute at once. The first record creates it; its folder must exist.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -78,7 +77,7 @@ class History:
             raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
 
     def values(self, name: str) -> list[Any]:
-        """What the records that have ``name`` hold there, in order."""
+        """The values under ``name``, in order, of the records that have one."""
         return [record[name] for record in self if name in record]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -100,7 +99,7 @@ class History:
             raise CheckpointError(f"could not write {path}: {error.strerror}") from error
 
     def state_dict(self) -> dict[str, Any]:
-        """How many bytes there are, and the last line to know them by."""
+        """The size of the file in bytes, and its last line to recognise it."""
         try:
             with self.path.open("rb") as file:
                 size = _whole_size(file, file.seek(0, os.SEEK_END))
@@ -109,10 +108,10 @@ class History:
             return {"size": 0, "last": ""}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to the records there were; warn if some of them are missing.
+        """Remove the records appended after the state was taken; warn if some are missing.
 
         Raises:
-            StateMismatch: the file holds the records of something else.
+            StateMismatch: the file holds other records.
             CheckpointError: another process is writing the file.
         """
         self._lock.claim()
@@ -129,7 +128,7 @@ class History:
         """Refuse a state that `load_state_dict` would refuse.
 
         Raises:
-            StateMismatch: the file holds the records of something else.
+            StateMismatch: the file holds other records.
         """
         if 0 < state["size"] <= self._size():
             with self.path.open("rb") as file:
@@ -169,12 +168,12 @@ def write_whole(file: BinaryIO, line: bytes, size: int) -> None:
 
 
 def _whole_size(file: BinaryIO, end: int) -> int:
-    """How many of the first ``end`` bytes are in whole lines."""
+    """The number of the first ``end`` bytes that are in complete lines."""
     return end - len(_after_line_break(file, end))
 
 
 def _line_before(file: BinaryIO, end: int) -> bytes:
-    """The line whose line break is the last of the first ``end`` bytes."""
+    """The last complete line of the first ``end`` bytes."""
     if not end:
         return b""
     start = end - 1 - len(_after_line_break(file, end - 1))
@@ -183,7 +182,7 @@ def _line_before(file: BinaryIO, end: int) -> bytes:
 
 
 def _after_line_break(file: BinaryIO, end: int) -> bytes:
-    """What follows the last line break of the first ``end`` bytes."""
+    """The bytes after the last line break of the first ``end`` bytes."""
     found = b""
     while end > 0 and b"\n" not in found:
         size = min(CHUNK, end)

@@ -62,7 +62,7 @@ def read_json_lines(
 
 
 def _record(line: bytes) -> tuple[Record | None, str]:
-    """The object in a line, or what is wrong with it."""
+    """The object in a line, or the reason why it is none."""
     try:
         record = from_json_text(line)
     except ValueError as error:

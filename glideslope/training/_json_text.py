@@ -1,4 +1,4 @@
-"""JSON that every program reads: NaN and the infinities are ``null``, and named beside.
+"""JSON that every program reads: NaN and the infinities are ``null``, named in a field beside.
 
 JSON has no form for the three floats that are not finite, and JavaScript and most databases refuse
 the ``NaN`` that Python's `json` writes. So such a value is ``null``, and the object has one more
@@ -48,7 +48,7 @@ def json_text(content: Mapping[str, Any]) -> str:
 
 
 def from_json_text(text: str | bytes) -> Any:
-    """The reverse; also of what Python's `json` wrote, ``NaN`` included.
+    """Parse what `json_text` wrote; also what Python's `json` wrote, ``NaN`` included.
 
     Raises:
         ValueError: ``text`` is no JSON.
@@ -65,7 +65,7 @@ def from_json_text(text: str | bytes) -> Any:
 
 
 def _split(value: Any, depth: int) -> tuple[Any, Any]:
-    """A value as JSON has it, and the names of what it has no form for, in the same nest."""
+    """A value in JSON's form, and the names of the values without one, in the same nest."""
     require(depth <= MAX_DEPTH, "a value in the record", f"be at most {MAX_DEPTH} deep", value)
     if value is None or isinstance(value, str | int):
         return value, None

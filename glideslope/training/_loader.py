@@ -1,4 +1,4 @@
-"""A data loader that goes on in the middle of an epoch."""
+"""A data loader that resumes in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from ._workers import PersistentWorkers
 Batch = TypeVar("Batch")
 
 FIRST = ("generator", "sampler", "batch_sampler", "dataset", "collate_fn", "worker_init_fn")
-AGAIN = "begin again at each epoch, which an iterator cannot"
+AGAIN = "restart at each epoch, which an iterator cannot"
 MAKE_IT = "a new loader has none to restore, so make it in the constructor"
-IN_ORDER = "be True with several workers: else the order of batches is chance"
+IN_ORDER = "be True with several workers: else the order of batches is random"
 
 
 class ResumableLoader(Generic[Batch]):
-    """Gives a data loader a state, so that a run goes on with the very next batch.
+    """Gives a data loader a state, so that a run resumes with the next batch.
 
     Each ``for`` loop over it is an epoch of ``loader``, except that the first one after
-    `load_state_dict` is the rest of the epoch in which the state was taken. To get there, the
-    epoch's beginning is restored, its order drawn again, and the batches already used are loaded
-    and dropped; so data workers, too, reach the random numbers they had. This takes as long as
-    loading those batches.
+    `load_state_dict` is the rest of the epoch in which the state was taken. To resume there, the
+    random states of the epoch's beginning are restored, its order is drawn again, and the batches
+    already used are loaded and dropped; so data workers reach the random numbers they had. This
+    takes as long as loading those batches.
 
-    Restored with it are the random generators, of torch, NumPy and Python, that the loader, its
-    samplers, its data set and its functions hold; the numbers and lists that a sampler changes as
-    it goes; and the workers that outlive an epoch (``persistent_workers``), whose random numbers
-    are seeded again at each epoch.
+    The state includes the random generators, of torch, NumPy and Python, that the loader, its
+    samplers, its data set and its functions hold; the numbers and lists that a sampler changes
+    during an epoch; and persistent workers (``persistent_workers=True``), whose random numbers are
+    seeded again at each epoch.
 
-    An order that may be drawn bit by bit from the global generators (by a sampler that is not
-    torch's, or an `IterableDataset` without workers) is drawn from streams of its own, seeded from
-    those at the epoch's beginning: so it does not depend on what training draws in between.
+    An order that may be drawn step by step from the global generators (by a sampler that is not
+    torch's, or an `IterableDataset` without workers) is drawn from separate streams, seeded from
+    the global ones at the epoch's beginning: so it does not depend on what training draws.
 
     Args:
-        loader: a ``torch.utils.data.DataLoader``, or anything that begins again with each
-            loop over it. ``set_epoch`` of its sampler is called, where there is one.
+        loader: a ``torch.utils.data.DataLoader``, or any iterable that restarts with each
+            loop. ``set_epoch`` of its sampler is called, where there is one.
 
     Raises:
         InvalidType: ``loader`` is an iterator, or cannot be iterated over.
-        InvalidValue: the order depends on chance (``in_order=False``), or random numbers are where
-            nothing can restore them: in workers that outlive an epoch, but outside of its data set.
+        InvalidValue: the order of batches is random (``in_order=False``), or a generator cannot be
+            restored: one in persistent workers, but outside of the data set.
 
     Example:
         >>> import glideslope as gs
@@ -69,9 +69,9 @@ class ResumableLoader(Generic[Batch]):
         require_type(not isinstance(loader, Iterator), "loader", AGAIN, loader)
         self.loader: Any = loader
         self.epoch = 0
-        """How many epochs have been gone through to their end."""
+        """The number of completed epochs."""
         self.batch = 0
-        """How many batches of the running epoch have been handed out."""
+        """The number of batches given in the running epoch."""
         self._beginning: dict[str, Any] | None = None  # of the running epoch, if one is
         self._rest: Iterator[Batch] | None = None
         self._followed: dict[str, Stream] = {}
@@ -92,7 +92,7 @@ class ResumableLoader(Generic[Batch]):
         return self._count(batches, self._beginning)
 
     def follow(self, streams: Mapping[str, Stream]) -> None:
-        """Restore more generators: those from which the loader draws without holding them.
+        """Restore more generators: those that the loader uses without holding them.
 
         `TrainingState` does this with the generators among its parts.
 
@@ -100,7 +100,7 @@ class ResumableLoader(Generic[Batch]):
             streams: generators by a name for each.
 
         Raises:
-            InvalidValue: an epoch is running, at whose beginning they were not looked at.
+            InvalidValue: an epoch is running, and their states at its beginning are unknown.
         """
         held = {id(stream) for stream in self._all_streams().values()}
         new = {name: stream for name, stream in streams.items() if id(stream) not in held}
@@ -109,11 +109,11 @@ class ResumableLoader(Generic[Batch]):
         self._followed |= new
 
     def state_dict(self) -> dict[str, Any]:
-        """The position: the epoch, the batch, and what the order of the epoch follows from.
+        """The position: the epoch, the batch, and the random states at the epoch's beginning.
 
         Raises:
-            StateMismatch: the loader has got a generator since it was built, which no new loader
-                would have.
+            StateMismatch: the loader has a generator that was made after it was built, and that no
+                new loader would have.
         """
         position = self._position()
         known = (self._beginning or position)["generators"]
@@ -127,10 +127,10 @@ class ResumableLoader(Generic[Batch]):
         return here | position
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to the position of ``state``; the global random numbers stay where they are.
+        """Go to the position of ``state``; the global random states do not change.
 
         Raises:
-            StateMismatch: the loader has fewer batches than were already used, or other generators.
+            StateMismatch: the loader has fewer batches than were used, or other generators.
         """
         beginning = state["beginning"]
         self._check(beginning or state)
@@ -163,7 +163,7 @@ class ResumableLoader(Generic[Batch]):
                 self.batch, self._beginning = 0, None
 
     def _batches(self) -> Iterator[Batch]:
-        """A pass over the loader, which draws its order from where it alone draws."""
+        """A pass over the loader, which draws its order from its own random streams."""
         streams = decide_order(self.loader, self._streams())
         own = OwnRandom(streams, drawn_as_it_goes=draws_as_it_goes(self.loader))
         with own:
@@ -171,7 +171,7 @@ class ResumableLoader(Generic[Batch]):
         return Drawn(batches, own)
 
     def _fast_forward(self, beginning: dict[str, Any], count: int) -> Iterator[Batch]:
-        """The epoch that began there, after its first ``count`` batches."""
+        """The rest of the epoch that began at ``beginning``, after its first ``count`` batches."""
         now = global_state()
         try:
             set_global_state(beginning["random"])
@@ -188,7 +188,7 @@ class ResumableLoader(Generic[Batch]):
         return batches
 
     def _position(self) -> dict[str, Any]:
-        """The state from which an epoch that begins now follows."""
+        """The state that determines the next epoch."""
         return {
             "generators": {name: stream_state(it) for name, it in self._all_streams().items()},
             "progress": self._progress.state_dict(),
@@ -202,19 +202,19 @@ class ResumableLoader(Generic[Batch]):
             self._workers.load_state_dict(position["workers"])
 
     def _check(self, position: dict[str, Any]) -> None:
-        """Refuse a position in which there were other generators."""
+        """Refuse a position of a loader with other generators."""
         there, here = position["generators"], self._all_streams()
         if there.keys() != here.keys():
             own, saved = (", ".join(sorted(streams)) or "none" for streams in (here, there))
             raise StateMismatch(f"this loader's generators are {own}; the state holds {saved}")
 
     def _samplers(self) -> list[Any]:
-        """Whoever decides the order; not all loaders have them, and some are twice the same."""
+        """The samplers that decide the order; some are None, and some occur twice."""
         batches = getattr(self.loader, "batch_sampler", None)
         return [getattr(self.loader, "sampler", None), batches, getattr(batches, "sampler", None)]
 
     def _owners(self) -> dict[str, object]:
-        """Whoever has a say in what comes next, in this process."""
+        """The objects that decide the next batches, in this process."""
         if not isinstance(self.loader, DataLoader):
             return {"loader": self.loader}
         names = ("loader.sampler", "loader.batch_sampler", "loader.batch_sampler.sampler")
@@ -232,7 +232,7 @@ class ResumableLoader(Generic[Batch]):
         return streams_of({f"loader.{name}": part for name, part in (first | held).items()})
 
     def _all_streams(self) -> dict[str, Stream]:
-        """And those that it follows."""
+        """The generators that the loader holds, and those that it follows."""
         return {**self._streams(), **self._followed}
 
     def _set_streams(self, states: dict[str, Any]) -> None:
@@ -242,12 +242,12 @@ class ResumableLoader(Generic[Batch]):
 
 
 def _epoch(sampler: Any) -> int | None:
-    """The epoch that a sampler was told by ``set_epoch``."""
+    """The epoch that ``set_epoch`` gave to a sampler."""
     return getattr(sampler, "epoch", None) if hasattr(sampler, "set_epoch") else None
 
 
 def _workers(loader: Any) -> PersistentWorkers | None:
-    """The workers that outlive an epoch, if the loader has them."""
+    """The persistent workers, if the loader has them."""
     if not isinstance(loader, DataLoader):
         return None
     in_order = loader.num_workers < 2 or getattr(loader, "in_order", True)

@@ -1,4 +1,4 @@
-"""The hyperparameters of an optimizer, recorded while it trains."""
+"""Records of an optimizer's hyperparameters during training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LRMonitor:
 
     The names are ``lr``, ``momentum``, ``betas[0]``, ``betas[1]`` and ``weight_decay``; where the
     optimizer has several groups, ``lr/NAME``, with the ``"name"`` of the group or its number. An
-    update that ``skip_nonfinite`` left out is marked by ``"skipped": True``.
+    update that ``skip_nonfinite`` skipped is marked by ``"skipped": True``.
 
     Args:
         optimizer: anything with ``param_groups``, or with a plain attribute ``lr``.
@@ -40,7 +40,7 @@ class LRMonitor:
         ...     monitor = gs.training.LRMonitor(optimizer, history)
         ...     for step in range(3):
         ...         optimizer.step()
-        ...         monitor.record(step, loss=1.0)      # before the scheduler goes on
+        ...         monitor.record(step, loss=1.0)      # before scheduler.step()
         ...         scheduler.step()
         ...     list(history)[2]
         {'step': 2, 'lr': 0.05, 'momentum': 0.9, 'weight_decay': 0, 'loss': 1.0}
@@ -55,7 +55,7 @@ class LRMonitor:
         self._skipped_steps = _skipped_steps(optimizer)
 
     def values(self) -> dict[str, float]:
-        """The hyperparameters as they are now, by the names above."""
+        """The present hyperparameters, by the names above."""
         groups = self._port.groups()
         names = group_names(groups)
         ends = [f"/{name}" for name in names] if len(names) > 1 else [""]
@@ -63,10 +63,10 @@ class LRMonitor:
         return {name + end: value for group, end in pairs for name, value in _numbers(group)}
 
     def record(self, step: int, **metrics: Any) -> None:
-        """Write a record: the step, the hyperparameters, and whatever else was measured.
+        """Write a record: the step, the hyperparameters and the metrics.
 
-        Call it after ``optimizer.step()`` and before ``scheduler.step()``: then it holds what the
-        update ran at.
+        Call it after ``optimizer.step()`` and before ``scheduler.step()``: then the record holds
+        the hyperparameters of the update.
 
         Args:
             step: the number of the update.
@@ -82,13 +82,13 @@ class LRMonitor:
         return f"LRMonitor({type(self._optimizer).__name__}, into {into})"
 
     def _has_skipped(self) -> bool:
-        """Whether the optimizer has left out an update since this was asked last."""
+        """True if the optimizer has skipped an update since the last call."""
         before, self._skipped_steps = self._skipped_steps, _skipped_steps(self._optimizer)
         return self._skipped_steps > before
 
 
 def _skipped_steps(optimizer: Any) -> int:
-    """How many updates were left out so far; 0 where the optimizer does not count them."""
+    """The number of skipped updates so far; 0 where the optimizer does not count them."""
     return getattr(optimizer, "skipped_steps", 0)
 
 

@@ -1,4 +1,4 @@
-"""What a checkpoint may hold, and a copy of it that training can no longer change."""
+"""Nests of plain values for checkpoints, checked and copied."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch import Tensor
 from glideslope.errors import require, require_type
 
 Keys = tuple[object, ...]
-"""Where a value is: the keys and indices that lead to it."""
+"""The path to a value: keys and indices."""
 
 ALLOWED = "be a tensor, a number, text, bytes, None, or a dict, list, tuple or set of those"
 LEAVES = {
     *(type(None), bool, complex, float, str),
     *(torch.Size, torch.device, torch.dtype, torch.layout),
 }
-# The unpickler that runs no code knows no longer integers and no deeper nests are worth having.
+# The unpickler that runs no code reads no longer integers; deeper nests have no use.
 MAX_BITS = 2039
 MAX_DEPTH = 200
 
 
 class _NoBytes(bytes):
-    """``b""``, spelt so that the unpickler that runs no code can read it back."""
+    """``b""``, pickled in a form that the unpickler that runs no code reads."""
 
     def __reduce__(self) -> tuple[Callable[..., bytes], tuple[str, str]]:
         from _codecs import encode
@@ -36,17 +36,17 @@ class _NoBytes(bytes):
 
 
 class Sharing:
-    """Takes tensors as they are, for a save that ends before training goes on."""
+    """Takes tensors without a copy, for a save that ends before training continues."""
 
     def __init__(self) -> None:
         self._storages: set[int] = set()
 
     def take(self, keys: Keys, tensor: Tensor) -> Tensor:
-        """The tensor itself; a copy if it is a part of its memory, or not the first to show it."""
+        """The tensor itself; a copy if it shows a part of its storage, or shows it again."""
         if tensor.device.type != "cpu":
             return tensor.cpu()
         if tensor.layout is not torch.strided:
-            return tensor.clone()  # its indices and values may be parts of their memory
+            return tensor.clone()  # its indices and values may be views of larger storages
         storage = tensor.untyped_storage()
         if storage.nbytes() != tensor.nbytes or storage.data_ptr() in self._storages:
             return tensor.clone()
@@ -55,9 +55,9 @@ class Sharing:
 
 
 class Buffers:
-    """Copies tensors into memory that the next copy uses again.
+    """Copies tensors into buffers that the next copy reuses.
 
-    Fresh memory costs several times what the copying costs: each of its pages is first cleared.
+    New memory costs several times as much as copying, because its pages are cleared first.
     """
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ class Buffers:
         self._filled: dict[Keys, Tensor] = {}
 
     def snapshot(self, state: object) -> Any:
-        """A copy of ``state``; the one made before is overwritten."""
+        """A copy of ``state``; the previous copy is overwritten."""
         self._spare, self._filled = self._filled, {}
         copy = plain(state, self.take)
         self._spare = {}
         return copy
 
     def take(self, keys: Keys, tensor: Tensor) -> Tensor:
-        """A copy of ``tensor``, in the memory of what was last copied from the same place."""
+        """A copy of ``tensor``, in the buffer of the last copy from the same place."""
         if tensor.layout is not torch.strided or tensor.is_quantized:
             return tensor.cpu().clone()
         buffer = self._spare.get(keys)
@@ -84,7 +84,7 @@ class Buffers:
 
 
 def _copy(source: Tensor, target: Tensor) -> None:
-    """Copy the numbers; where they lie in a row, as bytes, which is several times faster."""
+    """Copy the numbers; contiguous ones as bytes, which is several times faster."""
     if source.device.type == "cpu" and source.is_contiguous() and target.is_contiguous():
         np.copyto(_as_bytes(target), _as_bytes(source))
     else:
@@ -96,17 +96,17 @@ def _as_bytes(tensor: Tensor) -> Any:
 
 
 def plain(state: object, take: Callable[[Keys, Tensor], Tensor]) -> Any:
-    """``state`` rebuilt from new containers, its tensors as ``take`` hands them over.
+    """Copy the containers of ``state``; ``take`` gives each tensor of the copy.
 
-    Whatever could be saved but not loaded without running code is refused here, by its place:
+    A value that could be saved but not loaded without running code is refused, by its place:
     `state["scheduler"]["schedule"]`. NumPy's scalars become Python numbers; subclasses of `dict`
-    and `list` become what they are equal to. Tensors that show the same memory stay one.
+    and `list` become the equal `dict` or `list`. Tensors that are the same view stay one tensor.
     """
     return _Walk(take).value(state, ())
 
 
 def place(keys: Keys) -> str:
-    """How Python spells the way to a value: ``state["model"][0]``."""
+    """The path to a value, as Python writes it: ``state["model"][0]``."""
     return "state" + "".join(f'["{k}"]' if isinstance(k, str) else f"[{k!r}]" for k in keys)
 
 
@@ -173,7 +173,7 @@ class _Walk:
 
 
 def _without_repeats(tensor: Tensor) -> Tensor:
-    """The numbers of an expanded tensor, each once: ``expand`` makes it what it was."""
+    """The numbers of an expanded tensor, each once; ``expand`` restores its shape."""
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return tensor
     for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
@@ -183,7 +183,7 @@ def _without_repeats(tensor: Tensor) -> Tensor:
 
 
 def _taken_in_a_row(tensor: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
-    """``take`` of a tensor; of the row of numbers behind it where it shows some of them twice."""
+    """Apply ``take`` to a tensor; where it shows numbers twice, to the row of numbers behind it."""
     if tensor.layout is not torch.strided or tensor.is_quantized or not tensor.numel():
         return take(tensor)
     reach = zip(tensor.shape, tensor.stride(), strict=True)
@@ -200,7 +200,7 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _rare_leaf(value: object, name: str) -> object:
-    """A leaf that needs more than a look at its type; anything else is refused by ``name``."""
+    """A leaf that its type alone does not decide; other values are refused by ``name``."""
     if type(value) is bytes:
         return value or _NoBytes()
     if type(value) is bytearray:
@@ -214,7 +214,7 @@ def _rare_leaf(value: object, name: str) -> object:
 
 
 def _identity(tensor: Tensor) -> object:
-    """Equal for tensors that show the same numbers of the same memory in the same way."""
+    """A key that is equal for tensors that are the same view of the same memory."""
     if tensor.layout is not torch.strided:
         return id(tensor)
     return tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype

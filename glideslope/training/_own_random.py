@@ -1,4 +1,4 @@
-"""Random numbers that a data loader draws, apart from those that training draws in between."""
+"""Random streams of a data loader, separate from what training draws."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ AT_ONCE = (
     *(SequentialSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler),
     *(DistributedSampler, list, tuple, range),
 )
-"""What draws all that it takes from the global generators before its first index, or nothing."""
+"""Samplers that draw from the global generators before their first index, or not at all."""
 
 
 class OwnRandom:
-    """The streams that decide the order of a loader, put aside while training runs.
+    """Separates the streams that decide the order of a loader from training.
 
-    A loader is played back without the training that ran between its batches. What it draws must
-    therefore not depend on what training draws, from generators they share. So, inside of ``with``,
-    a shared generator is where the loader left it, and outside where training did.
+    On resume, a loader repeats its batches without the training between them. So its draws must not
+    depend on what training draws from the same generators. Inside ``with``, a shared generator has
+    the state in which the loader left it; outside, the state in which training left it.
 
     Args:
-        streams: the loader's own generators: as long as nobody else draws from them, nothing is
-            put aside.
+        streams: the loader's own generators. Their states are exchanged only if other code draws
+            from them too.
         drawn_as_it_goes: the loader may draw from the global generators after its first batch. Then
-            an epoch has streams of its own in their place, seeded from them at its beginning, as
-            data workers have.
+            an epoch uses separate streams instead, seeded from them at its beginning, as data
+            workers do.
     """
 
     def __init__(self, streams: list[Stream], *, drawn_as_it_goes: bool) -> None:
@@ -71,7 +71,7 @@ class OwnRandom:
 
 
 class Drawn(Iterator[Batch], Generic[Batch]):
-    """An iterator whose every step draws from a loader's own random numbers."""
+    """An iterator whose steps draw from a loader's own random streams."""
 
     def __init__(self, batches: Iterator[Batch], own: OwnRandom) -> None:
         self._batches, self._own = batches, own
@@ -82,10 +82,9 @@ class Drawn(Iterator[Batch], Generic[Batch]):
 
 
 def draws_as_it_goes(loader: Any) -> bool:
-    """The loader may draw from the global generators after its first batch, in this process.
+    """True if this process may draw from the global generators after the loader's first batch.
 
-    torch's own samplers do not. What data sets with indices draw there has no consequences for
-    later batches.
+    torch's own samplers do not. Draws of data sets with indices do not affect later batches.
     """
     if not is_torchs(loader):
         return not isinstance(loader, list | tuple | range)
@@ -98,7 +97,7 @@ def draws_as_it_goes(loader: Any) -> bool:
 
 
 def decide_order(loader: Any, streams: dict[str, Stream]) -> list[Stream]:
-    """Those of a loader's streams on which its later batches depend."""
+    """The streams of a loader on which its later batches depend."""
     if not is_torchs(loader) or isinstance(loader.dataset, IterableDataset):
         return list(streams.values())
     owners = ("loader.generator", "loader.sampler", "loader.batch_sampler")
@@ -106,7 +105,7 @@ def decide_order(loader: Any, streams: dict[str, Stream]) -> list[Stream]:
 
 
 def is_torchs(loader: Any) -> bool:
-    """A `DataLoader` that is iterated over as torch does it."""
+    """True for a `DataLoader` with torch's own ``__iter__``."""
     return isinstance(loader, DataLoader) and type(loader).__iter__ is DataLoader.__iter__
 
 

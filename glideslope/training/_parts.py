@@ -1,4 +1,4 @@
-"""Parts of a run, one by one or in lists and dicts: their states, and where in a run they are."""
+"""Parts of a run, alone or in lists and dicts: their places and states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULE = (
     "be a random generator, hold plain values, or be a list or dict of those"
 )
 TEXT_LENGTH = 30
-"""The longest text of a plain value that is printed whole."""
+"""The number of characters up to which a plain value is printed in full."""
 
 PLAIN = LEAVES | {int, bytes, torch.Tensor}
 
@@ -30,13 +30,13 @@ Located = tuple[str, Any, Any]
 
 
 def is_stateful(part: object) -> bool:
-    """It has a state that it gives and takes; a class has none."""
+    """True if an object gives and takes a state; a class does not."""
     has_state = hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
     return has_state and not isinstance(part, type)
 
 
 def leaves(place: str, part: Any, depth: int = 0) -> Iterator[Leaf]:
-    """The parts in a part, each with its place: ``optimizers[1]``; of plain values, the whole."""
+    """The parts in a part, each with its place, such as ``optimizers[1]``."""
     if not _is_nest(part, place, depth):
         yield place, part
         return
@@ -45,13 +45,13 @@ def leaves(place: str, part: Any, depth: int = 0) -> Iterator[Leaf]:
 
 
 def require_part(place: str, part: Any) -> None:
-    """Refuse what has no state, by its place."""
+    """Refuse a part without a state, by its place."""
     for where, leaf in leaves(place, part):
         require_type(_is_leaf(leaf), where, RULE, leaf)
 
 
 def state_of(place: str, part: Any) -> Any:
-    """The state of a part; of a nest of them, the same nest of states."""
+    """The state of a part; for a nest of parts, the same nest of states."""
     if isinstance(part, Stream):
         return stream_state(part)
     if isinstance(part, Optimizer) and "share" in signature(part.state_dict).parameters:
@@ -65,7 +65,7 @@ def state_of(place: str, part: Any) -> Any:
 
 
 def check(place: str, part: Any, state: Any) -> None:
-    """Refuse the state of another nest, by the place where they part."""
+    """Refuse the state of a different nest, by the place of the first difference."""
     if not _is_nest(part, place):
         return
     here, there = _outline(part), _outline(state)
@@ -76,7 +76,7 @@ def check(place: str, part: Any, state: Any) -> None:
 
 
 def stateful_parts(place: str, part: Any, state: Any) -> Iterator[Located]:
-    """The parts in a part that have a state, each with its place and with its own of ``state``."""
+    """The parts that have a state, each with its place and its share of ``state``."""
     if _has_own_state(part):
         yield place, part, state
     elif _is_nest(part, place):
@@ -98,7 +98,7 @@ def with_values(part: Any, state: Any) -> Any:
 
 
 def text_of(part: Any) -> str:
-    """A plain value as it is; of anything else, its class."""
+    """A plain value's text; the class of any other part."""
     if _has_own_state(part):
         return type(part).__name__
     if not _is_nest(part, ""):
@@ -113,7 +113,7 @@ def _has_own_state(part: object) -> bool:
 
 
 def _is_nest(part: object, place: str, depth: int = 0) -> bool:
-    """It is a list or dict of parts, and not of plain values alone."""
+    """True for a list or dict that holds parts, not only plain values."""
     if not isinstance(part, list | tuple | dict) or is_stateful(part):
         return False
     require(depth <= MAX_DEPTH, place.partition("[")[0], f"be at most {MAX_DEPTH} deep", type(part))
@@ -148,7 +148,7 @@ def _outline(nest: Any) -> str:
 
 
 def _replaced(nest: Any, key: Any, value: Any) -> Any:
-    """The nest with a new value in it: the same one, but a tuple is another."""
+    """The nest with a new value; a tuple is copied."""
     if isinstance(nest, tuple):
         return (*nest[:key], value, *nest[key + 1 :])
     nest[key] = value

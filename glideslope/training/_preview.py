@@ -1,4 +1,4 @@
-"""What a controller would have done to a run, from the metric that the run recorded."""
+"""Previews: the effect of a controller on a metric that a run recorded."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Metric = History | Iterable[SupportsFloat]
 
 @dataclass(frozen=True)
 class StoppingPreview:
-    """What early stopping would have done.
+    """The effect that early stopping would have had.
 
     Args:
         steps: the step of each value: that of its record, or its index.
         values: the metric.
-        stop: the step at which it stops; None if it goes on to the end.
+        stop: the step at which it stops; None if it does not.
         reason: why.
-        best_step: the step of the best value until then, whose weights it would bring back.
+        best_step: the step of the best value until then, whose weights it would restore.
         best: that value; None if none was finite.
-        given_up: by how much the best of all values is better.
+        given_up: the difference by which the best of all values is better.
     """
 
     steps: tuple[int, ...] = field(repr=False)
@@ -44,7 +44,7 @@ class StoppingPreview:
 
     @property
     def spared(self) -> float:
-        """The share of the steps that it spares."""
+        """The share of the steps that stopping saves."""
         if self.stop is None:
             return 0.0
         return 1 - (self.stop + 1) / (self.steps[-1] + 1)
@@ -61,14 +61,14 @@ class StoppingPreview:
 
 @dataclass(frozen=True)
 class PlateauPreview:
-    """What a plateau controller would have done.
+    """The effect that a plateau controller would have had.
 
     Args:
         steps: the step of each value: that of its record, or its index.
         values: the metric.
         cuts: the steps of the values after which it would have cut the rate.
         lrs: the learning rate at each of the steps: that of the group with the highest.
-        end: the rate in the end.
+        end: the rate at the end.
     """
 
     steps: tuple[int, ...] = field(repr=False)
@@ -97,21 +97,21 @@ def preview(
     name: str = "val_loss",
     schedule: Schedule | None = None,
 ) -> StoppingPreview | PlateauPreview:
-    """Say what a controller would have done to a run: where it stops, or what becomes of the rate.
+    """Apply a controller to a recorded metric: where it stops, or when it cuts the rate.
 
-    The metric is that of the run as it was; under other rates it would have gone another way. The
-    controller itself is left as it is.
+    The metric is that of the recorded run; with other rates it would have been different. The
+    controller does not change.
 
     Args:
         metric: a `History`, or the values in order.
         controller: an `EarlyStopping`, or a `ReduceLROnPlateau` of ours or of torch, with the
             settings to try.
-        name: what the metric is called in the history.
-        schedule: what the rate is multiplied with besides the plateau controller's factor.
+        name: the metric's name in the history.
+        schedule: a schedule that multiplies the rate besides the plateau controller's factor.
 
     Raises:
         InvalidType: ``controller`` is neither, or the history has text under ``name``.
-        InvalidValue: there is no value.
+        InvalidValue: the metric has no value.
 
     Example:
         >>> import torch, glideslope as gs
@@ -151,7 +151,7 @@ def _points(metric: Metric, name: str) -> Iterator[tuple[int, float]]:
 def _preview_stopping(
     steps: tuple[int, ...], values: tuple[float, ...], stopping: EarlyStopping
 ) -> StoppingPreview:
-    trial = stopping.anew()
+    trial = stopping.fresh_copy()
     index = next((i for i, value in enumerate(values) if trial.step(value)), None)
     finite = [value for value in values if math.isfinite(value)]
     given_up = 0.0

@@ -14,7 +14,7 @@ from glideslope.schedules import Schedule
 
 
 def require_plateau(controller: Any) -> None:
-    """Refuse what is no plateau controller, of ours or of torch."""
+    """Refuse an object that is no plateau controller, ours or torch's."""
     rule = "be an EarlyStopping or a ReduceLROnPlateau"
     require_type(isinstance(controller, AnyPlateau), "controller", rule, controller)
 
@@ -25,7 +25,7 @@ def preview_plateau(
     plateau: Any,
     schedule: Schedule | None,
 ) -> tuple[tuple[int, ...], tuple[float, ...], float]:
-    """The steps after which it would have cut the rate, the rate at each step, and in the end."""
+    """The steps after which the rate is cut, the rate at each step, and the rate at the end."""
     now = [float(group["lr"]) for group in Port(plateau.optimizer).groups()]
     rates = getattr(plateau, "base_lrs", now)  # torch's own does not know where it began
     first = rates.index(max(rates))

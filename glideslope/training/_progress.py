@@ -1,4 +1,4 @@
-"""What objects change as they go: an epoch that is counted, an order that is shuffled in place."""
+"""Attributes that objects change during a run: a count of epochs, an order shuffled in place."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ._random import is_same_state
 
 SCALARS = {type(None), bool, int, float, str}
 LARGEST = 1 << 24
-"""How many values a list or an array may have: with more it is data, and no order."""
+"""The number of values up to which a list or array counts as progress; above, it is data."""
 
 
 class Progress:
-    """The attributes of some objects that have changed since now.
+    """The attributes of some objects that have changed since this was built.
 
-    Attributes that hold a number, text, a list of those, or an array are looked at.
+    Only attributes with a number, text, a list of those, or an array count.
 
     Args:
         owners: the objects, by name.
@@ -34,7 +34,7 @@ class Progress:
         return {name: changed for name, changed in found.items() if changed}
 
     def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
-        """Change them likewise; those that ``state`` does not name are as they were at first."""
+        """Set the attributes in ``state``; reset the others to their first values."""
         for name, owner in self._owners.items():
             for key, value in {**self._undone(name, owner), **state.get(name, {})}.items():
                 _set(owner, key, value)
@@ -72,7 +72,7 @@ def _is_equal(a: Any, b: Any) -> bool:
 
 
 def _set(owner: Any, name: str, value: Any) -> None:
-    """Set an attribute; a list and an array stay the ones that others may hold, too."""
+    """Set an attribute; lists and arrays are filled in place, because other code may hold them."""
     held = vars(owner).get(name)
     if isinstance(held, list) and isinstance(value, list):
         held[:] = value

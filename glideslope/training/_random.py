@@ -1,4 +1,4 @@
-"""Random streams: what a run draws from, captured and restored."""
+"""States of random generators, captured and restored."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Stream = torch.Generator | np.random.Generator | np.random.RandomState | random.
 
 
 def stream_state(stream: Stream) -> Any:
-    """Where a stream is, as plain values."""
+    """The state of a stream, as plain values."""
     state = raw_state(stream)
     return _from_python(state) if isinstance(stream, random.Random) else _with_tensors(state)
 
 
 def set_stream_state(stream: Stream, state: Any) -> None:
-    """Put a stream where it was."""
+    """Set the state of a stream."""
     if isinstance(stream, torch.Generator):
         stream.set_state(state)
     elif isinstance(stream, random.Random):
@@ -30,7 +30,7 @@ def set_stream_state(stream: Stream, state: Any) -> None:
 
 
 def raw_state(stream: Stream) -> Any:
-    """Where a stream is, in its own form: several times faster."""
+    """The state of a stream, in its own form; several times faster."""
     if isinstance(stream, torch.Generator):
         return stream.get_state()
     if isinstance(stream, random.Random):
@@ -41,7 +41,7 @@ def raw_state(stream: Stream) -> Any:
 
 
 def set_raw_state(stream: Stream, state: Any) -> None:
-    """The reverse."""
+    """Set the state of a stream from its own form."""
     if isinstance(stream, random.Random):
         stream.setstate(state)
     elif isinstance(stream, torch.Generator | np.random.RandomState):
@@ -51,7 +51,7 @@ def set_raw_state(stream: Stream, state: Any) -> None:
 
 
 def is_same_state(a: Any, b: Any) -> bool:
-    """Two states in a stream's own form are equal."""
+    """True if two states in a stream's own form are equal."""
     if isinstance(a, dict):
         return all(is_same_state(value, b[name]) for name, value in a.items())
     if isinstance(a, torch.Tensor):
@@ -60,7 +60,7 @@ def is_same_state(a: Any, b: Any) -> bool:
 
 
 def seed_stream(stream: Stream, seed: int) -> None:
-    """Put a stream where ``seed`` decides."""
+    """Seed a stream."""
     if isinstance(stream, torch.Generator):
         stream.manual_seed(seed)
     elif isinstance(stream, random.Random):
@@ -76,11 +76,11 @@ GLOBAL_STREAMS: tuple[Stream, ...] = (
     random.random.__self__,  # type: ignore[attr-defined]
     np.random.rand.__self__,  # type: ignore[attr-defined]
 )
-"""Behind the functions of torch on the CPU, of `random` and of `numpy.random`."""
+"""The generators behind the functions of torch on the CPU, `random` and `numpy.random`."""
 
 
 def global_state() -> dict[str, Any]:
-    """Where the random numbers of Python, NumPy and torch are, on the CPU and on CUDA devices."""
+    """The random states of Python, NumPy and torch, on the CPU and on CUDA devices."""
     state = {
         "python": _from_python(random.getstate()),
         "numpy": _with_tensors(np.random.get_state(legacy=False)),
@@ -92,7 +92,7 @@ def global_state() -> dict[str, Any]:
 
 
 def set_global_state(state: dict[str, Any]) -> None:
-    """Put them where they were; warn if there are not as many CUDA devices as there were."""
+    """Restore the global random states; warn if the number of CUDA devices differs."""
     random.setstate(_to_python(state["python"]))
     np.random.set_state(_with_arrays(state["numpy"]))
     torch.set_rng_state(state["torch"])
@@ -127,7 +127,7 @@ def _with_tensors(state: Any) -> Any:
 
 
 def _with_arrays(state: Any) -> Any:
-    """The reverse."""
+    """The state of a NumPy generator, its tensors as arrays."""
     if isinstance(state, dict):
         return {name: _with_arrays(part) for name, part in state.items()}
     return state.numpy() if isinstance(state, torch.Tensor) else state

@@ -1,4 +1,4 @@
-"""The learning-rate range test: rising rates until the loss explodes, and then nothing happened."""
+"""Learning-rate range test: raise the rate until the loss diverges, then restore everything."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def lr_range_test(
     divergence: float = 4.0,
     also_restore: Iterable[Any] = (),
 ) -> RangeTestResult:
-    """Train at rising learning rates until the loss explodes, and put everything back.
+    """Train at rising learning rates until the loss diverges, then restore everything.
 
-    The first update runs at ``start_lr``, the last at ``end_lr``. See `LRFinder` for what is put
-    back.
+    The first update runs at ``start_lr``, the last at ``end_lr``. See `LRFinder` for what is
+    restored.
 
     Args:
         model: the model.
-        optimizer: the optimizer; its own learning rates only say how those of its groups relate.
+        optimizer: the optimizer; of its own learning rates, only the ratios of groups are used.
         start_lr: the first rate; None for the optimizer's own. With several groups it is that of
             the group with the highest rate, and the others keep their ratio to it; or a list with
             one for each group.
@@ -51,12 +51,11 @@ def lr_range_test(
         num_it: how many updates to make.
         train_step: called as ``train_step(model, batch)``: makes one update, ``optimizer.step()``
             included, and returns its loss.
-        batches: a data loader or a list of batches, gone through again when it is over; or an
-            iterator.
+        batches: a data loader or a list of batches, repeated as needed; or an iterator.
         mode: ``"geometric"``, equal ratios from rate to rate, or ``"linear"``, equal differences.
         smoothing: β of the average of the losses, in [0, 1).
         divergence: stop when that average is this many times the best one.
-        also_restore: what else ``train_step`` changes: schedulers, a `GradScaler`, averaged models.
+        also_restore: other objects that ``train_step`` changes, such as schedulers.
 
     Returns:
         The rates, the losses, and suggestions; ``lrs, losses = lr_range_test(...)`` works too.
@@ -102,14 +101,14 @@ def lr_range_test(
 
 
 class LRFinder:
-    """Runs range tests on a model that is trained by a loop of one's own.
+    """Runs range tests on a model with the caller's own training step.
 
-    `run` puts back, exactly and even if ``train_step`` fails or Ctrl-C is pressed: the model with
+    `run` restores, exactly and even if ``train_step`` fails or Ctrl-C is pressed: the model with
     its buffers, modes and gradients, the optimizer with its state and groups, all that is in
     ``also_restore``, the random states of Python, NumPy and torch, and the position of the batches
     where they have one: a `ResumableLoader`, or the generators of a `DataLoader`. Batches taken
-    from an iterator are gone. Meanwhile memory holds a copy of the model and of the optimizer's
-    state.
+    from an iterator are not restored. During the test, memory holds a copy of the model and of the
+    optimizer's state.
 
     Args:
         model: the model.
@@ -119,10 +118,10 @@ class LRFinder:
         smoothing: β of the average of the losses, in [0, 1).
         divergence: stop when that average is this many times the best one. (Of a negative one:
             when it is worse by as much.)
-        also_restore: what else ``train_step`` changes: schedulers, a `GradScaler`, averaged models.
+        also_restore: other objects that ``train_step`` changes, such as schedulers.
 
     Raises:
-        InvalidType: ``model`` is no module, or ``optimizer`` has no learning rate.
+        InvalidType: ``model`` is not a module, or ``optimizer`` has no learning rate.
         InvalidValue: a number out of range.
 
     Example:
@@ -168,7 +167,7 @@ class LRFinder:
         return f"LRFinder({things}, {settings})"
 
     def rates(self) -> list[float]:
-        """The learning rates that the groups have now."""
+        """The present learning rates of the groups."""
         groups = self._port.groups()
         return key_values("lr").numbers(groups)
 
@@ -176,15 +175,14 @@ class LRFinder:
         """Run one test.
 
         Args:
-            batches: a data loader or a list of batches, gone through again when it is over; or an
-                iterator.
+            batches: a data loader or a list of batches, repeated as needed; or an iterator.
             sweeps: a schedule of the learning rate itself: unless given, `range_test` from 1e-7
                 to 10 in 100 updates. With several groups it is that of the group with the highest
                 rate, and the others keep their ratio to it; or one for each group.
 
         Raises:
-            InvalidValue: an endless sweep, not one for each group, no batches, or a
-                ``train_step`` that makes no updates or lets the rates be overwritten.
+            InvalidValue: an endless sweep, another number of sweeps than of groups, no batches, or
+                a ``train_step`` that makes no updates or sets the rates itself.
         """
         curves = self._curves(sweeps or (range_test(100),))
         has_state = hasattr(batches, "state_dict") and hasattr(batches, "load_state_dict")
@@ -196,7 +194,7 @@ class LRFinder:
             with closing(_endless(loader)) as stream:
                 losses, reason = self._sweep(stream, curves)
         finally:
-            kept.put_back()
+            kept.restore()
         names = group_names(self._port.groups())
         return RangeTestResult(tuple(names), curves, tuple(losses), self.smoothing, reason)
 
@@ -215,7 +213,7 @@ class LRFinder:
         return tuple(sweeps[0] if ratio == 1 else sweeps[0] * ratio for ratio in ratios)
 
     def _sweep(self, batches: Iterator[Any], curves: Sequence[Schedule]) -> tuple[list[float], str]:
-        """The losses on the way up, and why it ended."""
+        """The losses of the sweep, and the reason for its end."""
         losses: list[float] = []
         average, best = Average(self.smoothing), math.inf
         with _Rates(self.optimizer, self._port) as rates:
@@ -239,7 +237,7 @@ class LRFinder:
 
 
 class _Rates:
-    """Writes the learning rates, and sees to it that the optimizer steps at them."""
+    """Writes the learning rates, and checks that the optimizer steps at them."""
 
     def __init__(self, optimizer: Any, port: Port) -> None:
         self._groups = port.groups
@@ -258,14 +256,14 @@ class _Rates:
             self._hook.remove()
 
     def write(self, rates: list[float]) -> float:
-        """Set the rate of each group; the highest comes back."""
+        """Set the rate of each group, and return the highest."""
         groups = self._groups()
         self._values.fill(groups, rates)
         self._written = self._values.numbers(groups)
         return max(rates)
 
     def check_steps(self) -> None:
-        """Refuse a test in which nothing was trained."""
+        """Refuse a test without updates."""
         if self._hook is not None and not self._steps:
             raise InvalidValue("`train_step` must call optimizer.step(): it never did")
 
@@ -280,7 +278,7 @@ class _Rates:
 
 
 def _endless(loader: Iterable[Any]) -> Generator[Any, None, None]:
-    """Batches, epoch after epoch, as long as there are any."""
+    """Batches, epoch after epoch, until an epoch is empty."""
     found = True
     while found:
         found = False
@@ -290,7 +288,7 @@ def _endless(loader: Iterable[Any]) -> Generator[Any, None, None]:
 
 
 def _paired(low: Rates, high: Rates) -> tuple[Sequence[float], Sequence[float]]:
-    """The ends of each group's range; one number stands for all groups."""
+    """The ends of each group's range; one number is for all groups."""
     if isinstance(low, Sequence) and isinstance(high, Sequence):
         rule = f"be as many as the start_lr, {len(low)}"
         require(len(low) == len(high), "end_lr", rule, high)

@@ -1,4 +1,4 @@
-"""What a learning-rate range test found: a value that is drawn, printed and kept."""
+"""The result of a learning-rate range test: a value to draw, print and save."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SKIPPED_AT_END = 5
-"""The last losses, which the rules leave out: the explosion."""
+"""The number of losses at the end, the divergence, that the rules leave out."""
 SKIPPED_SHARE = 10
-"""The first ones are the sweep's first tenth, where the loss has not settled."""
+"""One over the share of the sweep at its beginning that the rules leave out."""
 
 
 class Average:
-    """The mean of the losses so far, newer ones weighing more, and the first not too much.
+    """Exponential moving average of the losses, with bias correction.
 
     ``a_n = β·a_(n-1) + (1-β)·x_n`` from 0, divided by ``1 - β^n``.
     """
@@ -47,14 +47,14 @@ class RangeTestResult:
     """The losses under rising learning rates; as a pair, ``lrs, losses``.
 
     Args:
-        groups: what the parameter groups are called.
+        groups: the names of the parameter groups.
         sweeps: the schedule that each group's rate followed.
         losses: the loss at each update, before it.
         smoothing: β of the average that `smoothed` is, in [0, 1).
-        reason: why the test ended.
+        reason: the reason for the end of the test.
 
     Raises:
-        InvalidValue: as many ``sweeps`` as ``groups`` are not given, or a loss is not finite.
+        InvalidValue: the numbers of ``sweeps`` and ``groups`` differ, or a loss is not finite.
 
     Example:
         >>> import glideslope as gs
@@ -114,7 +114,7 @@ class RangeTestResult:
         Args:
             method: ``"valley"``, half way down the longest valley; ``"steep"``, where the loss
                 falls fastest with the logarithm of the rate; ``"minimum"``, a tenth of the rate
-                where it is lowest; ``"slide"``, left of the explosion.
+                where it is lowest; ``"slide"``, left of the divergence.
 
         Returns:
             The rate; with several groups, that of the group with the highest.
@@ -127,12 +127,12 @@ class RangeTestResult:
         return max(self.suggest_by_group(method).values())
 
     def suggest_by_group(self, method: str = "valley") -> dict[str, float]:
-        """What `suggest` finds, for each group by its name."""
+        """The suggestion for each group, by its name."""
         index, share = self._find(method), SHARES.get(method, 1.0)
         return {name: lrs[index] * share for name, lrs in self.group_lrs.items()}
 
     def suggestions(self) -> dict[str, float]:
-        """What each method suggests that finds something to say."""
+        """The suggestions of all methods that find one."""
         found = {}
         for method in RULES:
             try:
@@ -153,7 +153,7 @@ class RangeTestResult:
         return plot_range_test(self, ax=ax)
 
     def to_json(self) -> str:
-        """All of it as text, with the curves written out for other programs."""
+        """The result as JSON, with the curves written out for other programs."""
         groups = [
             {"name": name, "sweep": sweep.to_dict()}
             for name, sweep in zip(self.groups, self.sweeps, strict=True)
@@ -197,7 +197,7 @@ class RangeTestResult:
         return f"RangeTestResult({len(lrs)} updates{span}: {self.reason})"
 
     def __str__(self) -> str:
-        """A table: what each method suggests for each group."""
+        """A table of the suggestions, by method and group."""
         head = f"{len(self.losses)} updates: {self.reason}"
         rows = [["suggestion", *(self.groups if len(self.groups) > 1 else ["lr"])]]
         for method in self.suggestions():

@@ -24,7 +24,7 @@ class Before(NamedTuple):
 
 
 class Restoration:
-    """Loads states into parts; `undo` gives all of them their former states again.
+    """Loads states into parts; `undo` gives all of them their former states back.
 
     Args:
         parts: all that are to be loaded: loading one, such as a data loader, may change others.
@@ -52,7 +52,7 @@ class Restoration:
                     raise state
                 _set_state(part, state)
             except Exception as failed:
-                error.add_note(f"`{place}` could not be put back: {failed}")
+                error.add_note(f"`{place}` could not be restored: {failed}")
         set_global_state(self._random)
 
 
@@ -86,5 +86,5 @@ def _own_copy(part: Any, state: Any) -> Any:
 def _copied_state(place: str, part: Any) -> Any:
     try:
         return deepcopy(state_of(place, part))
-    except Exception as error:  # raised only if the part has to be put back
+    except Exception as error:  # raised only if the part has to be restored
         return error

@@ -1,8 +1,7 @@
-"""A model, an optimizer and whatever they hold, put back as they were, to the last bit.
+"""Restore a model, an optimizer and all that they hold, in place and bit for bit.
 
-The things themselves are restored, not copies of them: a parameter stays the same tensor at the
-same place in memory, an optimizer keeps its groups, and whoever holds one of them goes on holding
-it.
+The objects are restored, not replaced: a parameter stays the same tensor at the same address, and
+an optimizer keeps its group dicts, so references that other code holds stay valid.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ Undo = Callable[[], object]
 
 FOLLOWED = (nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
 BINDINGS = ("glideslope.groups.", "glideslope.optim.lr_scheduler.")
-"""Where schedulers keep their bindings, and what they share: it is theirs as well."""
+"""The modules of the objects that schedulers share: they belong to a scheduler's state as well."""
 
 
 class Rewind:
-    """Remembers things as they are now, and the random states of Python, NumPy and torch.
+    """Remembers objects as they are now, and the random states of Python, NumPy and torch.
 
-    Of modules, optimizers and schedulers that is all they hold: tensors, gradients, containers,
-    counters, flags, hooks, generators. Anything else is remembered by its ``state_dict``.
+    Of modules, optimizers and schedulers it remembers all that they hold: tensors, gradients,
+    containers, counters, flags, hooks, generators. Of other objects, the ``state_dict``.
 
     Args:
-        things: what to remember.
+        things: the objects to remember.
 
     Raises:
-        InvalidType: one of them is none of these.
+        InvalidType: an object is none of these.
     """
 
     def __init__(self, things: Iterable[Any]) -> None:
-        self._known: dict[int, object] = {}  # holds what it knows, so that no identity comes twice
+        self._known: dict[int, object] = {}  # keeps the objects alive, so that no id is reused
         self._undo: list[Undo] = []
         self._last: list[Undo] = []
         for thing in things:
             self._start(thing)
         self._random = global_state()
 
-    def put_back(self) -> None:
-        """Put everything back."""
+    def restore(self) -> None:
+        """Restore everything."""
         with torch.no_grad():
             for undo in (*self._undo, *self._last):
                 undo()
@@ -105,7 +104,7 @@ class Rewind:
 
 
 def _kind(container: Any) -> type:
-    """The plain kind of a container: a copy of it needs no more."""
+    """The built-in kind of a container."""
     return next(kind for kind in (dict, list, set, deque) if isinstance(container, kind))
 
 

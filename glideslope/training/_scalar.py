@@ -1,4 +1,4 @@
-"""One number, from whoever computed it."""
+"""Numbers of Python, NumPy and torch as Python numbers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from glideslope.errors import InvalidType, require_type, shortened
 
 
 def scalar(value: SupportsFloat) -> Any:
-    """A number of Python; of a scalar of NumPy or torch, its value, gradients or not.
+    """A number as it is; the value of a scalar of NumPy or torch, with or without a gradient.
 
     Raises:
-        InvalidType: it holds several numbers, or none.
+        InvalidType: ``value`` holds several numbers, or none.
     """
     try:
         return value.item() if hasattr(value, "item") else value
@@ -21,14 +21,14 @@ def scalar(value: SupportsFloat) -> Any:
 
 
 def number(name: str, value: SupportsFloat) -> float:
-    """The same as a float.
+    """A number as a float.
 
     Args:
-        name: what the value is called.
-        value: the number; NaN and infinities are numbers, text is none.
+        name: the name of the value, for the message.
+        value: the number; NaN and infinities are numbers, text is not.
 
     Raises:
-        InvalidType: it is no number.
+        InvalidType: ``value`` is not a number.
     """
     held = _held(value)
     require_type(held is not None, name, "be a number", value)

@@ -1,7 +1,7 @@
 """Checksums over every byte of a checkpoint, in a form that every zip reader steps over.
 
-``torch.save`` writes a zip archive. The CRC32 of each record stands in the archive's directory, but
-nothing covers names, headers, padding and the directory itself, and nothing verifies the CRC32s.
+``torch.save`` writes a zip archive. The archive's directory holds the CRC32 of each record, but no
+checksum covers names, headers, padding and the directory itself, and torch verifies no CRC32.
 The seal is the archive's comment, its last bytes::
 
     glideslope checkpoint 1 sha256:<64 hexadecimal digits>
@@ -37,7 +37,7 @@ THREADS = min(4, os.cpu_count() or 1)
 
 
 class Damaged(CheckpointError):
-    """A file that is not what was written; another one may be."""
+    """A damaged file; another one may be undamaged."""
 
 
 def seal(file: BinaryIO) -> None:
@@ -50,9 +50,9 @@ def seal(file: BinaryIO) -> None:
 
 
 def verify(file: BinaryIO) -> bool:
-    """Raise `Damaged` if ``file`` is damaged; False if it carries no checksums to tell by.
+    """Raise `Damaged` if ``file`` is damaged; False if it has no checksums.
 
-    It is whole if it is a sealed archive, or one that torch wrote, and every checksum agrees.
+    A file is undamaged if it is a sealed archive, or one that torch wrote, and all checksums agree.
     """
     name = file.name
     start = file.read(len(BEFORE_ZIP))
@@ -67,7 +67,7 @@ def verify(file: BinaryIO) -> bool:
         return _verify_archive(file, digest)
     except Damaged:
         raise
-    except Exception as error:  # whatever zipfile makes of bytes that are no archive
+    except Exception as error:  # zipfile raises many kinds for bytes that are no archive
         reason = str(error) or type(error).__name__
         raise Damaged(f"{name} is damaged: {reason}") from error
 
@@ -104,8 +104,8 @@ def _verify_archive(file: BinaryIO, digest: bytes | None) -> bool:
 def _verify_records(archive: ZipFile, records: Sequence[ZipInfo]) -> None:
     """Read every record, in several threads; zipfile compares the CRC32s."""
     by_size = sorted(records, key=lambda record: record.file_size)
-    # All are opened before one is read: from Python 3.12 on, opening one seeks from wherever the
-    # file stands, which a thread that reads another one changes.
+    # All are opened before one is read: from Python 3.12 on, opening one seeks relative to the
+    # position of the file, which a thread that reads another one changes.
     opened = [archive.open(record) for record in by_size]
     with ThreadPoolExecutor(THREADS) as pool:
         shares = [pool.submit(_read_through, opened[i::THREADS]) for i in range(THREADS)]
@@ -121,7 +121,7 @@ def _read_through(records: Sequence[IO[bytes]]) -> None:
 
 
 def _digest(file: BinaryIO, records: Sequence[ZipInfo], end: int) -> bytes:
-    """Of the first ``end`` bytes but for what a CRC32 covers, as hexadecimal digits."""
+    """The digest of the first ``end`` bytes, except what a CRC32 covers, in hexadecimal digits."""
     digest = hashlib.sha256()
     position = 0
     for record in sorted(records, key=lambda record: record.header_offset):
@@ -134,7 +134,7 @@ def _digest(file: BinaryIO, records: Sequence[ZipInfo], end: int) -> bytes:
 
 
 def _data_start(file: BinaryIO, record: ZipInfo) -> int:
-    """Where the data of a record begins: after its header, its name and its padding."""
+    """The position of a record's data: after its header, its name and its padding."""
     file.seek(record.header_offset + LOCAL_HEADER_SIZE - 4)
     name_size, padding_size = struct.unpack("<HH", file.read(4))
     return int(record.header_offset + LOCAL_HEADER_SIZE + name_size + padding_size)

@@ -1,4 +1,4 @@
-"""All of a run in one state."""
+"""The state of a whole run."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ RECORDS = (History, CSVWriter, TensorBoardWriter)
 
 
 class TrainingState:
-    """Everything that a run needs to go on as if it had never stopped.
+    """The state of a run: all that it needs to resume as if it had not stopped.
 
     `state_dict` captures every part, and the random states of Python, NumPy and torch;
-    `load_state_dict` restores them all, in whatever order the parts were built and are named. On
-    the same machine, the run then goes on bit for bit.
+    `load_state_dict` restores them all, whatever the order in which the parts were built and are
+    named. On the same machine, the run then continues bit for bit.
 
-    A part is an attribute, and a counter is counted on it: ``run.step += 1``.
+    A part is an attribute; counters are counted there: ``run.step += 1``.
 
     Args:
-        parts: by name: whatever has ``state_dict`` and ``load_state_dict`` (a model, an optimizer,
+        parts: by name: objects with ``state_dict`` and ``load_state_dict`` (a model, an optimizer,
             schedulers, a `GradScaler`, a `ResumableLoader`, `EarlyStopping`, `History`); random
             generators of torch, NumPy or Python; plain values: counters, a list of losses; and
             lists, tuples and dicts of all these, to any depth: ``optimizers=[first, second]``.
@@ -53,7 +53,7 @@ class TrainingState:
         InvalidType: a part is none of these.
         InvalidValue: a part is named like a method or ``environment``, which holds the random
             states, the version of torch and the number of threads; or an epoch of a
-            `ResumableLoader` is running and could draw from one of the generators.
+            `ResumableLoader` is running that could draw from one of the generators.
 
     Example:
         >>> import torch, glideslope as gs
@@ -137,7 +137,7 @@ class TrainingState:
         return [leaf for name, part in vars(self).items() for leaf in leaves(name, part)]
 
     def _let_loaders_follow(self) -> None:
-        """Data may be drawn from any generator of the run, so loaders put it back where it was."""
+        """Let loaders restore the run's generators, because data may be drawn from any of them."""
         streams = {f"run.{place}": it for place, it in self._leaves() if isinstance(it, Stream)}
         for _, part in self._leaves():
             if isinstance(part, ResumableLoader):
@@ -162,7 +162,7 @@ class TrainingState:
     def _in_order(self, state: Mapping[str, Any]) -> list[Located]:
         """The parts that have a state, with their places and states, in the order of restoring.
 
-        Loading what loaders are to load again may need other parts, and draws from generators.
+        A loader loads batches again, which may need other parts, and draws from generators.
         """
         named = vars(self).items()
         parts = [each for name, part in named for each in stateful_parts(name, part, state[name])]
@@ -183,5 +183,5 @@ def _warn_of_changes(environment: dict[str, Any]) -> None:
     here = str(torch.__version__), torch.get_num_threads()
     for name, before, now in zip(("torch", "threads"), saved, here, strict=True):
         if before != now:
-            message = f"saved with {name} {before}, goes on with {now}: the last bits may differ"
+            message = f"saved with {name} {before}, resumed with {now}: the last bits may differ"
             warnings.warn(message, stacklevel=3)

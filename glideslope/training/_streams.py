@@ -1,4 +1,4 @@
-"""The random generators that an object holds, wherever in it they are."""
+"""Find the random generators that an object holds."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ LEAVES = (
     *(str, bytes, bytearray, int, float, complex, type(None), type, ModuleType, CodeType),
     *(torch.Tensor, torch.dtype, torch.device, np.ndarray, np.generic),
 )
-"""What holds no generator; classes are looked at where one of their instances is."""
+"""Types that hold no generator; classes are searched with their instances."""
 
 Places = Mapping[str, object]
 
 
 def streams_of(held: Places) -> dict[str, Stream]:
-    """The generators that are reached from some objects, by where they are: ``loader.dataset.rng``.
+    """The generators that some objects reach, by place: ``loader.dataset.rng``.
 
-    Followed are attributes, containers, bound methods, and what functions and the methods of
-    classes close over; of the variables of their modules, generators and functions. Each generator
-    is found once, at the shortest of its places. The global ones belong to nobody.
+    The search follows attributes, containers, bound methods, closures of functions and of the
+    methods of classes, and, among the variables of their modules, generators and functions. Each
+    generator is found once, at the shortest of its places. Global generators are left out.
 
     Args:
-        held: the objects, by where they are.
+        held: the objects, by place.
     """
     found: dict[str, Stream] = {}
     known: dict[int, object] = {id(stream): stream for stream in GLOBAL_STREAMS}
@@ -56,7 +56,7 @@ def streams_of(held: Places) -> dict[str, Stream]:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, object]]:
-    """What an object holds, and how each is reached from it."""
+    """The objects that an object holds, each with the text that reaches it."""
     if isinstance(value, dict):
         if not _is_plain(value.values()):
             yield from ((f"[{key!r}]", part) for key, part in value.items())
@@ -73,7 +73,7 @@ def _parts(value: Any) -> Iterator[tuple[str, object]]:
 
 
 def _is_plain(parts: Iterable[object]) -> bool:
-    """Only leaves, or containers of leaves: told fast, for data sets are lists of many of them."""
+    """True for leaves, or containers of leaves; fast, because data sets are long lists of them."""
     kinds = set(map(type, parts))
     if not kinds <= {list, tuple}:
         return all(issubclass(kind, LEAVES) for kind in kinds)
@@ -92,13 +92,13 @@ def _attributes(value: Any) -> Iterator[tuple[str, object]]:
 
 
 def _bare(member: Any) -> object:
-    """A member of a class, of a wrapped function the function."""
+    """A member of a class: the function behind a wrapper, or a generator."""
     function = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
     return function if isinstance(function, FunctionType | Stream) else None
 
 
 def _used_by(function: FunctionType) -> Iterator[tuple[str, object]]:
-    """What a function closes over, its defaults, and what it takes from its module."""
+    """The closure of a function, its defaults, and what it uses of its module."""
     cells = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         try:
@@ -114,7 +114,7 @@ def _used_by(function: FunctionType) -> Iterator[tuple[str, object]]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that code, and the code within it, looks up."""
+    """The names that code, and code nested in it, looks up."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

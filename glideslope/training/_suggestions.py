@@ -1,7 +1,7 @@
-"""Where on the curve of a range test a good learning rate is: four published rules.
+"""Suggestions of a learning rate from the curve of a range test: four published rules.
 
-Each takes the rates and the smoothed losses, both in the order of the test, and gives the index of
-a rate. They are fastai's, number for number.
+Each rule takes the rates and the smoothed losses, both in the order of the test, and returns the
+index of a rate. The results equal fastai's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def valley(_lrs: Sequence[float], losses: Sequence[float]) -> int:
     """Half way down the longest valley.
 
     The valley ends with the longest falling subsequence, and is taken to begin as many indices
-    before; a third and a sixth of it are gone along, each rounded down.
+    before; the index is a third and a sixth further, each rounded down.
     """
     lengths = falling_lengths(losses)
     longest = max(lengths)
@@ -52,7 +52,7 @@ def minimum(_lrs: Sequence[float], losses: Sequence[float]) -> int:
 
 
 def slide(_lrs: Sequence[float], losses: Sequence[float]) -> int:
-    """Left of the explosion: two slopes, 15 apart, slide left until they agree to 0.005."""
+    """Left of the divergence: two slopes, 15 apart, move left until they agree to 0.005."""
     slopes = np.gradient(losses)
     right = len(losses) - 1
     found = right - SLIDE_WIDTH
@@ -66,6 +66,6 @@ def slide(_lrs: Sequence[float], losses: Sequence[float]) -> int:
 
 RULES: dict[str, Rule] = {"valley": valley, "steep": steep, "minimum": minimum, "slide": slide}
 SHARES = {"minimum": 0.1}
-"""What is taken of the rate that a rule finds, where that is not all of it."""
+"""The share of the rate found by a rule, where the suggestion is not the rate itself."""
 LEAST = {"slide": SLIDE_WIDTH + 1}
-"""How many points a rule needs, where two are too few."""
+"""The least number of points for a rule, where two are too few."""

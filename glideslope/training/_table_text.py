@@ -1,4 +1,4 @@
-"""A table as text, row by row: where each row ends, and which of them are whole."""
+"""CSV text, row by row: where each row ends, and which rows are complete."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 Row = list[str]
 
-# Bytes that are no UTF-8, in a file that somebody else began, stay what they are.
+# Bytes that are not UTF-8, in a file that another program wrote, do not change.
 KEEP = "surrogateescape"
 
 
 class Table(NamedTuple):
-    """The whole rows of a text.
+    """The complete rows of a text.
 
     Args:
-        rows: what they hold; the first one names the columns.
-        ends: for each of them, how many bytes it and those before it take.
+        rows: the cells of each row; the first row names the columns.
+        ends: for each row, its end in bytes from the start of the text.
     """
 
     rows: list[Row]
@@ -26,12 +26,12 @@ class Table(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes the whole rows take."""
+        """The number of bytes of the complete rows."""
         return self.ends[-1] if self.ends else 0
 
 
 def table_of(content: bytes) -> Table:
-    """The whole rows of a table; a last one that was not written to its end is left out.
+    """The complete rows of a table; an incomplete last one is left out.
 
     Raises:
         csv.Error: a field of more than 131,072 characters.
@@ -59,7 +59,7 @@ def row_text(row: Iterable[Any]) -> bytes:
 
 
 def _is_whole(raw: list[bytes]) -> bool:
-    """The lines of a row end in a line break that is not inside of quotes."""
+    """True if the lines of a row end in a line break outside of quotes."""
     if not raw[-1].endswith((b"\n", b"\r")):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Data workers that outlive an epoch, begun again as they were."""
+"""Persistent data workers, restarted with the random numbers they had."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from ._random import seed_stream
 from ._streams import streams_of
 
 FUNCTIONS = ("collate_fn", "worker_init_fn")
-HELD = "be held by the data set, where workers that outlive an epoch can seed it"
+HELD = "be held by the data set, where persistent workers can seed it"
 OFF = "or persistent_workers be False"
 
 
 class PersistentWorkers:
-    """Begins the epochs of a loader with ``persistent_workers``, also in the middle of a run.
+    """Starts the epochs of a loader with ``persistent_workers``, also in the middle of a run.
 
     torch seeds the workers once, when it makes them in the first epoch, by a number that it draws
-    from the loader's generator. From the second epoch on it draws none, and the workers' random
-    numbers go on from where they were. So a later epoch could be repeated only after all those
-    before it. Here, the workers' generators are seeded again at each later epoch, from the state
-    of the generator at the beginning and the epoch's number.
+    from the loader's generator. From the second epoch on it draws none, and the workers' generators
+    continue. So a later epoch could be repeated only after all earlier ones. Here, the workers'
+    generators are seeded again at each later epoch, from the first state of the generator and the
+    epoch's number.
 
     Args:
         loader: the `DataLoader`.
 
     Raises:
-        InvalidValue: its workers keep random numbers where nothing can seed them again.
+        InvalidValue: its workers hold a generator that cannot be seeded again.
     """
 
     def __init__(self, loader: Any) -> None:
         _check(loader)
         self._loader = loader
         self._iterator: Any = None
-        self._origin: Any = None  # where the generator was when they were made
-        self._epoch = 0  # how many they have begun
+        self._origin: Any = None  # the generator's state when they were made
+        self._epoch = 0  # the number of epochs that they have started
 
     def state_dict(self) -> dict[str, Any] | None:
-        """What the next epoch begins from; None if it begins with new workers."""
+        """The state from which the next epoch starts; None if it starts with new workers."""
         if self._origin is None or self._loader._iterator is not self._iterator:
             return None
         return {"origin": self._origin, "epoch": self._epoch}
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
-        """Let the workers go; the next epoch begins from ``state``."""
+        """Drop the workers; the next epoch starts from ``state``."""
         self._loader._iterator = self._iterator = None
         self._origin = None if state is None else state["origin"]
         self._epoch = 0 if state is None else state["epoch"]
@@ -68,14 +68,14 @@ class PersistentWorkers:
             if self._iterator is None:
                 self._iterator = self._idle()
             self._iterator._shared_seed = _Seed(_seed(self._origin, self._epoch))
-            iter(self._loader)  # which tells it to the workers
+            iter(self._loader)  # sends it to the workers
             self._iterator._shared_seed = None
         self._epoch += 1
         batches: Iterator[Any] = self._iterator
         return batches
 
     def _idle(self) -> Any:
-        """New workers with the seeds of the first ones, and without work."""
+        """New workers with the seeds of the first ones, and without tasks."""
         loader, held = self._loader, vars(self._loader)
         name = "sampler" if loader.batch_sampler is None else "batch_sampler"
         sampler, generator = held[name], held["generator"]
@@ -90,7 +90,7 @@ class PersistentWorkers:
 
 @dataclass(frozen=True)
 class _Seed:
-    """A number that seeds a worker by being received there: what it receives is None."""
+    """A number that seeds a worker when the worker unpickles it, as None."""
 
     value: int
 

@@ -1,4 +1,4 @@
-"""One writer at a time adds to a file."""
+"""A lock that lets one writer at a time append to a file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ except ImportError:  # Windows has no such locks: there, a process only knows it
 WAY_OUT = "use that one, or give this one the state of the run to go back to"
 
 _holders: weakref.WeakValueDictionary[Path, WriterLock] = weakref.WeakValueDictionary()
-"""Who holds which file, in this process: its own locks do not tell its writers apart."""
+"""The lock of each file in this process; file locks exclude other processes only."""
 
 
 class WriterLock:
-    """The right to add to a file: held from the first record until its writer is no longer used.
+    """A writer's lock on a file, held from its first record until the writer is garbage.
 
     Other processes are kept out by a lock on ``.NAME.lock`` beside the file, which ends with the
-    process however it ends, and does not pass to its children. Where no such file can be made, or
-    the file system has no locks, they are not.
+    process however it ends, and does not pass to its children. Where the lock file cannot be made,
+    or the file system has no locks, other processes are not kept out.
 
     Args:
         path: the file.
@@ -45,14 +45,14 @@ class WriterLock:
         return type(self), (self._path,)
 
     def claim(self) -> None:
-        """Let the next `acquire` take it from another writer of this process."""
+        """Let the next `acquire` take the lock from another writer of this process."""
         self._claims = True
 
     def acquire(self) -> bool:
-        """Take the lock; True if this had not got it.
+        """Take the lock; True if this object did not hold it before.
 
         Raises:
-            CheckpointError: another writer has it.
+            CheckpointError: another writer has the lock.
         """
         if self._holds():
             return False
@@ -63,7 +63,7 @@ class WriterLock:
         return True
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         if self._process == os.getpid() and _holders.get(self._target) is self:
             del _holders[self._target]
         if self._finish is not None:
@@ -71,7 +71,7 @@ class WriterLock:
         self._file, self._finish, self._process = None, None, 0
 
     def _clear(self) -> None:
-        """Release another writer of this process, or refuse this one."""
+        """Release the lock of another writer of this process, or refuse this one."""
         if _holder(self._target) is not None and not self._claims:
             gc.collect()  # it may be left over from a run that was interrupted
         other = _holder(self._target)
@@ -100,13 +100,13 @@ class WriterLock:
 
 
 def _holder(path: Path) -> WriterLock | None:
-    """Who holds a file in this process; a child forgets what its parent holds."""
+    """The lock of a file in this process; a child ignores its parent's."""
     holder = _holders.get(path)
     return holder if holder is not None and holder._process == os.getpid() else None
 
 
 def _locked(lock_path: Path, path: Path) -> BinaryIO | None:
-    """The open and locked file; None where there can be none."""
+    """The open and locked file; None where locking is impossible."""
     if fcntl is None:
         return None
     while True:
@@ -123,11 +123,11 @@ def _locked(lock_path: Path, path: Path) -> BinaryIO | None:
             return None
         if _is_at(file, lock_path):
             return file
-        file.close()  # whoever held it has just removed it
+        file.close()  # its holder has just removed it
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:
-    """The open file is the one that is there now: folders get deleted."""
+    """True if the open file is the one at ``path``: folders get deleted."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except OSError:
@@ -135,7 +135,7 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
 
 
 def _end(file: BinaryIO, lock_path: Path, process: int) -> None:
-    """Remove the lock's file, unless this is a child that was forked with a copy of it."""
+    """Remove the lock file, unless this is a child that was forked with a copy of the lock."""
     if process == os.getpid() and _is_at(file, lock_path):
         lock_path.unlink(missing_ok=True)
     file.close()

@@ -1,4 +1,4 @@
-"""Where records can go besides a `History`: a table of text, and TensorBoard."""
+"""Writers of records besides `History`: a CSV table, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from ._writer_lock import WriterLock
 
 
 class Writer(Protocol):
-    """Whatever takes records one by one: a `History`, a `CSVWriter`, a `TensorBoardWriter`."""
+    """Anything that takes records one by one: a `History`, a `CSVWriter`, a `TensorBoardWriter`."""
 
     def append(self, record: Mapping[str, Any], /) -> None:
         """Take a record."""
 
 
 class CSVWriter:
-    """A table in a text file that grows by a row for each record.
+    """A CSV file with a row for each record.
 
-    A row is handed to the operating system before `append` returns. A name that appears late gets a
-    column of its own: then the whole file is written again, atomically. A last row that a kill or a
-    power cut tore is removed when the next one is added. NaN and infinities are ``nan``, ``inf``.
+    A row is handed to the operating system before `append` returns. A new name gets a column of its
+    own: then the whole file is written again, atomically. An incomplete last row, left by a kill or
+    a power cut, is removed when the next one is added. NaN and infinities are ``nan``, ``inf``.
 
     One writer at a time, as with a `History`. As a part of a `TrainingState` it goes back to the
     rows it had.
 
     Args:
-        path: the file, made absolute at once; rows are added to those that are there. Its folder
+        path: the file, made absolute at once; rows are added to existing ones. Its folder
             must exist.
 
     Raises:
-        CheckpointError: the file is there but cannot be read, and why.
+        CheckpointError: the file exists but cannot be read, and why.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -83,11 +83,11 @@ class CSVWriter:
             raise CheckpointError(f"could not write {self.path}: {error.strerror}") from error
 
     def state_dict(self) -> dict[str, Any]:
-        """How many rows there are."""
+        """The number of rows."""
         return {"rows": self._rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to the first rows; warn if some of them are missing.
+        """Remove the rows that were added after the state was taken; warn if some are missing.
 
         Raises:
             CheckpointError: another process is writing the file, or it could not be written.
@@ -109,7 +109,7 @@ class CSVWriter:
         return f"CSVWriter({str(self.path)!r}, {rows})"
 
     def _table(self) -> Table:
-        """The whole rows that are in the file now."""
+        """The complete rows that are in the file now."""
         try:
             return table_of(self.path.read_bytes() if self.path.exists() else b"")
         except (OSError, csv.Error) as error:
@@ -117,13 +117,13 @@ class CSVWriter:
             raise CheckpointError(f"could not read {self.path}: {reason}") from error
 
     def _note(self, table: Table) -> None:
-        """Remember the names of the columns, how many rows there are, and where they end."""
+        """Remember the names of the columns, the number of rows, and their end."""
         self._columns = table.rows[0] if table.rows else []
         self._rows = max(0, len(table.rows) - 1)
         self._size = table.size
 
     def _has_changed(self) -> bool:
-        """The file is not as it was left: it was deleted, or edited by hand."""
+        """True if other code has deleted or edited the file."""
         try:
             return self.path.stat().st_size != self._size
         except OSError:
@@ -154,13 +154,13 @@ class CSVWriter:
 class TensorBoardWriter:
     """Shows the numbers of records as curves in TensorBoard, each under its name.
 
-    What is written reaches the disk within ten seconds, or when it is closed; a `History` keeps
-    what a kill takes from here. As a part of a `TrainingState` it goes back to the steps it had:
-    TensorBoard then hides those after them.
+    Points reach the disk within ten seconds, or at `close`; a kill loses newer ones, which a
+    `History` does not. As a part of a `TrainingState` it goes back to the steps it had: TensorBoard
+    then hides later ones.
 
     Args:
-        folder: where the event files go, made absolute at once; ``tensorboard --logdir FOLDER``
-            shows them. Each writer has a file of its own.
+        folder: the folder of the event files, made absolute at once; ``tensorboard --logdir
+            FOLDER`` shows them. Each writer has a file of its own.
 
     Raises:
         MissingDependency: the package ``tensorboard`` is not installed.
@@ -187,7 +187,7 @@ class TensorBoardWriter:
         """Add a point to the curve of each number in a record.
 
         Raises:
-            InvalidValue: the record has no ``step``, which says where.
+            InvalidValue: the record has no ``step``, the position of the points.
         """
         require("step" in record, "a record for TensorBoard", "have a step", dict(record))
         step = scalar(record["step"])
@@ -198,7 +198,7 @@ class TensorBoardWriter:
         self._next = step + 1
 
     def close(self) -> None:
-        """Write what is left to disk."""
+        """Write buffered points to disk."""
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -212,7 +212,7 @@ class TensorBoardWriter:
         return {"next": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let TensorBoard forget the steps from there on."""
+        """Let TensorBoard hide the steps from the saved one on."""
         self.close()
         self._next = state["next"]
         self._open(purge_step=self._next)

@@ -176,7 +176,7 @@ def test_other_threads_are_taken_and_told(glideslope: Program, stopped: Program)
     stopped(STEPS - 1, ctrl_c, *RUN)
     ended = glideslope(*RESUME, "--threads", 2)
     assert (ended.code, ended.err) == (0, "")
-    assert "note: saved with threads 1, goes on with 2: the last bits may differ" in ended.out
+    assert "note: saved with threads 1, resumed with 2: the last bits may differ" in ended.out
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(glideslope: Program) -> None:
@@ -205,7 +205,7 @@ def test_a_damaged_checkpoint_is_stepped_over_and_told(
     newest.write_bytes(newest.read_bytes()[:-1])
     ended = glideslope(*RESUME)
     assert (ended.code, ended.err) == (0, "")
-    assert "note: stepping over a checkpoint: " in ended.out
+    assert "note: skipping a checkpoint: " in ended.out
     assert "resumed   after 10 of 20 updates" in ended.out
     assert digest(Path("run")) == digest(Path("straight"))
 

@@ -1,4 +1,4 @@
-"""A run that draws on everything a run can draw on, and programs that train it in new processes.
+"""A run that uses every random source, and programs that train it in new processes.
 
     python example_run.py straight FOLDER       train to the end, saving at each of STOPS
     python example_run.py resume FOLDER         from each of those, train to the end
@@ -151,7 +151,7 @@ def straight(folder: Path, workers: int) -> None:
 
 def resume(folder: Path, workers: int) -> None:
     for stop in STOPS:
-        run = build(stop, workers)  # another seed: nothing may be left of what it decides
+        run = build(stop, workers)  # another seed: it may not affect the end
         run.load_state_dict(gs.load_checkpoint(folder / f"{stop}.pt"))
         train(run, lambda: None)
         print(digest(run))

@@ -1,4 +1,4 @@
-"""Programs that kill saves and runs at random moments, and check what is left of them.
+"""Programs that kill saves and runs at random moments, and check the files that remain.
 
     python killing.py saves FOLDER KILLS SEED     kill a process that saves over one file
     python killing.py runs FOLDER KILLS SEED      kill runs until they have got to their end
@@ -33,7 +33,7 @@ Acknowledge = Callable[[int], object]
 
 
 class Child:
-    """A forked process that runs ``work``, and tells the numbers it has acknowledged."""
+    """A forked process that runs ``work`` and acknowledges numbers."""
 
     def __init__(self, work: Callable[[Acknowledge], object]) -> None:
         self._reader, writer = os.pipe()
@@ -48,7 +48,7 @@ class Child:
         self.seen = os.read(self._reader, 8)
 
     def kill(self) -> bool:
-        """Whether the child was killed, rather than done before."""
+        """True if the child was killed before it ended."""
         os.kill(self.pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]) == -signal.SIGKILL
 
@@ -132,14 +132,14 @@ def kill_calls(folder: Path, kills: int, chance: random.Random) -> None:
     assert list(folder.iterdir()) == [path]
 
 
-def go_on(folder: Path, seed: int, acknowledge: Acknowledge) -> None:
+def train_on(folder: Path, seed: int, acknowledge: Acknowledge) -> None:
     """Train from the newest checkpoint to the end, saving after each step."""
     path = folder / "history.jsonl"
     with gs.training.Checkpointer(folder / "checkpoints", keep=2) as checkpoints:
         found = checkpoints.latest()
         if found is None:
             path.unlink(missing_ok=True)
-        # With a checkpoint, another seed: nothing may be left of what it decides.
+        # With a checkpoint, another seed: it may not affect the end.
         run: Any = example_run.build(seed if found else 0, history=gs.training.History(path))
         if found is not None:
             run.load_state_dict(found.state)
@@ -158,7 +158,7 @@ def kill_run(folder: Path, chance: random.Random) -> int:
     kills = reached = 0
     while True:
         seed = chance.randrange(2**31)
-        child = Child(partial(go_on, folder, seed))
+        child = Child(partial(train_on, folder, seed))
         child.wait_for_one()
         time.sleep(chance.uniform(0, 0.3))
         if not child.kill():
@@ -174,7 +174,7 @@ def kill_run(folder: Path, chance: random.Random) -> int:
 def kill_runs(folder: Path, kills: int, chance: random.Random) -> None:
     straight, number = folder / "straight", 0
     straight.mkdir()
-    go_on(straight, 0, lambda _: None)  # here, so that children find every module imported
+    train_on(straight, 0, lambda _: None)  # here, so that children find every module imported
     while kills > 0:
         number += 1
         path = folder / str(number)

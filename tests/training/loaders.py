@@ -102,7 +102,7 @@ class OfTheModule(Plain):
 
 
 class Shuffling(IterableDataset[int]):
-    """A stream through a buffer, from which items are drawn as it goes."""
+    """A stream through a buffer, from which items are drawn at random."""
 
     def __init__(self, stream: Any = random) -> None:
         self.stream = stream
@@ -157,7 +157,7 @@ class AtOnce(Lazy):
 
 
 class InPlace(AtOnce):
-    """Shuffles what is left of the epoch before."""
+    """Shuffles the order of the epoch before."""
 
     def __init__(self, indices: Any) -> None:
         self.indices = indices
@@ -195,7 +195,7 @@ def distributed() -> DistributedSampler[Any]:
 
 
 class Batches:
-    """What is no DataLoader: batches that are drawn as they are asked for."""
+    """An iterable that is no DataLoader, and draws its batches when they are used."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream

@@ -1,4 +1,4 @@
-"""Files that are read, files that are refused, and what is said of them."""
+"""Files that are loaded, files that are refused, and the messages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_file_without_checksums_is_loaded_with_a_warning(
     tmp_path: Path, write: Callable[[Path], None]
 ) -> None:
     write(tmp_path / "a.pt")
-    with pytest.warns(UserWarning, match="a.pt carries no checksums: damage to it would go") as w:
+    with pytest.warns(UserWarning, match="a.pt has no checksums: damage to it would go") as w:
         assert same(gs.load_checkpoint(tmp_path / "a.pt"), STATE)
     assert w[0].filename == __file__
 
@@ -156,7 +156,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("write", "message"), REFUSED)
-def test_what_is_said_of_a_file_that_is_refused(
+def test_messages_of_refused_files(
     tmp_path: Path, write: Callable[[Path], None], message: str
 ) -> None:
     path = tmp_path / "a.pt"
@@ -167,7 +167,7 @@ def test_what_is_said_of_a_file_that_is_refused(
 
 
 def test_a_user_who_forces_unsafe_loading_is_not_followed(tmp_path: Path) -> None:
-    """``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` is for programs that did not say what they want."""
+    """``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` is for programs that do not choose."""
     function(tmp_path / "a.pt")
     program = f"import glideslope as gs; gs.load_checkpoint({str(tmp_path / 'a.pt')!r})"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A folder of checkpoints: which are kept, which is found, and where errors show."""
+"""A folder of checkpoints: those kept, the one found, and the errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_empty_folder_and_a_missing_one_hold_none(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
-def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
+def test_other_files_are_ignored(tmp_path: Path) -> None:
     names = ["notes.txt", "step-1.pt.bak", "step-x.pt", "best.pt", ".glideslope-0.tmp"]
     for name in names[:-1]:
         (tmp_path / name).touch()
@@ -135,7 +135,7 @@ class TestDamage:
     def test_the_newest_whole_one_is_found_with_a_warning(self, tmp_path: Path) -> None:
         filled(tmp_path, range(4))
         damage(tmp_path / "step-00000003.pt")
-        with pytest.warns(UserWarning, match=r"stepping over a checkpoint: .*3\.pt is damaged"):
+        with pytest.warns(UserWarning, match=r"skipping a checkpoint: .*3\.pt is damaged"):
             found = Checkpointer(tmp_path).latest()
         assert found is not None
         assert found.step == 2
@@ -146,14 +146,14 @@ class TestDamage:
             path.write_bytes(b"")
         with (
             pytest.warns(UserWarning, match="is empty"),
-            pytest.raises(CheckpointError, match=r"none of the 2 checkpoints in .* is whole"),
+            pytest.raises(CheckpointError, match=r"all 2 checkpoints in .* are damaged"),
         ):
             Checkpointer(tmp_path).latest()
 
     def test_a_damaged_one_replaces_none_and_is_not_deleted(self, tmp_path: Path) -> None:
         filled(tmp_path, range(1, 4), keep=3)
         damage(tmp_path / "step-00000003.pt")
-        with pytest.warns(UserWarning, match="stepping over"):
+        with pytest.warns(UserWarning, match="skipping"):
             filled(tmp_path, range(4, 5), keep=3)
         assert Checkpointer(tmp_path).steps() == [1, 2, 3, 4]
 
@@ -163,16 +163,16 @@ class TestDamage:
             checkpoints.save(step, state(step), loss=float(step))
         checkpoints.close()
         damage(tmp_path / "step-00000001.pt")
-        with pytest.warns(UserWarning, match="stepping over"):
+        with pytest.warns(UserWarning, match="skipping"):
             best = Checkpointer(tmp_path, keep_best=("loss", "min")).best()
         assert best is not None
         assert best.step == 2
 
-    def test_training_goes_on_below_a_damaged_one_and_replaces_it(self, tmp_path: Path) -> None:
+    def test_training_continues_below_a_damaged_one_and_replaces_it(self, tmp_path: Path) -> None:
         filled(tmp_path, range(1, 4))
         damage(tmp_path / "step-00000003.pt")
         checkpoints = Checkpointer(tmp_path)
-        with pytest.warns(UserWarning, match="stepping over"):
+        with pytest.warns(UserWarning, match="skipping"):
             assert checkpoints.latest().step == 2
         checkpoints.save(2, state(2))
         checkpoints.save(3, state(3))
@@ -194,7 +194,7 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=r"could not save into .*: File exists"):
             checkpoints.save(1, state(1))
 
-    def test_a_folder_deleted_between_saves_is_made_anew(self, tmp_path: Path) -> None:
+    def test_a_folder_deleted_between_saves_is_made_again(self, tmp_path: Path) -> None:
         folder = tmp_path / "folder"
         checkpoints = filled(folder, range(1, 3))
         shutil.rmtree(folder)
@@ -221,7 +221,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("use", "message"), REFUSED)
-def test_what_is_refused(tmp_path: Path, use: Callable[[Path], object], message: str) -> None:
+def test_arguments_are_refused(tmp_path: Path, use: Callable[[Path], object], message: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         use(tmp_path)
     assert str(caught.value) == message.format(tmp_path)
@@ -237,7 +237,7 @@ def test_a_state_that_cannot_be_saved_is_refused_at_once(tmp_path: Path) -> None
 
 
 class Held:
-    """Holds writes back until they are let go; or makes them fail."""
+    """Delays writes until they are released, or makes them fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go, self.error, self.written = threading.Event(), None, []
@@ -268,7 +268,7 @@ class TestBackground:
         checkpoints.wait()
         assert held.written == ["step-00000001.pt"]
 
-    def test_what_is_written_is_the_state_at_the_call(self, tmp_path: Path, held: Held) -> None:
+    def test_the_state_at_the_call_is_written(self, tmp_path: Path, held: Held) -> None:
         checkpoints = Checkpointer(tmp_path)
         live = state(1)
         checkpoints.save(1, live)
@@ -296,12 +296,12 @@ class TestBackground:
             assert same(copy, state(step))
         assert len(addresses) == 1
 
-    def test_a_state_that_changes_its_shape_is_copied_anew(self) -> None:
+    def test_a_state_of_another_shape_is_copied_again(self) -> None:
         buffers = _nest.Buffers()
         for tensor in (torch.zeros(4), torch.ones(1), torch.ones(4, dtype=torch.float64)):
             assert same(buffers.snapshot({"weight": tensor}), {"weight": tensor})
 
-    def test_an_error_shows_at_the_next_save_which_is_begun_all_the_same(
+    def test_an_error_shows_at_the_next_save_which_starts_nevertheless(
         self, tmp_path: Path, held: Held
     ) -> None:
         checkpoints = Checkpointer(tmp_path)
@@ -417,7 +417,7 @@ def test_an_error_shows_at_exit(tmp_path: Path) -> None:
 class TestTwoProcesses:
     @pytest.fixture
     def other(self, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-        """Another process that has saved into the folder and lives on."""
+        """Another process that has saved into the folder and still runs."""
         program = f"""
 import glideslope as gs
 checkpoints = gs.training.Checkpointer({str(tmp_path)!r})

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: none is taken for whole, and none runs anything."""
+"""Damaged and hostile files: all are refused, and none runs code."""
 
 from __future__ import annotations
 
@@ -143,10 +143,10 @@ def test_no_damaged_file_is_taken_for_whole(
 
 
 @given(EDITS)
-def test_whatever_a_whole_file_holds_is_loaded_or_refused(
+def test_the_content_of_a_whole_file_is_loaded_or_refused(
     path: Path, edits: list[tuple[str, float, bytes]]
 ) -> None:
-    """Every checksum is right here: the damage was done before, or by somebody."""
+    """Every checksum is right here: the damage was done before the file was sealed."""
     craft(path, {**RECORDS, "archive/data.pkl": edited(RECORDS["archive/data.pkl"], edits)})
     with suppress(CheckpointError):
         gs.save_checkpoint(gs.load_checkpoint(path), path)  # plain values, that is

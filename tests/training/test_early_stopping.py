@@ -1,4 +1,4 @@
-"""When to stop, why, and with which weights."""
+"""Early stopping: when, why, and with which weights."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @given(OPTIONS, VALUES, st.integers(0, 20))
-def test_it_goes_on_from_its_state(options: dict[str, Any], values: list[float], at: int) -> None:
+def test_it_resumes_from_its_state(options: dict[str, Any], values: list[float], at: int) -> None:
     straight = EarlyStopping(**options)
     stops = [straight.step(value) for value in values]
     before, after = EarlyStopping(**options), EarlyStopping(**options)
@@ -120,13 +120,13 @@ def trained(stopping: EarlyStopping, model: nn.Linear, values: Sequence[float]) 
             break
 
 
-def test_the_best_weights_come_back_when_it_stops() -> None:
+def test_the_best_weights_are_restored_when_it_stops() -> None:
     model = nn.Linear(1, 1)
     trained(EarlyStopping(patience=2, model=model), model, [3, 1, 2, 2, 0])
     assert model.weight.item() == 1
 
 
-def test_the_best_weights_come_back_on_request() -> None:
+def test_the_best_weights_are_restored_on_request() -> None:
     model = nn.Linear(1, 1)
     stopping = EarlyStopping(patience=9, model=model)
     stopping.restore_best()  # there are none yet
@@ -170,13 +170,13 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
 
 
 @pytest.mark.parametrize(("make", "message"), REFUSED)
-def test_what_is_refused(make: Callable[[], object], message: str) -> None:
+def test_arguments_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         make()
     assert str(caught.value) == message
 
 
-def test_the_state_of_something_else_is_refused() -> None:
+def test_the_state_of_another_class_is_refused() -> None:
     with pytest.raises(
         StateMismatch, match="not a state of EarlyStopping: it holds best, patience"
     ):

@@ -1,4 +1,4 @@
-"""A record of a run that survives whatever ends the run."""
+"""Histories: records in JSON Lines that survive kills."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_records_come_back(tmp_path_factory: pytest.TempPathFactory, records: li
 
 
 def strict(line: str) -> Any:
-    """What JavaScript and jq would read: Python's `json` also takes NaN."""
+    """JSON as JavaScript and jq read it: Python's `json` also takes NaN."""
 
     def refuse(name: str) -> None:
         pytest.fail(f"{name} is no JSON")
@@ -94,7 +94,7 @@ NON_FINITE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("record", "line"), NON_FINITE.values(), ids=NON_FINITE)
-def test_what_json_has_no_form_for_is_null_and_named(
+def test_values_without_a_form_in_json_are_null_and_named(
     tmp_path: Path, record: dict[str, Any], line: str
 ) -> None:
     history = History(tmp_path / "a.jsonl")
@@ -124,7 +124,7 @@ def test_scalars_that_are_not_finite_are_named_too(tmp_path: Path, value: Any) -
         '{"a": 1, "non_finite": 3}',
     ],
 )
-def test_a_field_of_somebody_else_is_left_alone(tmp_path: Path, line: str) -> None:
+def test_a_users_field_of_that_name_is_left_alone(tmp_path: Path, line: str) -> None:
     (tmp_path / "a.jsonl").write_text(line + "\n")
     assert list(History(tmp_path / "a.jsonl")) == [json.loads(line)]
 
@@ -184,7 +184,7 @@ def itself() -> list[Any]:
         ({"a": itself()}, r"`a value in the record` must be at most 200 deep"),
     ],
 )
-def test_what_is_no_record_is_refused(history: History, record: Any, message: str) -> None:
+def test_a_value_that_is_no_record_is_refused(history: History, record: Any, message: str) -> None:
     before = history.path.read_bytes()
     with pytest.raises((InvalidType, InvalidValue), match=message):
         history.append(record)

@@ -1,4 +1,4 @@
-"""A loader that goes on in the middle of an epoch."""
+"""A loader that resumes in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_between_epochs_the_next_one_begins(make: Callable[[], Any]) -> None:
     assert same(list(again.loader), second)
 
 
-def test_after_break_a_loop_begins_anew_as_without_resuming() -> None:
+def test_after_break_a_loop_starts_an_epoch_as_without_resuming() -> None:
     loader = ResumableLoader(range(5))
     for number in loader:
         if number == 2:
@@ -195,7 +195,7 @@ def test_its_length_is_the_loaders() -> None:
     assert len(ResumableLoader(DataLoader(Noisy(), 3))) == 4
 
 
-# -- what no state could restore is refused ------------------------------------------------------
+# -- loaders that no state could restore are refused -----
 
 
 class Pipe(IterDataPipe[int]):
@@ -220,13 +220,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "an iterator": (
         lambda: iter([1]),
         InvalidType,
-        "`loader` must begin again at each epoch, which an iterator cannot",
+        "`loader` must restart at each epoch, which an iterator cannot",
     ),
     "no iterable": (lambda: 3, InvalidType, "`loader` must be iterable, got 3"),
     "any order": (
         lambda: DataLoader(Noisy(), num_workers=2, in_order=False),
         InvalidValue,
-        "`loader.in_order` must be True with several workers: else the order of batches is chance",
+        "`loader.in_order` must be True with several workers: else the order of batches is random",
     ),
     "a generator in a function of workers that stay": (
         lambda: persistent(Noisy(), collate_fn=with_stream(random.Random(1))),
@@ -298,7 +298,7 @@ def test_a_load_that_fails_changes_nothing() -> None:
     assert same(again.state_dict(), wanted)
 
 
-# -- generators that others draw from, too -------------------------------------------------------
+# -- generators that other code draws from, too -----
 
 
 def test_the_global_generator_given_by_name_stays_the_global_one() -> None:
@@ -314,7 +314,7 @@ def test_the_global_generator_given_by_name_stays_the_global_one() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_order_does_not_depend_on_what_training_draws_from_its_generator() -> None:
+def test_an_order_does_not_depend_on_training_that_draws_from_its_generator() -> None:
     def build() -> gs.training.TrainingState:
         shared = torch.Generator().manual_seed(3)
         sampler = RandomSampler(range(1000), True, 100, generator=shared)
@@ -371,7 +371,7 @@ def test_loops_over_one_loader_at_once_have_orders_of_their_own() -> None:
     assert not torch.equal(first, second)
 
 
-# -- workers that outlive an epoch ---------------------------------------------------------------
+# -- persistent workers ---------------------------------------------------------------
 
 
 def test_workers_that_stay_are_the_same_processes_and_draw_new_numbers_each_epoch() -> None:

@@ -1,4 +1,4 @@
-"""Every kind of loader goes on, from every stop, with the batches of the uninterrupted run."""
+"""Every kind of loader resumes, from every stop, with the batches of the uninterrupted run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def seed(number: int) -> None:
 
 
 def train() -> None:
-    """What a model may draw between two batches."""
+    """Draws that a model may make between two batches."""
     torch.rand(3)
     np.random.rand(random.randrange(1, 5))
 
@@ -82,7 +82,7 @@ def resumed(make: Callable[[], Any], state: Any, breaks: int | None = None) -> l
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)
 def test_a_few_stops(make: Callable[[], Any]) -> None:
-    """Workers take their time to begin: two stops of them, in the second epoch and at its end."""
+    """Workers start slowly: two stops of them, in the second epoch and at its end."""
     taken, states = stops(make)
     has_workers = getattr(make(), "num_workers", 0) > 0
     for stop in (4, len(states) * 2 // 3 - 1) if has_workers else range(len(states)):
@@ -102,8 +102,8 @@ TRANSPARENT = ("in order", "shuffled", "shuffled by a generator", "weighted", "w
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("kind", TRANSPARENT)
-def test_torchs_loaders_give_what_they_give_without_it(kind: str, workers: str) -> None:
-    """But for what workers that stay draw after their first epoch."""
+def test_torchs_loaders_give_the_same_batches_without_it(kind: str, workers: str) -> None:
+    """Except persistent workers after their first epoch."""
 
     def epochs(wrap: Callable[[Any], Any]) -> list[list[Any]]:
         seed(1)

@@ -1,4 +1,4 @@
-"""Whatever is given as a metric: a number is taken, and anything else is refused in our words."""
+"""Metrics of every companion: numbers are taken, other values are refused in our words."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ each_companion = pytest.mark.parametrize("companion", COMPANIONS.values(), ids=C
 
 @each_companion
 @pytest.mark.parametrize("metric", NO_NUMBER.values(), ids=NO_NUMBER)
-def test_what_is_no_number_is_refused(companion: Companion, metric: Any, tmp_path: Path) -> None:
+def test_anything_but_a_number_is_refused(
+    companion: Companion, metric: Any, tmp_path: Path
+) -> None:
     rule = r"^`[a-z_(), ]+` must be a number( or a tensor with one element)?, got "
     with pytest.raises(InvalidType, match=rule) as caught:
         companion(metric, tmp_path)

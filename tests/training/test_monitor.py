@@ -1,4 +1,4 @@
-"""What a run ran at, and where its records go."""
+"""Records of hyperparameters, and the writers that take them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_record_goes_to_every_writer(tmp_path: Path) -> None:
     assert len(taken) == 4
 
 
-def test_an_update_that_was_left_out_is_marked(tmp_path: Path) -> None:
+def test_a_skipped_update_is_marked(tmp_path: Path) -> None:
     parameter = weight()
     optimizer = gs.optim.AdamW([parameter], skip_nonfinite=True)
     history, table = History(tmp_path / "a.jsonl"), CSVWriter(tmp_path / "a.csv")
@@ -99,7 +99,7 @@ def test_an_update_that_was_left_out_is_marked(tmp_path: Path) -> None:
     assert [row["skipped"] for row in rows(table)] == ["", "True", ""]
 
 
-def test_what_takes_no_records_is_refused() -> None:
+def test_a_writer_that_takes_no_records_is_refused() -> None:
     with pytest.raises(InvalidType, match=r"`writer` must have `append`, got 'run\.csv'"):
         LRMonitor(adam({}), "run.csv")  # type: ignore[arg-type]
 
@@ -124,7 +124,7 @@ def test_a_late_name_gets_a_column(tmp_path: Path) -> None:
     ]
 
 
-def test_a_table_that_is_there_goes_on(tmp_path: Path) -> None:
+def test_an_existing_table_is_continued(tmp_path: Path) -> None:
     CSVWriter(tmp_path / "a.csv").append({"step": 0, "loss": 0.5})
     CSVWriter(tmp_path / "a.csv").append({"loss": 0.25, "step": 1})
     assert (tmp_path / "a.csv").read_text() == "step,loss\n0,0.5\n1,0.25\n"
@@ -186,7 +186,7 @@ def test_a_record_without_a_step_has_no_place(tmp_path: Path) -> None:
         board.append({"loss": 1.0})
 
 
-def test_without_the_package_the_error_says_what_to_install(
+def test_without_the_package_the_error_names_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)

@@ -1,4 +1,4 @@
-"""What goes into a checkpoint comes out again; what could not come out is refused going in."""
+"""Values saved in a checkpoint are loaded equal; values that could not be loaded are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_any_nest_comes_back_bit_for_bit_and_stays_as_it_was(
     assert same(torch.load(path, weights_only=True), nest)
 
 
-# What is saved, and what it comes back as.
+# A saved value, and the loaded one.
 CASES = {
     "a view of a larger tensor": (BASE[2:4], torch.tensor([2.0, 3.0])),
     "a transposed tensor": (BASE.reshape(2, 3).T, torch.tensor([[0.0, 3], [1, 4], [2, 5]])),
@@ -75,7 +75,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("saved", "expected"), CASES.values(), ids=CASES)
-def test_what_comes_back(tmp_path: Path, saved: Any, expected: Any) -> None:
+def test_loaded_values(tmp_path: Path, saved: Any, expected: Any) -> None:
     path = tmp_path / "a.pt"
     gs.save_checkpoint({"value": saved}, path)
     assert same(gs.load_checkpoint(path)["value"], expected)
@@ -188,7 +188,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("nest", "error", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_could_not_be_loaded_is_refused_by_its_place(
+def test_values_that_could_not_be_loaded_are_refused_by_place(
     tmp_path: Path, nest: Any, error: type[GlideslopeError], message: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -202,7 +202,7 @@ def test_the_deepest_nest_there_may_be(tmp_path: Path) -> None:
     assert gs.load_checkpoint(tmp_path / "a.pt") == deep(199)
 
 
-def test_nothing_is_shared_with_what_was_loaded(tmp_path: Path) -> None:
+def test_loaded_values_share_no_memory_with_saved_ones(tmp_path: Path) -> None:
     state = {"weight": torch.ones(2), "losses": [1.0]}
     gs.save_checkpoint(state, tmp_path / "a.pt")
     loaded = gs.load_checkpoint(tmp_path / "a.pt")

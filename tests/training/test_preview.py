@@ -1,4 +1,4 @@
-"""What a controller would have done is what it does."""
+"""A preview agrees with a run under the controller."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def optimizer_at(*rates: float) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=1.0)
 
 
-def test_where_it_stops_and_what_that_costs() -> None:
+def test_where_it_stops_and_the_cost() -> None:
     found = preview(LOSSES, EarlyStopping(patience=2))
     assert (found.stop, found.best_step, found.best, found.given_up) == (3, 1, 0.5, 0.25)
     assert found.reason == "no improvement on 0.5 in 2 values"
     assert found.spared == pytest.approx(3 / 7)
 
 
-def test_what_does_not_stop_gives_nothing_up() -> None:
+def test_without_a_stop_nothing_is_given_up() -> None:
     found = preview(LOSSES, EarlyStopping(patience=9))
     assert (found.stop, found.reason, found.best_step, found.given_up) == (None, None, 5, 0)
     assert found.spared == 0
@@ -121,7 +121,7 @@ def test_the_cuts_of_torchs_own_controller() -> None:
     assert str(preview([1.0], plateau)) == "it never cuts the rate, which ends at 1"
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidType, match="be an EarlyStopping or a ReduceLROnPlateau"):
         preview(LOSSES, "patience")  # type: ignore[call-overload]
     for nothing in ([], History(tmp_path / "none.jsonl")):

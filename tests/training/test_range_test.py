@@ -1,4 +1,4 @@
-"""The range test: what it runs at, when it stops, what it suggests, what it refuses."""
+"""The range test: its rates, its end, its suggestions, its refusals."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize(("options", "error", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_done_is_refused(
+def test_arguments_are_refused(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -307,7 +307,7 @@ def test_a_curve_with_a_known_answer(method: str) -> None:
     assert BOWL.suggest(method) in wanted
 
 
-def test_slide_finds_the_place_before_the_explosion() -> None:
+def test_slide_finds_the_place_before_the_divergence() -> None:
     """Slopes of 0 up to step 60, growing after it: they part by 0.005 when the right one has."""
     losses = [1.0 - 1e-6 * t + max(t - 60, 0) ** 2 / 100 for t in range(100)]
     slopes = np.gradient(losses[10:95])
@@ -386,7 +386,7 @@ def test_a_suggestion_for_each_group() -> None:
         ([1.0 + t for t in range(50)], "steep", "the losses never fall"),
     ],
 )
-def test_what_says_nothing_is_not_guessed_at(
+def test_losses_without_a_minimum_give_no_suggestion(
     losses: Sequence[float], method: str, message: str
 ) -> None:
     with pytest.raises(InvalidValue, match=message):
@@ -432,7 +432,7 @@ def test_a_result_of_another_format_is_refused() -> None:
         RangeTestResult.from_json(text)
 
 
-def test_a_table_says_what_there_is_to_say() -> None:
+def test_a_table_without_suggestions() -> None:
     assert str(result_of([1.0, 0.5])) == "2 updates: the sweep is over\nno suggestion"
     lines = str(BOWL).splitlines()
     assert lines[0] == "90 updates: the sweep is over"

@@ -1,4 +1,4 @@
-"""Writers of records under kills, moves and rivals: what was whole stays whole."""
+"""Writers of records under kills, changes of folder and second writers."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_torn_end_is_removed_from_under_a_writer_too(
     assert same(content(path), [as_read(record, path) for record in RECORDS[:2]])
 
 
-def test_a_kill_leaves_tensorboard_what_was_whole(tmp_path: Path) -> None:
+def test_a_kill_leaves_tensorboard_the_whole_records(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with TensorBoardWriter(tmp_path / "whole") as board:
         for step in range(3):
@@ -111,7 +111,7 @@ def test_a_kill_leaves_tensorboard_what_was_whole(tmp_path: Path) -> None:
         assert values == [(step, step / 2) for step in range(len(values) - 1)] + [(3, 1.5)]
 
 
-def test_a_table_keeps_what_others_wrote(tmp_path: Path) -> None:
+def test_a_table_keeps_rows_of_other_programs(tmp_path: Path) -> None:
     """Line breaks of other systems, bytes that are no UTF-8, and quotes in the middle."""
     path = tmp_path / "a.csv"
     path.write_bytes(b'a,b\r\n1,caf\xe9\r\n2,5" disk\r\n"",\r3,4\r')
@@ -137,7 +137,7 @@ def test_an_empty_record_makes_no_row_before_there_are_columns(tmp_path: Path) -
     assert (table.path.read_text(), table.state_dict()) == ('a\n1\n""\n', {"rows": 2})
 
 
-def test_a_table_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n" + "x" * 200_000 + "\n")
     with pytest.raises(CheckpointError, match=r"could not read .*a\.csv: field larger than"):
         CSVWriter(tmp_path / "a.csv")
@@ -216,7 +216,7 @@ def test_two_writers_of_a_process_refuse_each_other(
 
 
 @writers
-def test_a_writer_no_longer_used_is_in_nobodys_way(
+def test_a_writer_no_longer_used_is_in_the_way_of_none(
     tmp_path: Path, kind: Callable[[Path], Any], name: str
 ) -> None:
     for step in range(3):
@@ -227,7 +227,7 @@ def test_a_writer_no_longer_used_is_in_nobodys_way(
 
 
 @writers
-def test_a_writer_left_over_in_a_cycle_is_in_nobodys_way(
+def test_a_writer_left_over_in_a_cycle_is_in_the_way_of_none(
     tmp_path: Path, kind: Callable[[Path], Any], name: str
 ) -> None:
     left = kind(tmp_path / name)
@@ -289,7 +289,7 @@ def in_a_child(work: Callable[[], object]) -> int:
 
 
 @writers
-def test_a_child_has_not_got_its_parents_right(
+def test_a_child_does_not_hold_its_parents_lock(
     tmp_path: Path, kind: Callable[[Path], Any], name: str
 ) -> None:
     writer = kind(tmp_path / name)

@@ -145,7 +145,7 @@ def test_a_part_that_refuses_leaves_everything_as_it_was(order: list[int], data:
         assert same(run.content()[0], saved)
 
 
-def test_so_do_random_states_that_are_refused(
+def test_random_states_that_are_refused_change_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(folder, list(range(PARTS)))
@@ -159,7 +159,7 @@ def test_so_do_random_states_that_are_refused(
     assert same(run.content(), before)
 
 
-def test_so_does_a_history_that_holds_other_records(folder: Path) -> None:
+def test_a_history_with_other_records_changes_nothing(folder: Path) -> None:
     """No other history has been cut off by then."""
     run = Run(folder, list(range(PARTS)))
     run.train(SAVED_AT)
@@ -172,7 +172,7 @@ def test_so_does_a_history_that_holds_other_records(folder: Path) -> None:
     assert same(run.content(), before)
 
 
-def test_ctrl_c_does_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(folder, list(range(PARTS)))
     run.train(SAVED_AT)
     saved, _ = run.content()
@@ -189,7 +189,7 @@ def test_ctrl_c_does_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Stubborn:
-    """A part that takes no state at all, or cannot even tell its own."""
+    """A part that takes no state, or cannot give its own."""
 
     def __init__(self, telling: bool) -> None:
         self.telling = telling
@@ -204,21 +204,19 @@ class Stubborn:
 
 
 @pytest.mark.parametrize(("telling", "why"), [(True, "never"), (False, "unreadable")])
-def test_a_part_that_cannot_be_put_back_is_named(telling: bool, why: str) -> None:
+def test_a_part_that_cannot_be_restored_is_named(telling: bool, why: str) -> None:
     model = nn.Linear(1, 1)
     run = TrainingState(a=Stubborn(telling), model=model)
     saved = TrainingState(a=Stubborn(True), model=nn.Linear(1, 1)).state_dict()
     before = deepcopy(model.state_dict())
     with pytest.raises(StateMismatch, match="`a` does not take its state: never") as caught:
         run.load_state_dict(saved)
-    assert caught.value.__notes__ == [f"`a` could not be put back: {why}"]
+    assert caught.value.__notes__ == [f"`a` could not be restored: {why}"]
     assert same(model.state_dict(), before)
 
 
 @pytest.mark.parametrize("kind", [gs.optim.AdamW, torch.optim.AdamW])
-def test_nothing_is_copied_but_by_who_keeps_it(
-    kind: type[torch.optim.Optimizer], folder: Path
-) -> None:
+def test_a_state_is_copied_once(kind: type[torch.optim.Optimizer], folder: Path) -> None:
     """`Checkpointer` copies at once, so the checkpoint is of the step at which it was saved."""
     model = nn.Linear(2, 1)
     optimizer = kind(model.parameters(), lr=0.1)  # type: ignore[call-arg]
@@ -251,6 +249,6 @@ class Counting(gs.optim.SGD):
         return {**super().state_dict(), "count": 3}
 
 
-def test_an_optimizer_of_ones_own_gives_its_state_without_arguments() -> None:
+def test_a_users_optimizer_gives_its_state_without_arguments() -> None:
     run = TrainingState(optimizer=Counting([torch.ones(1, requires_grad=True)], lr=0.1))
     assert run.state_dict()["optimizer"]["count"] == 3

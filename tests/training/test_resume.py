@@ -1,4 +1,4 @@
-"""A run that goes on from a checkpoint ends with the same bits as one that never stopped."""
+"""A run resumed from a checkpoint ends with the same bits as one that never stopped."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_state_can_be_loaded_again_and_again(halfway: tuple[Any, str]) -> None
     assert [resumed(build(seed), state) for seed in (1, 2)] == [end, end]
 
 
-def test_our_own_optimizer_and_schedulers_go_on_too() -> None:
+def test_our_own_optimizer_and_schedulers_resume_too() -> None:
     options = {"optimizer": example_run.optimizer_of_ours}
     states, end = states_and_end(**options)
     assert [resumed(build(1, **options), state) for state in states.values()] == [end] * len(STOPS)
@@ -124,7 +124,7 @@ FORGOTTEN = {
 
 
 @pytest.mark.parametrize("forget", FORGOTTEN.values(), ids=FORGOTTEN)
-def test_whatever_is_forgotten_changes_the_end(
+def test_each_part_that_is_left_out_changes_the_end(
     halfway: tuple[Any, str], forget: Callable[[Any, Any], None]
 ) -> None:
     """So the tests above would notice."""

@@ -1,4 +1,4 @@
-"""After a range test, a run goes on with the bits it would have had without one."""
+"""After a range test, a run has the same bits as without one."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Run:
 
 
 def continues(make: Factory, make_scheduler: Callable[[Any], Any] | None = None) -> bool:
-    """Whether a run that is tested at its start and on its way ends as one that is not."""
+    """True if a run with range tests at its start and in the middle ends as one without."""
     straight = Run(make, make_scheduler)
     straight.train(4)
     wanted = straight.state()
@@ -117,7 +117,7 @@ def continues(make: Factory, make_scheduler: Callable[[Any], Any] | None = None)
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_every_optimizer_goes_on_with_the_same_bits(make: Factory) -> None:
+def test_every_optimizer_continues_with_the_same_bits(make: Factory) -> None:
     assert continues(make)
 
 
@@ -152,7 +152,7 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("make_scheduler", SCHEDULERS.values(), ids=SCHEDULERS)
-def test_every_scheduler_goes_on_with_the_same_bits(make_scheduler: Any) -> None:
+def test_every_scheduler_continues_with_the_same_bits(make_scheduler: Any) -> None:
     assert continues(lambda p: torch.optim.AdamW(p, lr=0.1), make_scheduler)
 
 
@@ -183,7 +183,7 @@ def test_a_step_that_fails_leaves_nothing_behind(error: type[BaseException], mom
     assert same(failing.state(), wanted)
 
 
-def test_the_things_themselves_are_put_back_not_copies() -> None:
+def test_objects_are_restored_not_replaced() -> None:
     run = Run(lambda p: torch.optim.Adam(p, lr=0.1))
     run.train(1)
     model, optimizer = run.model, run.optimizer
@@ -202,7 +202,7 @@ def test_the_things_themselves_are_put_back_not_copies() -> None:
 
 
 class Odd(nn.Module):
-    """Keeps what modules rarely keep."""
+    """A module with attributes that modules rarely have."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class Odd(nn.Module):
         self.register_buffer("hidden", torch.zeros(2), persistent=False)
 
 
-def test_whatever_a_module_holds_is_put_back() -> None:
+def test_everything_in_a_module_is_restored() -> None:
     module = Odd().train()
     drawn = torch.rand(3, generator=module.generator.clone_state())
     kept = Rewind([module])
@@ -227,7 +227,7 @@ def test_whatever_a_module_holds_is_put_back() -> None:
     module.eval()
     torch.rand(3, generator=module.generator)
     module.register_forward_hook(lambda *_: None)
-    kept.put_back()
+    kept.restore()
     assert (module.calls, list(module.recent), module.recent.maxlen, module.seen) == (
         0,
         [1],
@@ -241,6 +241,6 @@ def test_whatever_a_module_holds_is_put_back() -> None:
     assert bool((torch.rand(3, generator=module.generator) == drawn).all())
 
 
-def test_what_holds_no_state_is_refused() -> None:
+def test_an_object_without_a_state_is_refused() -> None:
     with pytest.raises(InvalidType, match="something to restore` must have `state_dict`"):
         Rewind([object()])

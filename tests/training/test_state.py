@@ -84,7 +84,7 @@ def test_a_nest_that_is_no_state_of_a_run_is_refused() -> None:
 
 
 def test_loading_leaves_the_state_as_it_was() -> None:
-    """torch's optimizers go on writing into the tensors they were given."""
+    """torch's optimizers keep the tensors that they load, and write into them."""
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     model(torch.ones(2)).sum().backward()
@@ -101,8 +101,8 @@ def test_loading_leaves_the_state_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("name", "before", "message"),
     [
-        ("threads", 99, r"saved with threads 99, goes on with \d+: the last bits may differ"),
-        ("torch", "1.0", r"saved with torch 1.0, goes on with \d.*: the last bits may differ"),
+        ("threads", 99, r"saved with threads 99, resumed with \d+: the last bits may differ"),
+        ("torch", "1.0", r"saved with torch 1.0, resumed with \d.*: the last bits may differ"),
     ],
 )
 def test_another_environment_is_a_warning(name: str, before: object, message: str) -> None:
@@ -128,7 +128,7 @@ def test_other_devices_are_a_warning() -> None:
 
 
 class Part:
-    """What has a state, one number, and may refuse another one's."""
+    """A part whose state is one number, and which may refuse a state."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -160,7 +160,7 @@ def torch_generator(seed: int) -> torch.Generator:
 
 
 def numbers(part: Any) -> Any:
-    """All that a nest holds, as plain values."""
+    """The contents of a nest, as plain values."""
     if isinstance(part, dict):
         return {key: numbers(value) for key, value in part.items()}
     if isinstance(part, list | tuple):
@@ -183,7 +183,7 @@ def test_parts_may_be_in_lists_and_dicts(tmp_path: Path) -> None:
     assert again.named is held[1]
 
 
-def test_several_optimizers_go_on() -> None:
+def test_several_optimizers_resume() -> None:
     def build() -> TrainingState:
         torch.manual_seed(0)
         models = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
@@ -268,7 +268,7 @@ def test_a_part_that_refuses_its_state_is_named(
         ),
     ],
 )
-def test_what_is_no_state_of_this_run_is_refused(state: Any, message: str) -> None:
+def test_a_value_that_is_no_state_of_this_run_is_refused(state: Any, message: str) -> None:
     run = TrainingState(step=0)
     with pytest.raises(StateMismatch) as caught:
         run.load_state_dict(state)
@@ -298,7 +298,7 @@ def test_a_nest_that_contains_itself_is_refused() -> None:
 
 
 class Drawing(Dataset[int]):
-    """Draws from what it reaches in a way that nobody sees."""
+    """Draws from a generator that the search for generators cannot find."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -315,7 +315,7 @@ DRAWN_FROM: dict[str, torch.Generator] = {}
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["loader", "noise", "model"])))
 @pytest.mark.parametrize("wrap", [lambda part: part, lambda part: [part], lambda part: {"x": part}])
-def test_generators_are_where_the_epoch_began_while_a_loader_goes_on(
+def test_generators_are_where_the_epoch_began_when_a_loader_resumes(
     order: tuple[str, ...], wrap: Any
 ) -> None:
     def build() -> TrainingState:
@@ -353,7 +353,7 @@ def test_a_generator_named_while_an_epoch_runs_is_refused() -> None:
 
 @pytest.fixture
 def another_device() -> Iterator[None]:
-    torch.set_default_device("meta")  # stands in for "cuda" on a machine without one
+    torch.set_default_device("meta")  # in the place of "cuda" on a machine without one
     yield
     torch.set_default_device(None)
 

@@ -1,4 +1,4 @@
-"""What the companions of a run print: what they are, and where they stand."""
+"""Printed companions: their class, settings and progress."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ TEXTS: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize(("make", "text"), TEXTS.values(), ids=TEXTS)
-def test_it_says_what_it_is_and_where_it_stands(make: Callable[[], object], text: str) -> None:
+def test_it_prints_its_class_and_progress(make: Callable[[], object], text: str) -> None:
     assert repr(make()).replace(str(Path.cwd()), "HERE") == text
 
 
@@ -225,7 +225,7 @@ def test_it_stays_a_line(make: Callable[[], object]) -> None:
     assert "\n" not in text
 
 
-def test_what_is_left_out_is_told() -> None:
+def test_omitted_parts_are_shown_by_an_ellipsis() -> None:
     assert repr(LONG["many parts"]()).endswith(", …)")
     assert repr(LONG["an unread folder"]()).endswith("keep=3, unreadable)")
 
@@ -255,7 +255,7 @@ TAKERS: dict[str, tuple[str, Callable[[Any], object]]] = {
 
 @pytest.mark.parametrize("value", NO_NUMBERS.values(), ids=NO_NUMBERS)
 @pytest.mark.parametrize(("name", "take"), TAKERS.values(), ids=TAKERS)
-def test_what_is_no_number_is_refused_by_name(
+def test_a_value_that_is_no_number_is_refused_by_name(
     name: str, take: Callable[[Any], object], value: Any
 ) -> None:
     words = f"^`{re.escape(name)}` must be a number, got "
@@ -264,7 +264,7 @@ def test_what_is_no_number_is_refused_by_name(
 
 
 @pytest.mark.parametrize("value", [float("nan"), torch.tensor([0.5]), True, 3])
-def test_what_is_a_number_is_taken(value: Any) -> None:
+def test_a_number_is_taken(value: Any) -> None:
     found = EarlyStopping(5, non_finite_limit=None)
     assert not found.step(value)
     assert found.values == 1

@@ -75,7 +75,7 @@ NESTS = st.recursive(
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two nests are of the same types and hold the same bits."""
+    """True if two nests have the same types and the same bits."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Tensor):
