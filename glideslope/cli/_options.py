@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+LARGEST = 2**63 - 1
+
 
 def count(text: str | int) -> int:
     """A whole number, also as ``1e4`` or ``10_000``.
@@ -15,12 +17,16 @@ def count(text: str | int) -> int:
         BadParameter: it is none.
     """
     try:
-        return int(text)
+        found = int(text)
     except ValueError:
-        number = number_or_nan(text)
-    if not number.is_integer():
-        raise typer.BadParameter(f"must be a whole number, such as 500 or 1e4, got {text!r}")
-    return int(number)
+        rough = number_or_nan(text)
+        if not rough.is_integer():
+            rule = f"must be a whole number, such as 500 or 1e4, got {text!r}"
+            raise typer.BadParameter(rule) from None
+        found = int(rough)
+    if abs(found) > LARGEST:
+        raise typer.BadParameter(f"must be less than 2**63, got {text!r}")
+    return found
 
 
 def number(text: str | float) -> float:

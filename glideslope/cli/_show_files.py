@@ -17,9 +17,12 @@ from glideslope.pages import Summary
 from glideslope.plot import plot
 
 from ._output import is_output, opened
+from ._terminal_plot import drawn_limits
 
 ROWS = 1 << 14
 """How many rows of a table are computed at once."""
+COLUMNS = 100
+"""The columns in which the extremes of a picture are looked for."""
 MANY_ROWS = 10_000_000
 """A longer table is announced."""
 
@@ -40,6 +43,8 @@ def write_picture(kind: str, summaries: Sequence[Summary], path: Path) -> None:
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     schedules = [summary.schedule for summary in summaries]
+    drawn = [schedule.outline(longest(summaries), COLUMNS).values for schedule in schedules]
+    drawn_limits(np.concatenate(drawn))  # refuses what no axis can hold
     plot(*schedules, steps=longest(summaries), ax=figure.subplots())
     with opened(path) as file:
         figure.savefig(file, format=kind, dpi=150)

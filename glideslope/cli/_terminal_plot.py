@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.text import Text
 
+from glideslope.errors import require
 from glideslope.schedules import Schedule
 from glideslope.schedules.view import value_limits
 
@@ -21,6 +23,8 @@ DOTS = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))
 """The bits of a braille character's dots, by row from below and by column."""
 REACH = 20
 """How many characters are between two numbers that name the same curve."""
+SMALLEST = 1e-300
+"""Values that differ by less are drawn as one."""
 IN_ASCII = str.maketrans("┤│└┬─", "+|++-")
 """What the lines of the axes become where only ASCII can be shown."""
 
@@ -77,7 +81,7 @@ class Chart:
     def __init__(self, schedules: Sequence[Schedule], stop: int, width: int) -> None:
         self.schedules, self.stop = schedules, stop
         values = np.concatenate([s.outline(stop, width).values for s in schedules])
-        self.low, self.high = value_limits(values)
+        self.low, self.high = drawn_limits(values)
         self.labels = {int(self.y(v)) // 4: f"{v:g}" for v in ticks(self.low, self.high, 6)}
         self.margin = max(map(len, self.labels.values()))
         self.canvas = Canvas(max(width - self.margin - 2, 10))
@@ -144,6 +148,19 @@ class Chart:
             placed[column] = begin, name
             free = begin + len(name) + 1
         return placed
+
+
+def drawn_limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the value axis, apart by a number that can be divided by.
+
+    Raises:
+        InvalidValue: they are further apart than the largest number.
+    """
+    low, high = value_limits(values)
+    with np.errstate(over="ignore"):
+        rule = "have values closer to each other than the largest number"
+        require(bool(np.isfinite(np.float64(high) - low)), "schedule", rule, [low, high])
+    return (low, high) if high - low > SMALLEST else (0.0, 1.0)
 
 
 def step_label(step: float) -> str:

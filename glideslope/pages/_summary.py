@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from glideslope.errors import GlideslopeError
 from glideslope.schedules import Area, Finding, Peak, Phase, Schedule
 
 
@@ -57,8 +60,14 @@ class Summary:
 
     @cached_property
     def area(self) -> Area:
-        """The sum of the values."""
-        return self.schedule.area(0, self.steps)
+        """The sum of the values; infinite where that is too large for a number."""
+        with np.errstate(all="ignore"):
+            try:
+                return self.schedule.area(0, self.steps)
+            except GlideslopeError:
+                raise
+            except (OverflowError, ValueError):  # of `math.fsum`, on its way or at infinities
+                return Area(math.inf)
 
     @property
     def area_fraction(self) -> float | None:

@@ -116,7 +116,7 @@ def block_sum(curve: Any, grid: Grid, start: int, stop: int) -> float:
     """The sum over the points from number ``start`` to ``stop``, each block by its middle."""
     import numpy as np
 
-    edges = np.linspace(start, stop, min(BLOCKS, stop - start) + 1).round()
+    edges = np.linspace(float(start), float(stop), min(BLOCKS, stop - start) + 1).round()
     middles = (edges[:-1] + edges[1:] - 1) / 2
     return float((values_at(curve, grid, middles) * np.diff(edges)).sum())
 
@@ -210,7 +210,7 @@ def looks(schedule: Any, stop: int) -> list[int]:
     """The steps that are sampled: even and early ones, both sides of a boundary, and ``stop``."""
     import numpy as np
 
-    even = np.linspace(0, stop - 1, LOOKS).round().astype(np.int64).tolist()
+    even = map(int, np.linspace(0.0, float(stop - 1), LOOKS).round().tolist())
     starts = [phase.start for phase in schedule.phases() if 0 < phase.start < stop]
     sides = [math.ceil(start) + side for start in starts for side in (-1, 0)]
     early = [round(1.1**k) for k in range(200) if 1.1**k < stop - 1]
@@ -227,7 +227,7 @@ def highest_looked_at(ask: Ask, steps: Sequence[int]) -> tuple[int, float]:
         low, high = steps[max(k - 1, 0)], steps[min(k + 1, len(steps) - 1)]
         if high - low < len(steps[max(k - 1, 0) : k + 2]):
             return steps[k], float(values[k])
-        near = np.linspace(low, high, LOOKS).round().astype(np.int64).tolist()
+        near = map(int, np.linspace(float(low), float(high), LOOKS).round().tolist())
         steps = sorted({*near, steps[k]})
 
 

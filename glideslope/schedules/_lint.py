@@ -98,7 +98,7 @@ class LintedRun:
         """The steps that are evaluated."""
         import numpy as np
 
-        return np.unique(np.linspace(0, self.steps - 1, min(self.steps, LOOKS)).round())
+        return np.unique(np.linspace(0.0, float(self.steps - 1), min(self.steps, LOOKS)).round())
 
     @cached_property
     def values(self) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class LintedRun:
         import numpy as np
 
         stop = self.length if math.isfinite(self.length) else 2 * self.schedule.view_steps()
-        values = self.look(np.linspace(self.steps, max(stop, self.steps), GLANCES))
+        values = self.look(np.linspace(float(self.steps), float(max(stop, self.steps)), GLANCES))
         return values[np.isfinite(values)]
 
     def text(self, value: float) -> str:

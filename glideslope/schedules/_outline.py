@@ -72,7 +72,7 @@ def outline(schedule: Any, stop: float, columns: int) -> Outline:
     with np.errstate(all="ignore"):
         values = np.asarray(schedule(steps), dtype=np.float64)
     steps, values = steps[np.isfinite(values)], values[np.isfinite(values)]
-    edges = np.searchsorted(steps, np.linspace(0, stop, columns + 1)[1:-1])
+    edges = np.searchsorted(steps, np.linspace(0.0, float(stop), columns + 1)[1:-1])
     kept = {0, len(steps) - 1}
     for column in np.split(np.arange(len(steps)), edges):
         if len(column):
@@ -89,8 +89,9 @@ def sample_steps(schedule: Any, stop: float, columns: int) -> NDArray[np.float64
     """
     import numpy as np
 
-    starts = np.array([phase.start for phase in schedule.phases() if 0 < phase.start < stop])
-    even = np.linspace(0, stop, columns * SAMPLES + 1)
+    boundaries = [phase.start for phase in schedule.phases() if 0 < phase.start < stop]
+    starts = np.array(boundaries, dtype=np.float64)
+    even = np.linspace(0.0, float(stop), columns * SAMPLES + 1)
     even[-1] = stop if stop >= schedule.steps else np.nextafter(stop, 0)
     cells = np.arange(columns * SCATTERED)
     places = np.random.RandomState(0).random_sample(len(cells))  # the same in every picture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from glideslope.errors import shortened
 
 from ._length import number_text
-from ._outline import SAMPLES
 from .view import value_label
 
 WIDTH, HEIGHT = 300, 120
@@ -94,14 +92,9 @@ class Picture:
         return value_label(value, float(abs(self.values).max()))
 
     def peak(self) -> tuple[int, float]:
-        """The first step with the highest value, looked for around the highest point drawn."""
-        import numpy as np
-
-        near = int(self.steps[self.values.argmax()])
-        reach = math.ceil(self.stop / (COLUMNS * SAMPLES)) + 1
-        steps = np.arange(max(near - reach, 0), min(near + reach, self.stop) + 1)
-        values = np.asarray(self.schedule(steps), dtype=np.float64)
-        return int(steps[values.argmax()]), float(values.max())
+        """The first step with the highest value, and that value."""
+        highest = self.schedule.peak(self.stop + 1)
+        return highest.step, highest.value
 
 
 def text_element(x: float, y: float, anchor: str, text: str) -> str:

@@ -62,6 +62,27 @@ def test_the_outline_stops_before_the_next_cycle() -> None:
     assert values[-1] < 1e-20
 
 
+@pytest.mark.parametrize("cycles", [500, 610, 1000, 6765, 10**6, 10**9])
+def test_an_oscillation_faster_than_a_column_fills_its_band(cycles: int) -> None:
+    steps, values = gs.linear(100).repeat(cycles).outline(100 * cycles, 20)
+    columns = np.minimum(steps * 20 // (100 * cycles), 19)
+    assert [values[columns == k].max() > 0.9 for k in range(20)] == [True] * 20
+    assert [values[columns == k].min() < 0.1 for k in range(20)] == [True] * 20
+
+
+@pytest.mark.parametrize(
+    "text", ["hold(1e30)", "warmup(1e20) >> rex(1e20)", "linear(1e19).repeat(3)", "cosine(1e18)"]
+)
+def test_a_schedule_of_any_length_is_measured_and_drawn(text: str) -> None:
+    schedule = gs.parse(text)
+    steps, values = schedule.outline(columns=10)
+    assert steps[-1] == pytest.approx(schedule.steps, rel=1e-12)
+    assert schedule.peak().value == values.max() == 1
+    assert 0.5 <= schedule.area() / schedule.steps <= 1
+    assert all(finding.message for finding in schedule.lint(10**40))
+    assert "<svg" in schedule._repr_svg_()
+
+
 def test_the_outline_leaves_out_what_is_no_number() -> None:
     steps, values = gs.exponential(1e10).outline(100, 50)
     assert np.isfinite(values).all()
