@@ -122,7 +122,7 @@ def _fits(content: Any, marks: Any) -> bool:
     """True if every mark is of a ``null``; else the field is one of the record's own."""
     if isinstance(marks, str):
         return content is None and marks in VALUES
-    if not isinstance(marks, dict):
+    if not (isinstance(marks, dict) and isinstance(content, dict | list)):
         return False
     return all(_fits(_at(content, key), mark) for key, mark in marks.items())
 

@@ -59,6 +59,11 @@ def test_a_thinned_curve_has_the_means_of_its_columns() -> None:
     assert mean["y"] == pytest.approx(values.reshape(-1, 5).mean(1).tolist(), abs=1e-7)
 
 
+def test_the_mean_of_huge_values_is_finite() -> None:
+    drawn = curve([Point(step, 1.7e308) for step in range(9000)])
+    assert drawn["mean"]["y"] == pytest.approx([1.7e308] * COLUMNS, rel=1e-7)
+
+
 def test_a_changed_schedule_is_planned_from_its_change(tmp_path: Path) -> None:
     after = gs.parse("hold(6, 0.25) >> linear(4)")
     noted = [{"step": 6, "event": "rescheduled", "schedule": str(after)}]

@@ -117,6 +117,8 @@ def test_scalars_that_are_not_finite_are_named_too(tmp_path: Path, value: Any) -
         '{"a": 1, "non_finite": {"a": "NaN"}}',
         '{"a": null, "non_finite": {"a": "nan"}}',
         '{"a": null, "non_finite": {"b": "NaN"}}',
+        '{"a": null, "non_finite": {"b": {}}}',
+        '{"a": null, "non_finite": {"a": {}}}',
         '{"a": [null], "non_finite": {"a": {"1": "NaN"}}}',
         '{"a": [null], "non_finite": {"a": {"x": "NaN"}}}',
         '{"a": null, "non_finite": {"a": {"x": "NaN"}}}',
