@@ -19,7 +19,7 @@ ENGINES: tuple[Engine, ...] = (FusedEngine(), TensorEngine())
 
 
 class Choice(NamedTuple):
-    """An engine, and why it is no faster one: None where it is the fastest or was asked for."""
+    """An engine, and why it is no faster one: None if it is the fastest or was requested."""
 
     engine: Engine
     reason: str | None

@@ -1,4 +1,4 @@
-"""What an optimizer asks of an engine, and what it hands over."""
+"""The contract between optimizers and engines: recipes, slots, batches."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Slot(NamedTuple):
 class Batch(ABC):
     """Slots that one engine updates together, with whatever it has prepared for them.
 
-    A step is ``aim``, then ``sum_of_squares`` if it is asked for, then ``run`` unless the step is
+    A step is ``aim``, then ``sum_of_squares`` if it is needed, then ``run`` unless the step is
     skipped, then ``release``.
     """
 
@@ -152,11 +152,11 @@ class Batch(ABC):
         """
 
     def has_moved(self) -> bool:
-        """Whether some state is no longer the tensor, or at the address, that was prepared for."""
+        """True if some state is another tensor, or at another address, than at `prepare`."""
         return False
 
     def is_shared(self) -> bool:
-        """Whether someone besides the optimizer holds a tensor of the state, and could move it."""
+        """True if other code holds a tensor of the state, and could move it."""
         return False
 
     @abstractmethod
@@ -165,7 +165,7 @@ class Batch(ABC):
 
     @abstractmethod
     def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
-        """What a rule that returns nothing but totals gives, added up over every slot.
+        """The totals that a measuring rule returns, added up over every slot.
 
         Its state is among that of the recipe's rule.
         """
@@ -176,7 +176,7 @@ class Batch(ABC):
 
     @abstractmethod
     def release(self) -> None:
-        """Let go of the gradients."""
+        """Drop the references to the gradients."""
 
 
 class Engine(ABC):
@@ -190,7 +190,7 @@ class Engine(ABC):
 
     @abstractmethod
     def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Hashable:
-        """What slots must have in common to be in one batch."""
+        """The key that slots of one batch share."""
 
     @abstractmethod
     def prepare(self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> Batch:

@@ -1,4 +1,4 @@
-"""Where the elements of a tensor lie, and whether they can be walked through by address."""
+"""Memory layout of tensors: dense, alike, addressable."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ DTYPES = {
     torch.complex64: "float32",
     torch.complex128: "float64",
 }
-"""What fused kernels read and write; a complex number is two real ones."""
+"""The dtypes that fused kernels read and write; a complex number is two real ones."""
 
 _PLAIN_TYPES = {Tensor, nn.Parameter}
 
 
 def is_plain(*tensors: Tensor) -> bool:
-    """Whether they are torch's own: others (distributed, quantised, traced) have ways of theirs."""
+    """True if they are torch's plain tensors, and no subclass (distributed, quantised, traced)."""
     return all(type(tensor) in _PLAIN_TYPES for tensor in tensors)
 
 
@@ -39,7 +39,7 @@ def real_count(tensor: Tensor) -> int:
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Whether the elements fill one stretch of memory, in whatever order of dimensions."""
+    """True if the elements fill one range of memory, in any order of dimensions."""
     if not tensor.numel():
         return True
     expected = 1

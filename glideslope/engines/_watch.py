@@ -1,4 +1,4 @@
-"""Noticing that tensors are no longer what a table of addresses was made for.
+"""Detect tensors that differ from those a table of addresses was made for.
 
 torch's compiler has such a check in C++, at the price of one `is_contiguous`. It is not public, so
 where it is missing the same questions are asked one by one.
@@ -90,7 +90,7 @@ _OURS = _own_references()
 
 
 def addresses_of(tensors: Sequence[Tensor]) -> list[int]:
-    """Where the elements of each begin; 0 where there are none, or no address."""
+    """Address of the first element of each; 0 if there is none, or no address."""
     try:
         return list(map(Tensor.data_ptr, tensors))
     except RuntimeError:  # sparse tensors have none, nor have those of other libraries

@@ -1,4 +1,4 @@
-"""Every optimizer by its name: nothing is listed twice, the classes themselves are the list."""
+"""The optimizers by name; the list is made of the subclasses themselves."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def create(name: str, params: Params, **options: Any) -> torch.optim.Optimizer:
 
     Returns:
         A `RuleOptimizer`; of the names ``LBFGS`` and ``SparseAdam``, torch's own optimizer, which
-        has none of what `Common` asks for. A type checker sees the difference where it can read the
-        name, all small or as the class has it; of a name that is known only when the program runs,
-        ask ``isinstance(optimizer, RuleOptimizer)`` if it may be one of those two.
+        has none of the arguments in `Common`. A type checker knows which it is if the name is a
+        literal, in lower case or as the class has it; for a name that is known only at run time,
+        check ``isinstance(optimizer, RuleOptimizer)`` if it may be one of those two.
 
     Raises:
         InvalidValue: there is no optimizer of this name.
@@ -99,7 +99,7 @@ def create(name: str, params: Params, **options: Any) -> torch.optim.Optimizer:
 
 
 def available() -> Catalogue:
-    """List every optimizer that `create` makes, each with what it keeps and what runs it.
+    """List every optimizer that `create` makes, with its state size and engines.
 
     Example:
         >>> rows = {row.name: row for row in available()}

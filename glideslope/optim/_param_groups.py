@@ -1,4 +1,4 @@
-"""The parameter groups that everyone writes by hand."""
+"""Parameter groups for weight decay, layer-wise rates and Muon."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def param_groups(
         model: the model.
         lr: η; by default that of the optimizer.
         weight_decay: of what is decayed; by default that of the optimizer.
-        no_decay: what else is not decayed: names of parameters, in which ``*`` stands for anything,
+        no_decay: what else is not decayed: names of parameters, in which ``*`` matches anything,
             and classes of modules, such as ``torch.nn.Embedding``.
         layer_decay: δ, more than 0 and at most 1.
         use_muon: say in each group whether `MuonWithAuxAdam` is to use Muon on it, ``use_muon``: it
@@ -124,7 +124,7 @@ def param_groups(
 
 
 class _Kind(NamedTuple):
-    """What the parameters of a group have in common."""
+    """The properties that the parameters of a group share."""
 
     layer: str
     decays: bool
@@ -214,6 +214,6 @@ def _cell(value: Any) -> str:
 
 
 def _sizes(group: Mapping[str, Any]) -> list[str]:
-    """How many tensors a group has, and how many numbers are in them."""
+    """The number of tensors in a group, and of their elements."""
     members = [entry[-1] if isinstance(entry, tuple) else entry for entry in group["params"]]
     return [str(len(members)), str(sum(p.numel() for p in members))]

@@ -17,7 +17,7 @@ from ._base.rule_optimizer import RuleOptimizer
 __all__ = ["Prodigy"]
 
 FOUND = ("d", "d_max", "d_numerator")
-"""What a group holds of the estimate, the same in all groups."""
+"""The keys of the estimate, the same in all groups."""
 
 
 class Prodigy(RuleOptimizer):
@@ -109,7 +109,7 @@ class Prodigy(RuleOptimizer):
         super().__init__(params, defaults, **common)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters, which takes over what the others have found."""
+        """Add a group of parameters, which starts at the estimate of the others."""
         super().add_param_group(param_group)
         self._tell({name: self.param_groups[0][name] for name in FOUND})
 
@@ -122,7 +122,7 @@ class Prodigy(RuleOptimizer):
             self._grow(*totals)
 
     def _grow(self, numerator: float, length: float) -> None:
-        """Take another estimate of the distance, from what a step has measured."""
+        """Update the estimate of the distance from the totals of a step."""
         group = self.param_groups[0]
         numerator += math.sqrt(group["betas"][1]) * group["d_numerator"]
         if length > 0:

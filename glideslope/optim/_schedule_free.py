@@ -1,4 +1,4 @@
-"""Optimizers that average their own path where others follow a schedule."""
+"""Schedule-free optimizers: iterate averaging instead of a decaying learning rate."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["AdamWScheduleFree", "SGDScheduleFree", "ScheduleFree"]
 
 
 class ScheduleFree(RuleOptimizer):
-    """What the schedule-free optimizers share: parameters that are one of two points.
+    """Base of the schedule-free optimizers, whose parameters are one of two points.
 
-    In training they are ``y``, where gradients are asked for; `eval` puts the average ``x`` in
-    their place, and `train` puts ``y`` back. Both do nothing where they are already. Trainers that
+    In training they are ``y``, where gradients are computed; `eval` replaces them by the average
+    ``x``, and `train` restores ``y``. Both do nothing where they are already. Trainers that
     call ``optimizer.train()`` and ``optimizer.eval()`` where these exist, as transformers' does,
     are right to.
     """
@@ -47,11 +47,11 @@ class ScheduleFree(RuleOptimizer):
     step.hooked = True  # type: ignore[attr-defined]
 
     def train(self) -> None:
-        """Make the parameters those to train: the point where gradients are asked for."""
+        """Set the parameters to y, the point where gradients are computed."""
         self._move(True, lambda share: 1 - share)
 
     def eval(self) -> None:
-        """Make the parameters those to evaluate, save and use: the average.
+        """Set the parameters to x, the average, to evaluate, save or use the model.
 
         The way back is exact but for the rounding of the parameters' dtype.
         """
@@ -66,12 +66,12 @@ class ScheduleFree(RuleOptimizer):
         require(bool(share > 0), self._share_name, "be more than 0", share)
 
     _share_name: str
-    """The hyperparameter that says how near y is to x."""
+    """The hyperparameter that holds the weight of x in y."""
 
     @staticmethod
     @abstractmethod
     def _share_of_average(group: dict[str, Any]) -> Any:
-        """How much of y is x; the rest is z."""
+        """The weight of x in y; the rest is z."""
 
     @torch.no_grad()
     def _move(self, training: bool, share_of_z: Callable[[float], float]) -> None:
@@ -91,7 +91,7 @@ def _move_along(parameter: Tensor, z: Tensor, weight: float) -> None:
 
 
 class SGDScheduleFree(ScheduleFree):
-    r"""Gradient descent that needs no decaying learning rate: its average takes that place.
+    r"""Gradient descent that needs no decaying learning rate: it averages its iterates.
 
     .. math::
         y_t &= (1 - \beta) z_t + \beta x_t, \quad
@@ -101,7 +101,7 @@ class SGDScheduleFree(ScheduleFree):
 
     where :math:`\eta_t` warms up in a straight line and :math:`\bar\eta_t` is the largest so far.
     The parameters are :math:`y`: call `eval` before evaluating or saving the model, and `train`
-    before going on. Statistics of batch normalisation belong to :math:`y`; run some batches
+    before training again. Statistics of batch normalisation belong to :math:`y`; run some batches
     through the model after `eval`, before using it.
 
     Args:
@@ -171,7 +171,7 @@ class SGDScheduleFree(ScheduleFree):
 
 
 class AdamWScheduleFree(ScheduleFree):
-    r"""AdamW that needs no decaying learning rate: the average of its path takes that place.
+    r"""AdamW that needs no decaying learning rate: it averages its iterates.
 
     .. math::
         v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g(y_t)^2, \quad
@@ -180,7 +180,7 @@ class AdamWScheduleFree(ScheduleFree):
         x_{t+1} &= (1 - c_t) x_t + c_t z_{t+1}, \quad y_t = (1 - \beta_1) z_t + \beta_1 x_t
 
     with :math:`c_t` and the rest as in `SGDScheduleFree`. There is no average of the gradient:
-    β₁ says how near the gradients are asked for to the average of the path.
+    β₁ is the weight of the average of the path in :math:`y`, where gradients are computed.
 
     Args:
         params: tensors, parameter groups, or named tensors.

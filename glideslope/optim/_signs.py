@@ -1,4 +1,4 @@
-"""Optimizers that ask only for the sign of the gradient."""
+"""Optimizers that use only the sign of the gradient."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def adadelta(
     lr, rho, eps, weight_decay,
     *, with_weight_decay, cautious,
 ):  # fmt: skip
-    """Adadelta: a step as long as recent steps, where the gradient is as long as recent ones."""
+    """Adadelta: RMS(recent updates) / RMS(recent gradients) · gradient."""
     if with_weight_decay:
         g = g + weight_decay * p
     square_avg = averaged_square(square_avg, g, rho)

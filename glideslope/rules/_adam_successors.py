@@ -32,7 +32,7 @@ def adabelief(
 
 
 def _adopt_scalars(beta2, step):
-    """The first gradient is all that is known of the square; then the bound grows from 1."""
+    """The first gradient only initialises the square; then the bound grows from 1."""
     later = (step > 1) * 1.0
     return {"memory": beta2 * later, "bound": (step - 1) ** 0.25, "later": later}
 

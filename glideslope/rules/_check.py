@@ -1,4 +1,4 @@
-"""A rule held against the hyperparameters it will run on, before the first step."""
+"""Checks of a rule against the hyperparameters of a group, before the first step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def check_words(function: PythonFunction) -> None:
-    """Refuse a name in the body that stands for nothing.
+    """Refuse a name in the body that is not defined.
 
     Raises:
         InvalidValue: neither Python nor the function's module knows the name.
@@ -51,7 +51,7 @@ def check_words(function: PythonFunction) -> None:
         if each.opname == "LOAD_GLOBAL" and each.argval not in known:
             line = each.positions.lineno if each.positions else None
             local = {*function.__code__.co_varnames, *known}
-            problem = f"uses `{each.argval}`, which stands for nothing"
+            problem = f"uses `{each.argval}`, which is not defined"
             raise _error(function, problem + suggestion(each.argval, local), line)
 
 
@@ -63,7 +63,7 @@ def check_names(function: PythonFunction, names: Iterable[str], known: Mapping[s
     """
     for name in names:
         if name not in known:
-            problem = f"asks for `{name}`, which is no hyperparameter"
+            problem = f"uses `{name}`, which is no hyperparameter"
             raise refuse(function, problem + suggestion(name, known), name)
 
 
@@ -81,7 +81,7 @@ def check_results(function: PythonFunction, results: Any, state: tuple[str, ...]
         count = f"None for `{names[[each is None for each in found].index(True)]}`"
     if results is None:
         count = "nothing"
-    problem = f"returns {count}: `return {', '.join(names)}` is asked for"
+    problem = f"returns {count}: `return {', '.join(names)}` is expected"
     raise _error(function, problem, _line_of_return(function))
 
 

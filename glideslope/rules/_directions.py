@@ -1,4 +1,4 @@
-"""Rules that take as their gradient a direction made of a whole matrix, from simple to complex."""
+"""Rules that step along a direction made of a whole matrix, from simple to complex."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid
@@ -22,7 +22,7 @@ def descent(
 
 
 def _soap_rate(lr, step):
-    """The first gradient is only looked at."""
+    """The first gradient only initialises the state: its rate is 0."""
     return {"rate": lr * (step > 1)}
 
 

@@ -1,6 +1,6 @@
-"""The words a rule may use: each works on Python floats, NumPy arrays and torch tensors.
+"""Functions for rules: each works on Python floats, NumPy arrays and torch tensors.
 
-An engine that compiles a rule puts its own version of the same words in their place.
+An engine that compiles a rule replaces them by its own versions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def _is_torchs(value: Any) -> bool:
-    """Whether torch's functions take it: a tensor, or what stands for several."""
+    """True if torch's functions take it: a tensor, or a class with ``__torch_function__``."""
     return hasattr(value, "__torch_function__")
 
 
@@ -75,7 +75,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def total(x: Any) -> Any:
-    """The sum over a whole tensor, taken in double precision: a scalar from here on."""
+    """The sum over a whole tensor, in double precision: a scalar."""
     return _library(x).sum(wide(x))
 
 
@@ -97,7 +97,7 @@ def wide(x: Any) -> Any:
 def agreeing(update: Any, g: Any) -> Any:
     """An update where it has the sign of the gradient, as much larger as fewer elements have it.
 
-    This is what ``cautious`` asks for: a rule that has this option calls it.
+    A rule that has the option ``cautious`` calls it where that is on.
 
     >>> import numpy as np
     >>> agreeing(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 0.0, -1.0]))

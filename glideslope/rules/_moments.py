@@ -1,4 +1,4 @@
-"""Moving averages of a gradient, as words of a rule: expressions that an engine inlines."""
+"""Moving averages for rules: functions of one expression, which an engine inlines."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from ._rule import rule
 __all__ = ["lamb", "lars", "mars", "stable_adamw"]
 
 TINY = 1e-300
-"""Keeps a quotient finite where another value is taken."""
+"""Avoids a division by 0 in a branch that is not taken."""
 
 
 def _local_rate(weight, gradient, weight_decay, trust_coefficient):
-    """The tensor's own learning rate; 1 where it or its gradient is nothing."""
+    """The tensor's own learning rate; 1 where either norm is 0."""
     step = maximum(gradient + weight_decay * weight, TINY)
     return where((weight > 0) & (gradient > 0), trust_coefficient * weight / step, 1.0)
 
@@ -40,7 +40,7 @@ def lars(
 
 
 def _trust_ratio(weight, step):
-    """The length of a tensor over that of its step; 1 where either is nothing."""
+    """The length of a tensor over that of its step; 1 where either is 0."""
     return where((weight > 0) & (step > 0), weight / maximum(step, TINY), 1.0)
 
 

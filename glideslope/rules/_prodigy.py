@@ -1,4 +1,4 @@
-"""The two rules of an optimizer that finds out how far it has to go: one measures, one moves."""
+"""The two rules of Prodigy: one measures the distance to the solution, one updates."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid

@@ -24,7 +24,7 @@ Derive = Callable[..., Mapping[str, Any]]
 
 
 class Rule:
-    """An optimizer as one formula on numbers; made by `rule`, which says how to write one.
+    """An optimizer as one formula on numbers; made by `rule`, which documents how to write one.
 
     Calling it runs the formula on whatever it is given: floats, arrays, tensors.
 
@@ -144,12 +144,12 @@ class Rule:
         return tuple(name for name in self.state if name not in absent)
 
     def initial(self, name: str, group: Mapping[str, Any]) -> Any:
-        """What a state or counter starts from: 0, or what the rule says, but for the parameter."""
+        """The initial value of a state or counter that does not start at the parameter."""
         value = self._start.get(name, 0.0)
         return group[value] if isinstance(value, str) else value
 
     def starts_at_parameter(self, name: str) -> bool:
-        """Whether a state starts as a copy of the parameter."""
+        """True if a state starts as a copy of the parameter."""
         return self._start.get(name) == "p"
 
     def values(self, group: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class _Names:
         several = self.group.get(f"{name[:-1]}s")
         if name[-1].isdecimal() and isinstance(several, tuple | list):
             return several[int(name[-1]) - 1]  # beta2 is betas[1]
-        raise InvalidValue(f"the group has no `{name}`, which its rule asks for")
+        raise InvalidValue(f"the group has no `{name}`, which its rule needs")
 
 
 def _parameters(formula: Formula, kind: Any) -> tuple[str, ...]:
@@ -209,7 +209,7 @@ def rule(
 ) -> Rule | Callable[[Formula], Rule]:
     """Make a rule of a formula: what an optimizer does to one number.
 
-    The signature says everything::
+    The signature declares everything::
 
         def name(p, g, STATE..., /, SCALARS..., *, OPTIONS...):
             ...
@@ -222,13 +222,13 @@ def rule(
       ``fresh``, 1 at the first update of a tensor, when its state is made, and 0 from then on.
       What is computed from scalars alone is computed once per step, in double precision;
     - after the ``*`` are options, known before the first step (``with_momentum`` is on when
-      ``momentum`` is not 0). Only they may be asked for by ``if``. Elements are chosen by
+      ``momentum`` is not 0). Only they may be tested by ``if``. Elements are chosen by
       `where`; there are no loops.
 
-    A rule that returns nothing but `total` of this and of that updates nothing: it measures.
+    A rule that returns nothing but calls of `total` is a measuring rule: it updates nothing.
 
-    The words for elements are ``+ - * /``, comparisons, ``&``, ``|``, the functions of this module,
-    and functions of your own that do nothing but return an expression of such words. `total`,
+    The operations on elements are ``+ - * /``, comparisons, ``&``, ``|``, the functions of this
+    module, and functions of your own that only return an expression of these operations. `total`,
     `mean` and `norm` make a scalar of a whole tensor's elements.
 
     Args:

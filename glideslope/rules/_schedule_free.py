@@ -1,8 +1,8 @@
-"""Rules that average their own path where others follow a schedule.
+"""Schedule-free rules: iterate averaging instead of a decaying learning rate.
 
-Three points are in play: ``z`` takes the steps, ``x`` is the average of its path and what is worth
-having in the end, and gradients are asked for at ``y``, between the two. The parameter is ``y``;
-``x`` follows from ``y`` and ``z``, and is kept nowhere.
+There are three points. ``z`` takes the steps, ``x`` is the average of its path and the result, and
+gradients are computed at ``y``, between the two. The parameter is ``y``; ``x`` follows from ``y``
+and ``z``, and is not stored.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -18,7 +18,7 @@ from ._rule import rule
 __all__ = ["adamw_schedule_free", "sgd_schedule_free"]
 
 TINY = 1e-300
-"""Makes 0 of the share of a step that has no weight in a sum of no weights."""
+"""Avoids 0 / 0: a step without weight among steps without weight has the share 0."""
 
 
 def _averaging_weights(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):

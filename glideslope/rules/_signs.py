@@ -1,4 +1,4 @@
-"""Rules that ask only for the sign of the gradient."""
+"""Rules that use only the sign of the gradient."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # A formula carries no types: it runs on floats, arrays and tensors alike. Its signature is laid

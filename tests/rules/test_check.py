@@ -139,27 +139,27 @@ MISTAKES: dict[str, tuple[Rule, dict[str, Any], str]] = {
     each.name: (each, defaults, told)
     for each, defaults, told in (
         (misspelt_scalar, {"momentum": 0.9},
-         "asks for `momentm`, which is no hyperparameter: did you mean `momentum`?"),
+         "uses `momentm`, which is no hyperparameter: did you mean `momentum`?"),
         (unknown_option, {"weight_decay": 0.1},
          "has the option `with_weight_deca`, and there is no hyperparameter `weight_deca`: "
          "did you mean `weight_decay`?"),
-        (state_not_returned, {}, "returns 1 of 2 results: `return p, m` is asked for"),
-        (too_much_returned, {}, "returns 3 of 2 results: `return p, m` is asked for"),
-        (nothing_returned, {}, "returns nothing: `return p, m` is asked for"),
-        (one_of_two_is_nothing, {}, "returns None for `m`: `return p, m` is asked for"),
+        (state_not_returned, {}, "returns 1 of 2 results: `return p, m` is expected"),
+        (too_much_returned, {}, "returns 3 of 2 results: `return p, m` is expected"),
+        (nothing_returned, {}, "returns nothing: `return p, m` is expected"),
+        (one_of_two_is_nothing, {}, "returns None for `m`: `return p, m` is expected"),
         (misspelt_word, {},
-         "uses `exp_avgg`, which stands for nothing: did you mean `exp_avg`?"),
+         "uses `exp_avgg`, which is not defined: did you mean `exp_avg`?"),
         (misspelt_word_in_a_branch, {"nesterov": False},
-         "uses `sqr`, which stands for nothing: did you mean `sqrt`?"),
+         "uses `sqr`, which is not defined: did you mean `sqrt`?"),
         (unknown_attribute, {}, "fails: AttributeError: 'Tensor' object has no attribute"),
         (wrong_call, {}, "fails: TypeError: sqrt() takes 1 positional argument but 2 were given"),
-        (beta_of_no_tuple, {"betas": (0.9, 0.99)}, "asks for `beta3`, which is no hyperparameter"),
+        (beta_of_no_tuple, {"betas": (0.9, 0.99)}, "uses `beta3`, which is no hyperparameter"),
         (start_at_nothing_known, {"initial_sun": 1.0},
-         "asks for `initial_sum`, which is no hyperparameter: did you mean `initial_sun`?"),
+         "uses `initial_sum`, which is no hyperparameter: did you mean `initial_sun`?"),
         (derived_from_nothing, {"warmup_steps": 3},
-         "asks for `warmup_stps`, which is no hyperparameter: did you mean `warmup_steps`?"),
+         "uses `warmup_stps`, which is no hyperparameter: did you mean `warmup_steps`?"),
         (derived_under_another_name, {},
-         "asks for `rate`, which is no hyperparameter: did you mean `rat`?"),
+         "uses `rate`, which is no hyperparameter: did you mean `rat`?"),
         (derived_is_a_number, {}, "must give a mapping of names to numbers"),
         (derived_fails, {}, "fails: TypeError: 'float' object is not subscriptable"),
     )
@@ -197,7 +197,7 @@ def test_a_rule_of_a_group_added_later_is_refused_and_the_group_is_not_there() -
 
     p, q = (torch.ones(2, requires_grad=True) for _ in range(2))
     optimizer = Mine([{"params": [p], "scale": 2.0}])  # a hyperparameter that groups must give
-    with pytest.raises(InvalidValue, match="asks for `scale`"):
+    with pytest.raises(InvalidValue, match="uses `scale`"):
         optimizer.add_param_group({"params": [q]})
     assert len(optimizer.param_groups) == 1
 
@@ -258,5 +258,5 @@ def test_what_fails_for_these_numbers_alone_is_not_the_rules_mistake() -> None:
 def test_a_key_that_was_removed_from_a_group_is_named_at_the_step() -> None:
     optimizer = build(of_the_rate, share=1.0)
     del optimizer.param_groups[0]["share"]
-    with pytest.raises(GlideslopeError, match="the group has no `share`, which its rule asks for"):
+    with pytest.raises(GlideslopeError, match="the group has no `share`, which its rule needs"):
         optimizer.step()

@@ -1,4 +1,4 @@
-"""Taking the branches of a formula that its options choose."""
+"""Fold the branches of a formula that depend on its options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def refusal(node: ast.AST, problem: str) -> InvalidValue:
 
 
 class Fold(ast.NodeTransformer):
-    """Chooses every branch that depends on an option; no other may be asked for.
+    """Chooses every branch that depends on an option; no other branch is allowed.
 
     Args:
         options: each option of the rule, and whether it is on.

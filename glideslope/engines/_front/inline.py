@@ -1,4 +1,4 @@
-"""Functions that a formula calls on elements, put in the place of the call."""
+"""Inline the functions that a formula calls on elements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .source import function_tree, outer_names
 
 
 def is_expression(meaning: Any) -> bool:
-    """Whether something is a function that does nothing but return an expression."""
+    """True if it is a function that only returns an expression."""
     return isinstance(meaning, FunctionType) and _returned(function_tree(meaning)) is not None
 
 
@@ -50,7 +50,7 @@ def _returned(function: ast.FunctionDef) -> ast.expr | None:
 
 
 class _Given(ast.NodeTransformer):
-    """Puts an expression in the place of each name."""
+    """Replaces each name by an expression."""
 
     def __init__(self, given: dict[str, ast.expr]) -> None:
         self._given = given

@@ -1,4 +1,4 @@
-"""The text of a function, as a tree, when it can be trusted to be what runs."""
+"""Parse the source of a function, after checking that it matches the loaded bytecode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def function_tree(written: Callable[..., Any]) -> ast.FunctionDef:
 
 
 def outer_names(function: Callable[..., Any]) -> dict[str, Any]:
-    """What the names in a function stand for outside it: globals, and what it closes over."""
+    """The values of a function's outer names: built-ins, globals and closure."""
     outer = inspect.getclosurevars(function)
     return {**outer.builtins, **outer.globals, **outer.nonlocals}
 
@@ -59,5 +59,5 @@ def _inner_code(code: CodeType) -> CodeType:
 
 
 def _meaning(code: CodeType) -> tuple[Any, ...]:
-    """What a function computes, whatever lines it stands on."""
+    """The parts of bytecode that decide the result; line numbers are left out."""
     return code.co_code, code.co_consts, code.co_names, code.co_varnames

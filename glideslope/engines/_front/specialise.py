@@ -1,4 +1,4 @@
-"""A rule under given options, as a straight line: scalars once per step, elements in a loop.
+"""Specialise a rule to given options: a straight line, scalars once per step, elements in a loop.
 
 `specialise` reads the formula and
 
@@ -6,10 +6,10 @@
 - moves what is computed from scalars alone out of the loop, into a Python function of the scalars,
   evaluated once per step in double precision: ``(1 - beta2) * g * g`` becomes ``_c0 * g * g``;
 - turns a division by a scalar into a product with its inverse, taken in double precision as well;
-- puts a function of one expression, called with elements, in the place of its call;
+- inlines a function of one expression that is called with elements;
 - where a scalar is a total over the elements, makes a pass of its own that adds it up.
 
-Nothing else is changed: what remains is the formula, in its own words and its own order.
+Nothing else is changed: what remains is the formula, with its own functions and in its own order.
 """
 
 from __future__ import annotations

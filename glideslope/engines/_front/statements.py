@@ -1,4 +1,4 @@
-"""Sorting the statements of a formula: scalars and elements, and what must wait for a total."""
+"""Sort the statements of a formula: scalars, elements, and all that depends on a total."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Stage:
 
     @property
     def is_sums_and_products(self) -> bool:
-        """Whether no element is divided, compared or given to a function."""
+        """True if no element is divided, compared or passed to a function."""
         text = "\n".join((*self.body, *self.outputs))
         return not any(isinstance(node, _SLOW) for node in ast.walk(ast.parse(text)))
 
 
 class StatementSorter:
-    """Takes the statements of a formula, one after the other.
+    """Sorts the statements of a formula, added one after the other.
 
     Names that it makes: ``_c0``, ... for scalar expressions, ``_e0``, ... for what is added up and
     ``_t0``, ... for the sums, ``_count`` for the number of elements.
@@ -82,7 +82,7 @@ class StatementSorter:
 
     @property
     def stage_count(self) -> int:
-        """How many passes there are."""
+        """The number of passes."""
         return self.last_stage + (not self.gives_totals)
 
     def add(self, statement: ast.stmt) -> None:
@@ -100,7 +100,7 @@ class StatementSorter:
                 raise refusal(statement, "is no assignment to one name")
 
     def stage(self, number: int, kept: tuple[str, ...]) -> Stage:
-        """What one pass computes, where the state ``kept`` exists."""
+        """The lines and results of one pass, for the state ``kept``."""
         return Stage(
             body=tuple(ast.unparse(line) for stage, line in self._element_lines if stage <= number),
             outputs=tuple(self._outputs(number, kept)),
@@ -117,7 +117,7 @@ class StatementSorter:
     def _assign(self, name: str, value: ast.expr) -> None:
         if self._is_scalar(value):
             self._elements.discard(name)
-            self._known.clear()  # the same words may mean another value from here on
+            self._known.clear()  # the same expression may have another value below
             self._write(self._scalar_lines, name, value)
         else:
             self._elements.add(name)
@@ -154,7 +154,7 @@ class StatementSorter:
         return replaced
 
     def _in_words(self, call: ast.Call) -> ast.expr:
-        """A call in terms of totals and of words for elements."""
+        """A call, written with totals and functions on elements."""
         meaning = self._meaning(call.func)
         if meaning in _SUMS:
             return self._as_scalar(meaning, call)
@@ -164,7 +164,7 @@ class StatementSorter:
         return call
 
     def _as_scalar(self, meaning: Any, call: ast.Call) -> ast.expr:
-        """What a call that adds up is in terms of a total."""
+        """A call of `total`, `mean` or `norm`, written with a total."""
         if meaning is rules.total:
             return self._total(call.args[0])
         if meaning is rules.mean:

@@ -23,7 +23,7 @@ from .threads import Native
 
 
 def numba_is_installed() -> bool:
-    """Whether kernels can be compiled here."""
+    """True if Numba is installed."""
     return find_spec("numba") is not None
 
 
@@ -40,7 +40,7 @@ def machine_code(source: str) -> Native:
 
 
 def _fingerprint(source: str) -> str:
-    """A hash of the text, of the words it imports, and of the compilers."""
+    """A hash of the text, of the functions it imports, and of the compilers' versions."""
     here = Path(__file__)
     words = [here.with_name(name).read_bytes() for name in ("dialect.py", "instructions.py")]
     compilers = f"numba {version('numba')} llvmlite {version('llvmlite')}".encode()
@@ -58,7 +58,7 @@ def _write(path: Path, source: str) -> None:
 
 @cache
 def _folder() -> Path:
-    """The user's cache folder, or a passing one where that cannot be written."""
+    """The user's cache folder, or a temporary one if that cannot be written."""
     for base in _candidates():
         folder = base / "glideslope" / "kernels"
         try:

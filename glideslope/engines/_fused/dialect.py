@@ -1,4 +1,4 @@
-"""The words of a compiled rule; generated kernels import everything here.
+"""Functions that generated kernels import: the compiled versions of `glideslope.rules`'.
 
 Each function compiles for float32 or float64, holds nothing that keeps LLVM from vectorising the
 loop around it, and treats infinities and not-a-numbers as the tensor engine does.

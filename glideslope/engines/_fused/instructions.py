@@ -1,4 +1,4 @@
-"""What kernels do to memory and to bits, as LLVM instructions.
+"""Operations of kernels on memory and bits, as LLVM instructions.
 
 Numba would widen integers to 64 bits, which halves the lanes of a vector, and it knows neither
 addresses nor bfloat16. A function here is written with LLVM's builder and used like any other.
@@ -80,7 +80,7 @@ def use_short_loops(builder):
 
 
 def _interleaved(module, count):
-    """What tells LLVM how many vectors of each array a loop has under way."""
+    """Metadata that limits how many vectors of each array LLVM interleaves in a loop."""
     wish = module.add_metadata(
         [ir.MetaDataString(module, "llvm.loop.interleave.count"), _u32(count)]
     )

@@ -26,7 +26,7 @@ TENSOR_FIELDS = 3
 
 @dataclass(frozen=True)
 class Kernel:
-    """What kernels are made from: a recipe, and the dtype of each array they touch.
+    """The key of a kernel: a recipe, and the dtype of each array it accesses.
 
     Args:
         recipe: what happens to an element.
@@ -50,7 +50,7 @@ class Kernel:
 
     @property
     def row_width(self) -> int:
-        """How many scalars a row holds."""
+        """The number of scalars in a row."""
         return len(self.line.constants) + len(self.recipe.extras)
 
     def update(self) -> str:
@@ -62,11 +62,11 @@ class Kernel:
         return self._module(stage, body, "sweep({arguments})", "inline")
 
     def _is_light(self, stage: Stage) -> bool:
-        """Whether it is all sums and products, on three arrays at most."""
+        """True if the stage is only sums and products, on three arrays at most."""
         return len(self.recipe.state) <= 1 and stage.is_sums_and_products
 
     def measuring_by(self, rule: Rule) -> Kernel:
-        """What kernels of another rule are made from, on some of the same arrays."""
+        """The key of kernels of another rule, on some of the same arrays."""
         recipe = Recipe(rule, frozenset(), maximize=self.recipe.maximize, scaled=self.recipe.scaled)
         dtypes = tuple(self.arrays[name] for name in ("p", "g", *rule.state))
         return Kernel(recipe, self.real, dtypes)
@@ -119,7 +119,7 @@ class Kernel:
         return [f"{', '.join(results)}, = formula({', '.join([*self.line.elements, *constants])})"]
 
     def _after(self) -> list[str]:
-        """What the recipe does after the rule, and the stores."""
+        """The lines after the rule: rounding, the recipe's own, the stores."""
         recipe = self.recipe
         written = [name for name in self.arrays if name != "g" or recipe.zeroing]
         return [
@@ -199,7 +199,7 @@ def kernel(job):
 
 
 def _address(column: int, dtype: str) -> str:
-    """Where the chunk of an array begins."""
+    """The address of the first element of a chunk of an array."""
     return f"{_STORAGE[dtype]}_at(tensors[t + {TENSOR_FIELDS + column}] + start * {SIZES[dtype]})"
 
 

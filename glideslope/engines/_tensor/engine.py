@@ -41,7 +41,7 @@ CACHED = 1 << 16
 
 
 class TensorEngine(Engine):
-    """Has torch do what the rule says."""
+    """Runs a rule as operations of torch."""
 
     name = "tensor"
 
@@ -140,12 +140,12 @@ def _groups(slots: Sequence[Slot]) -> dict[int, list[list[int]]]:
 
 
 def _is_too_much(elements: int, parameter: Tensor) -> bool:
-    """Whether lists of so many elements are slower than one tensor after the other."""
+    """True if lists of so many elements are slower than one tensor after the other."""
     return parameter.device.type == "cpu" and elements > CACHED
 
 
 def _chosen_program(recipe: Recipe, slot: Slot, gradient: Tensor) -> ListProgram | None:
-    """What updates lists of such tensors, or None where the formula itself must be called."""
+    """The program for lists of such tensors, or None if the formula itself must be called."""
     tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
     if recipe.differentiable or not is_plain(*tensors):
         return None
@@ -162,7 +162,7 @@ def runs_on_parts(recipe: Recipe) -> bool:
 
 @cache
 def _program(recipe: Recipe, wide: frozenset[str]) -> ListProgram | None:
-    """The program of a recipe, unless its rule is not made of the words that have one."""
+    """The program of a recipe, or None if its rule uses a function that lists do not have."""
     try:
         return ListProgram(recipe, wide)
     except InvalidValue:
@@ -242,7 +242,7 @@ def update(
 def _totals(
     recipe: Recipe, measure: Rule, slot: Slot, gradient: Tensor, values: Values
 ) -> tuple[Tensor, ...]:
-    """What a rule of totals gives for one parameter."""
+    """The totals of a measuring rule for one parameter."""
     arrays = _tensors(recipe, slot, gradient)
     names = ("p", "g", *measure.state)
     real = compute_dtype(*(arrays[name] for name in names))

@@ -1,4 +1,4 @@
-"""What the lines of a formula compute, each expression once."""
+"""Expression graph of the lines of a formula, each expression once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from .._engine import FACTOR
 
 Term = int | str
-"""An expression of elements, by its number, or a scalar in words."""
+"""An expression of elements, by its number, or the text of a scalar."""
 Operation = tuple[Term, ...]
 """An operation, and what it is applied to."""
 
@@ -32,7 +32,7 @@ _OPERATIONS: dict[type[ast.AST], str] = {
 class Graph:
     """The expressions of straight lines of code.
 
-    Scalars stand outside of products, ``(c * x) * y`` being ``c * (x * y)``, and what is added is
+    Scalars are moved out of products, ``(c * x) * y`` being ``c * (x * y)``, and what is added is
     no quotient of a sum, since torch adds a scaled product or quotient in one operation;
     differences from a scalar, negatives and limits are brought to fewer forms as well.
 
@@ -55,7 +55,7 @@ class Graph:
         self.meaning[ast.unparse(statement.targets[0])] = self.term(statement.value)
 
     def term(self, node: ast.expr) -> Term:
-        """What an expression means after the lines so far."""
+        """The term of an expression, after the lines so far."""
         match node:
             case ast.Name(name):
                 return self.meaning[name]
@@ -75,7 +75,7 @@ class Graph:
         return self._numbers[entry]
 
     def uses(self, ends: Iterable[Term]) -> Counter[Term]:
-        """How often each expression is read on the way to some, which count as read."""
+        """Number of reads of each expression that some results need, their own included."""
         counts: Counter[Term] = Counter()
         waiting = list(ends)
         while waiting:
@@ -145,7 +145,7 @@ class Graph:
         return None
 
     def _movable(self, term: Term) -> tuple[str, int] | None:
-        """A scaled expression whose scalar may stand further out."""
+        """A scaled expression whose scalar may be moved outwards."""
         inner = self.scaled_part(term)
         # What the gradient's factor brings into range must be there before it is squared.
         return None if inner and FACTOR in inner[0] else inner
@@ -159,5 +159,5 @@ class Graph:
         return self.enter(word, *arguments)
 
     def _is_column(self, term: int) -> bool:
-        """Whether it is one number for a whole tensor."""
+        """True if it is one number for a whole tensor."""
         return self.entries[term][0] == "column"

@@ -1,4 +1,6 @@
-"""A recipe as torch's operations on lists of tensors, each a pass over memory: so, few of them.
+"""A recipe as torch's operations on lists of tensors.
+
+Each call is one pass over memory, so a program uses as few as possible.
 
 The lines of a rule become expressions, see `Graph`, and these become calls: a sum with a scaled
 product or quotient is one call, and what is no longer read is overwritten. AdamW is eight calls::
@@ -34,7 +36,7 @@ Lists = Sequence[list[Tensor]]
 
 
 class ListProgram:
-    """What a recipe does to lists of tensors.
+    """Program of a recipe on lists of tensors.
 
     Args:
         recipe: what happens to an element.
@@ -60,7 +62,7 @@ class ListProgram:
         stored: Callable[[Tensor, torch.dtype], Tensor],
         summed: Callable[[Tensor], Tensor],
     ) -> Callable[[Lists, Sequence[int]], None]:
-        """What updates lists in place with the scalars of one step.
+        """A function that updates lists in place with the scalars of one step.
 
         Args:
             values: these scalars.
@@ -122,7 +124,7 @@ def _text(recipe: Recipe, line: StraightLine, wide: frozenset[str]) -> str:
 
 
 def _results(graph: Graph, recipe: Recipe, line: StraightLine) -> list[Term]:
-    """What the rule gives, its scalars that wait for totals being columns: one for each tensor."""
+    """The results of the rule; scalars that depend on totals are columns, one for each tensor."""
     start = dict(graph.meaning)
     columns: dict[str, Term] = {}
     summands: list[Term] = []
@@ -274,7 +276,7 @@ class Emitter:
         return self._left[term] == 1 and term not in self._place
 
     def _call(self, operation: str, operands: Sequence[int], scalar: str = "") -> str:
-        """One operation on lists, in place of its first operand where no one reads that again."""
+        """One operation on lists, in place of its first operand if that is not read again."""
         others = [self._read(operand) for operand in operands[1:]]  # perhaps the last to read it
         places = [self._read(operands[0]), *others]
         self._left.subtract(operands)

@@ -11,7 +11,7 @@ from glideslope.errors import InvalidType
 from .common import Common
 
 NEAR = 3
-"""How many names a message suggests at most."""
+"""The most names that a message suggests."""
 
 
 def check_arguments(kind: type, given: Iterable[str]) -> None:

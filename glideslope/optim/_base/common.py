@@ -56,7 +56,7 @@ class CommonSettings(NamedTuple):
 
     @property
     def needs_norm(self) -> bool:
-        """Whether a step looks at all gradients before it begins."""
+        """True if a step reads all gradients before it updates."""
         return self.skip_nonfinite or self.max_grad_norm is not None
 
 
@@ -72,7 +72,7 @@ def check_settings(settings: CommonSettings) -> None:
 
 
 def changed_settings(settings: CommonSettings) -> dict[str, Any]:
-    """Those that are not at their default, by name."""
+    """The settings that differ from their defaults, by name."""
     usual = CommonSettings._field_defaults
     return {name: value for name, value in settings._asdict().items() if value != usual[name]}
 

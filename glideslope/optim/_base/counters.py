@@ -46,7 +46,7 @@ class Counters:
             self._views.append((state, name, view))
 
     def are_untouched(self) -> bool:
-        """Whether only `advance` has changed them."""
+        """True if only `advance` has changed them."""
         return all(
             np.array_equal(vector, self._expected[name]) for name, vector in self._vectors.items()
         )

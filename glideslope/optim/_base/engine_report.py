@@ -1,4 +1,4 @@
-"""Which engine runs what, in words."""
+"""Report of the engine that runs each parameter, and of why it is no faster one."""
 
 from __future__ import annotations
 

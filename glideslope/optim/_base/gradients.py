@@ -1,4 +1,4 @@
-"""Gradients outside of an engine: checked, made dense, measured."""
+"""Gradients outside an engine: check, densify, take norms."""
 
 from __future__ import annotations
 

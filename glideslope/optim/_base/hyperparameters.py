@@ -1,4 +1,4 @@
-"""The values a parameter group may hold: their bounds, their names, and schedules among them."""
+"""Hyperparameters of a parameter group: their bounds, their names, and schedules."""
 
 from __future__ import annotations
 

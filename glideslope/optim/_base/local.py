@@ -21,7 +21,7 @@ from .counters import State
 
 
 class Local(NamedTuple):
-    """What an engine sees of one parameter.
+    """The tensors of one parameter that an engine works on.
 
     Attributes:
         parameter: the parameter, or its shard.
@@ -47,7 +47,7 @@ def local_part(
     state: State,
     reduction: Reduction | None,
 ) -> Local:
-    """What an engine sees of a parameter: all of it where nothing is sharded.
+    """The tensors that an engine works on: shards, or the whole if nothing is sharded.
 
     A rule that no engine can run on parts is given the sharded tensors, as torch's operations take
     them: these make their own sums over all parts.
@@ -114,7 +114,7 @@ class Parts:
             shard(gradient).zero_()
 
     def release(self) -> None:
-        """Let go of the gradients."""
+        """Drop the references to the gradients."""
         self._copied = []
 
 

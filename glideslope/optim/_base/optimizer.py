@@ -1,4 +1,4 @@
-"""The base of every optimizer here: torch's own, with the traps of its groups and states closed."""
+"""The base of every optimizer: torch's own, with checked groups and safe states."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tenso
 
 
 class Optimizer(torch.optim.Optimizer):
-    """What an optimizer written by hand subclasses.
+    """Base class of all optimizers, for those written by hand too.
 
     It is `torch.optim.Optimizer`: hooks, `GradScaler`, ``add_param_group``, ``zero_grad``,
     pickling and profiling are torch's. Four things differ:
@@ -144,7 +144,7 @@ class Optimizer(torch.optim.Optimizer):
 
         Returns:
             A dict of ``"state"``, by the number of the parameter, and ``"param_groups"``; nothing
-            in it moves when training goes on.
+            in it changes when training continues.
 
         Raises:
             StateMismatch: there is state of a tensor that is in no parameter group.

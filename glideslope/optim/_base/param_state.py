@@ -1,4 +1,4 @@
-"""The state of one parameter, made when it is first needed."""
+"""The state of one parameter, created when it is first needed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _is_number(kept: Any) -> bool:
 
 
 def fault_of(kept: Tensor, shape: torch.Size, parameter: Tensor) -> str | None:
-    """The reason why a state cannot be this parameter's, if there is one."""
+    """Why a tensor cannot be state of this parameter, or None."""
     if kept.shape != shape:
         return f"has the shape {tuple(kept.shape)}, not {tuple(shape)} as its parameter asks"
     if kept.is_complex() != parameter.is_complex():
@@ -70,7 +70,7 @@ def complete(
     state: State,
     dtype: torch.dtype | None,
 ) -> bool:
-    """Make the state that a recipe lacks; says whether its rule had none."""
+    """Create the state that a recipe lacks; returns True if its rule had none."""
     own = [name for name in recipe.state if name not in recipe.companions]
     fresh = not all(isinstance(state.get(name), Tensor) for name in own)
     for name in own:
@@ -114,7 +114,7 @@ def _filled(parameter: Tensor, value: float, dtype: torch.dtype | None) -> Tenso
 
 
 def _companion(name: str, parameter: Tensor) -> Tensor:
-    """An average starts at the parameter, and is wide enough to move; a rest starts at nothing."""
+    """An average starts at the parameter, in float32 or wider; a rest starts at 0."""
     if name == "ema":
         wide = torch.float32 if parameter.dtype in NARROW else parameter.dtype
         return parameter.detach().to(wide, copy=True)

@@ -1,4 +1,4 @@
-"""What one step does with the parameters that have gradients now, kept until that changes."""
+"""Plan of a step: the batches of all parameters that have gradients, kept until they change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ States = MutableMapping[Tensor, dict[str, Any]]
 
 
 class StepConfig(NamedTuple):
-    """What decides which kernels run, besides the tensors themselves."""
+    """Configuration of a step: with the tensors, it decides which kernels run."""
 
     rule: Rule
     settings: CommonSettings
@@ -65,11 +65,11 @@ class StepConfig(NamedTuple):
 
     @property
     def differentiable(self) -> bool:
-        """Whether gradients flow through the step."""
+        """True if gradients flow through the step."""
         return any(differentiable for _, _, differentiable in self.groups)
 
     def recipe(self, group: int, parameter: Tensor) -> Recipe:
-        """What happens to a parameter of a group."""
+        """The recipe for a parameter of a group."""
         options, maximize, differentiable = self.groups[group]
         return Recipe(
             rule=self.rule,
@@ -148,7 +148,7 @@ class Plan:
         self.assignments: list[Assignment] = []
         self._batches = self._prepare(members, cohort_of)
         self._seen = list(states.values())
-        self._log.touched = True  # someone may hold a state from before
+        self._log.touched = True  # other code may hold a state from before
 
     def aim(
         self, config: StepConfig, parameters: Sequence[Tensor], gradients: Gradients, states: States
@@ -169,7 +169,7 @@ class Plan:
         return all(each.batch.aim(_picked(own, each.positions)) for each in self._batches)
 
     def _state_is_in_place(self) -> bool:
-        """Whether the tensors of the state are those prepared for, at the same addresses."""
+        """True if the tensors of the state are those prepared for, at the same addresses."""
         if self._log.touched:
             if self._counters.were_replaced() or any(
                 each.batch.has_moved() for each in self._batches
@@ -185,7 +185,7 @@ class Plan:
         return squares
 
     def totals(self, measure: Rule, groups: Sequence[Group], factor: float) -> list[float]:
-        """What a rule of totals gives, over all parameters; nothing where none has a gradient."""
+        """The totals of a measuring rule over all parameters; empty if none has a gradient."""
         extras = {FACTOR: factor}
         scalars = [
             {**self._values(cohort, groups[cohort.group], measure), **extras}
@@ -221,7 +221,7 @@ class Plan:
         self._cohorts = [cohort._replace(fresh=False) for cohort in self._cohorts]
 
     def release(self) -> None:
-        """Let go of the gradients."""
+        """Drop the references to the gradients."""
         for each in self._batches:
             each.batch.release()
         self._parts.release()
@@ -294,7 +294,7 @@ def flattened(groups: Sequence[Group]) -> list[Tensor]:
 
 
 def seed_of(values: Mapping[str, Any]) -> int:
-    """The seed of a step: the same on every process, and in a run that goes on from a state."""
+    """The seed of a step: the same on every process, and in a resumed run."""
     return int(values.get("step", 0)) * 0x9E3779B1 % 2**31
 
 

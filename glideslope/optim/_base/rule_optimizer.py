@@ -1,4 +1,4 @@
-"""Optimizers that are a rule: everything a step needs around the formula."""
+"""Base of optimizers whose update is a rule: the step around the formula."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Closure = Callable[[], Any]
 Loss = TypeVar("Loss")
 
 CLIP_EPS = 1e-6
-"""What `torch.nn.utils.clip_grad_norm_` adds to the norm."""
+"""The number that `torch.nn.utils.clip_grad_norm_` adds to the norm."""
 
 
 class RuleOptimizer(Optimizer):
@@ -84,12 +84,12 @@ class RuleOptimizer(Optimizer):
     """True for a class that updates nothing but parameters of two dimensions."""
 
     grad_norm: float | None = None
-    """The norm of all gradients at the last step; None where no argument asks for it."""
+    """The norm of all gradients at the last step; None if no argument needs it."""
     skipped_steps: int = 0
-    """How many steps `skip_nonfinite` has left out."""
+    """The number of steps that `skip_nonfinite` has skipped."""
 
     _traceable: ClassVar[bool] = True
-    """Whether a step is the rule and nothing else."""
+    """True if a step is the rule and nothing else."""
     _plan: Plan | None = None
     _lock: RLock
     """Held by a step: the plan, its table and the counts belong to one thread at a time."""
@@ -183,7 +183,7 @@ class RuleOptimizer(Optimizer):
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Put the averages of `ema_decay` in the place of the parameters, for a while.
+        """Replace the parameters by the averages of `ema_decay` inside a ``with`` block.
 
         Example:
             >>> import torch
@@ -239,7 +239,7 @@ class RuleOptimizer(Optimizer):
             strict: see `Optimizer.load_state_dict`.
             hyperparameters: see `Optimizer.load_state_dict`.
             on_mismatch: what to do if the state was made under other schedules than this
-                optimizer's own: ``"error"`` refuses it, ``"keep"`` goes on with the code's at the
+                optimizer's own: ``"error"`` refuses it, ``"keep"`` continues with the code's at the
                 state's update, ``"adopt"`` with the state's.
 
         Raises:
@@ -303,7 +303,7 @@ class RuleOptimizer(Optimizer):
         return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
     def _aimed_plan(self, config: StepConfig) -> Plan:
-        """The plan, pointed at the present gradients; a new one where the old does not fit."""
+        """The plan, aimed at the present gradients; a new one if the old does not fit."""
         parameters = flattened(self.param_groups)
         gradients = [parameter.grad for parameter in parameters]
         if self._plan is None or not self._plan.aim(config, parameters, gradients, self.state):
@@ -355,7 +355,7 @@ class RuleOptimizer(Optimizer):
         """True where `torch.amp.GradScaler` may leave its scale and its verdict to the step.
 
         It sets ``grad_scale`` and ``found_inf``. On other devices than the CPU they would have to
-        be read, so there it goes on as with any optimizer.
+        be read, so there it unscales as for any optimizer.
         """
         return all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
 

@@ -1,4 +1,4 @@
-"""Copies of a state, for who keeps it."""
+"""Copies of a state."""
 
 from __future__ import annotations
 

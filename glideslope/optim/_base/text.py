@@ -1,4 +1,4 @@
-"""An optimizer as text: its class, what differs from its defaults, how much it updates."""
+"""Repr of an optimizer: class, hyperparameters that differ from defaults, number of parameters."""
 
 from __future__ import annotations
 

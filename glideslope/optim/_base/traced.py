@@ -1,4 +1,4 @@
-"""A step inside `torch.compile`: the rule on tensors, with nothing kept between steps."""
+"""A step inside `torch.compile`: the rule on tensors, with no plan kept between steps."""
 
 from __future__ import annotations
 

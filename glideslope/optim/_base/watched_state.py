@@ -1,8 +1,8 @@
-"""The state of one parameter, as a dict that notices when it is read or changed.
+"""The state of one parameter, as a dict that records whether it was read or changed.
 
-A plan holds the addresses of state tensors. To look up each tensor and its address again would take
-as long as the rest of a step where parameters are small and many. Nobody can move a tensor that
-nobody has looked at, so that is what an entry tells.
+A plan holds the addresses of state tensors. To look up each tensor and its address at every step
+would take as long as the rest of the step, if parameters are small and many. Other code cannot move
+a tensor without reading or changing the dict, so the plan checks addresses after such accesses.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 
 class AccessLog:
-    """Says whether any of the entries that share it has been read or changed."""
+    """Flag shared by several states: ``touched`` after one of them is read or changed."""
 
     touched = False
 
 
 class WatchedState(dict[str, Any]):
-    """A dict that tells its log when its values are read or set; pickled and copied, a plain one.
+    """A dict that sets its log when its values are read or set; pickled or copied, a plain dict.
 
     `dict.get` and its like, called with an entry, read it unnoticed.
     """

@@ -1,9 +1,9 @@
-"""Bringing a saved state to the parameters of an optimizer.
+"""Load a saved state into an optimizer.
 
 Torch matches by position, casts every tensor to its parameter's dtype and replaces every key of the
-groups. Here names decide where both sides have them, every entry is held against what this
+groups. Here names decide where both sides have them, every entry is compared with what this
 optimizer keeps, a state keeps the dtype it was saved in, and what becomes of a hyperparameter that
-differs is said. Nothing is changed before all of it has been looked at.
+differs is reported. Nothing is changed before all of it has been checked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HOST_COUNTERS = {"step"}
 
 
 class FittedState(NamedTuple):
-    """A saved state that fits an optimizer, and has not been taken over yet.
+    """A saved state that fits an optimizer, before it is loaded.
 
     Attributes:
         state: copies of the saved state, by parameter.
@@ -49,7 +49,7 @@ class FittedState(NamedTuple):
     def of(
         cls, optimizer: Any, saved: dict[str, Any], strict: bool, hyperparameters: Hyperparameters
     ) -> FittedState:
-        """Hold a saved state against an optimizer, which stays as it is.
+        """Check a saved state against an optimizer, without changing the optimizer.
 
         Raises:
             StateMismatch: it does not fit.
@@ -87,7 +87,7 @@ def _of_no_parameter(saved: Mapping[str, Any]) -> dict[Any, Any]:
 
 
 class _Fit(NamedTuple):
-    """Holds saved entries against what an optimizer keeps under the groups it will have."""
+    """Checks saved entries against the state an optimizer keeps under its future groups."""
 
     optimizer: Any
     merge: Merge
@@ -138,7 +138,7 @@ class _Fit(NamedTuple):
 
 
 def _begun(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a state; torch writes None for one that has not begun."""
+    """The entries of a state without None, which torch writes before the first step."""
     return {name: value for name, value in entry.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""The state that an optimizer keeps for one parameter, and a saved entry held against it."""
+"""Specification of one parameter's state, and the check of a saved entry against it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Kept(NamedTuple):
         return self._replace(shapes=shapes, counts=counts, needed=self.needed - begins)
 
     def problem(self, entry: Entry, parameter: Tensor, keeper: str) -> str | None:
-        """Why a saved entry does not fit, in words; None if it does."""
+        """The reason why a saved entry does not fit, or None."""
         known = {*self.shapes, *self.counts}
         if foreign := sorted(map(str, entry.keys() - known)):
             names = ", ".join(sorted(known))

@@ -59,7 +59,7 @@ def check_saved(saved: Any) -> None:
 def match_parameters(groups: list[Group], saved: list[Group], strict: bool) -> list[Match]:
     """The parameters that have a saved counterpart: by name if both sides have names.
 
-    torch's distributed checkpoint gives names in the place of numbers, in the optimizer's order.
+    torch's distributed checkpoint gives names instead of numbers, in the optimizer's order.
 
     Raises:
         StateMismatch: the groups differ in number or size, or a parameter has no saved name.

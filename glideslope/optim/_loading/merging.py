@@ -1,4 +1,4 @@
-"""The groups of a saved state, brought to those of an optimizer."""
+"""Merge the groups of a saved state into those of an optimizer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Counterpart(NamedTuple):
 
 
 class Merge(NamedTuple):
-    """Brings saved groups to those of an optimizer, with the hyperparameters of one side."""
+    """Merges saved groups into those of an optimizer, with the hyperparameters of one side."""
 
     optimizer: Any
     hyperparameters: Hyperparameters

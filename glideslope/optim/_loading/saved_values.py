@@ -1,4 +1,4 @@
-"""The hyperparameters of saved groups, held against the kinds and bounds of an optimizer's own."""
+"""Checks of the hyperparameters of saved groups: kinds and bounds."""
 
 from __future__ import annotations
 

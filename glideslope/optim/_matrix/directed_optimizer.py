@@ -29,7 +29,7 @@ class DirectedOptimizer(RuleOptimizer):
     _parts: tuple[RulePart, ...] = ()
 
     def _is_directed(self, p: Tensor, group: Group) -> bool:
-        """Whether a parameter has a direction; if not, the companion updates it."""
+        """True if a parameter has a direction; if not, the companion updates it."""
         return True
 
     def _check_group(self, group: Group) -> None:

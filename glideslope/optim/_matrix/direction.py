@@ -38,19 +38,19 @@ Tensors = Mapping[str, Tensor]
 
 
 class Direction(ABC):
-    """What a matrix method makes of a gradient, and what it keeps for that.
+    """The direction that a matrix method computes from a gradient, and its state.
 
-    A gradient turned round gives the direction turned round: that is all that ``maximize`` needs.
+    The negative gradient must give the negative direction: ``maximize`` relies on it.
     """
 
     state: ClassVar[tuple[str, ...]]
-    """The names of all it may keep."""
+    """The names of all entries of its state."""
     widens_state: ClassVar[bool] = False
-    """Whether what it keeps is float32 at least, whatever the parameter is."""
+    """True if its state is float32 or wider, whatever the parameter is."""
 
     @abstractmethod
     def shapes(self, p: Tensor, group: Group) -> Mapping[str, Sequence[int]]:
-        """The shapes of what it keeps for a parameter; all starts from 0."""
+        """The shapes of its state for a parameter; every entry starts at 0."""
 
     @abstractmethod
     def __call__(
@@ -61,7 +61,7 @@ class Direction(ABC):
         Args:
             p: the parameter.
             g: its gradient, in float32 or wider, as the state is.
-            state: what was kept.
+            state: its state.
             group: the hyperparameters.
             step: the number of this update, from 1, where the rule counts them.
         """
@@ -93,7 +93,7 @@ class RulePart:
     def plan(
         self, config: StepConfig, groups: Sequence[Group], gradients: Gradients, states: States
     ) -> Plan:
-        """The plan, pointed at these gradients; a new one where the old does not fit."""
+        """The plan, aimed at these gradients; a new one if the old does not fit."""
         parameters = flattened(groups)
         mine = {p: states[p] for p, g in zip(parameters, gradients, strict=True) if g is not None}
         if self._plan is None or not self._plan.aim(config, parameters, gradients, mine):
@@ -103,13 +103,13 @@ class RulePart:
         return self._plan
 
     def release(self) -> None:
-        """Let go of the gradients."""
+        """Drop the references to the gradients."""
         if self._plan is not None:
             self._plan.release()
 
 
 class DirectedStep:
-    """What one step does: each part's directions, then the plan of the rule they go to.
+    """One step of a matrix method: the directions of each part, then the plan of its rule.
 
     An optimizer uses it as it uses a `Plan`.
     """
@@ -146,7 +146,7 @@ class DirectedStep:
             self._zero()
 
     def release(self) -> None:
-        """Let go of the gradients."""
+        """Drop the references to the gradients."""
         for part in self._parts:
             part.release()
 
@@ -184,7 +184,7 @@ class DirectedStep:
         return found
 
     def _kept(self, direction: Direction, p: Tensor, group: Group) -> dict[str, Tensor]:
-        """What is kept for a direction, made where it is not there yet."""
+        """The state of a direction; missing entries are created."""
         state = self._states[p]
         _complete(direction, p, group, state, self._config.settings.state_dtype)
         return {name: state[name] for name in direction.shapes(p, group)}
@@ -211,7 +211,7 @@ class DirectedStep:
                 _check_kept(part.direction, name, p, self._groups[i], self._states[p])
 
     def _direct(self, direction: Direction, task: Task, factor: float) -> Tensor:
-        """The direction of one parameter; what is kept for it is brought up to date."""
+        """The direction of one parameter; its state is updated."""
         p, group = task.parameter, task.group
         if not p.numel():  # means of no elements are not numbers
             return dense(task.gradient)
@@ -230,7 +230,7 @@ class DirectedStep:
 def _complete(
     direction: Direction, p: Tensor, group: Group, state: dict[str, Any], chosen: torch.dtype | None
 ) -> None:
-    """Make what is not there yet, and bring what is to the dtype that was chosen, if one was."""
+    """Create missing entries, and cast the others to the chosen dtype, if there is one."""
     dtype = chosen or usual_dtype(p)
     if direction.widens_state:
         dtype = torch.promote_types(dtype, torch.float32)
@@ -244,7 +244,7 @@ def _complete(
 
 
 def _check_kept(direction: Direction, name: str, p: Tensor, group: Group, state: Tensors) -> None:
-    """Refuse what is kept for a direction if it is not of this parameter.
+    """Refuse state of a direction that does not belong to this parameter.
 
     Raises:
         StateMismatch: it has another shape or device.

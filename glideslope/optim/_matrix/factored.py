@@ -1,4 +1,4 @@
-"""Optimizers that keep the means of a matrix's rows and columns in the place of the matrix."""
+"""Optimizers that keep the means of a matrix's rows and columns instead of the matrix."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def zeros_beside(parameter: Tensor, shape: Sequence[int], dtype: torch.dtype) ->
 
 
 def placed_beside(parameter: Tensor, kept: Tensor) -> Tensor:
-    """What is kept for a parameter, sharded as `zeros_beside` makes it."""
+    """An entry of a parameter's state, sharded as by `zeros_beside`."""
     if not is_sharded(parameter):
         return kept
     placements = _placements(parameter, kept.shape)

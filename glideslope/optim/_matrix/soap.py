@@ -104,7 +104,7 @@ def _squares(state: Tensors, kind: str) -> Tensors:
 
 
 def _covariance_share(group: Group) -> float:
-    """How much of the new products enters the covariances."""
+    """The weight of the new products in the covariances."""
     beta = group["betas"][1] if group["shampoo_beta"] is None else group["shampoo_beta"]
     return 1.0 - float(beta)
 
@@ -115,7 +115,7 @@ def _averaged(covariances: Tensors, g: Tensor, share: float) -> Tensors:
 
 
 def _into(matrix: Tensor, bases: Tensors) -> Tensor:
-    """A matrix as it is seen in the bases."""
+    """A matrix in the coordinates of the bases."""
     if "row" in bases:
         matrix = bases["row"].T @ matrix
     return matrix @ bases["col"] if "col" in bases else matrix
@@ -127,7 +127,7 @@ def _out_of(matrix: Tensor, bases: Tensors) -> Tensor:
 
 
 def _eigenvectors(covariance: Tensor) -> Tensor:
-    """Those of the largest eigenvalues first."""
+    """The eigenvectors, those of the largest eigenvalues first."""
     vectors: Tensor = torch.linalg.eigh(covariance).eigenvectors
     return vectors.flip(1)
 
@@ -147,7 +147,7 @@ def _refreshed(averages: Tensors, covariances: Tensors, bases: Tensors) -> tuple
 
 
 def _power_iteration(covariance: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """One step towards the eigenvectors, and where each axis of the old basis has gone."""
+    """One step towards the eigenvectors, and the new position of each axis of the old basis."""
     product = covariance @ basis
     order = (basis * product).sum(0).argsort(descending=True)
     return torch.linalg.qr(product[:, order]).Q, order
