@@ -28,7 +28,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "schedules": {"errors", "plot", "text"},
     "rules": {"errors"},
     "groups": {"_torch", "errors"},
-    "distributed": {"_torch", "errors"},
+    "distributed": {"_lazy", "_torch", "errors"},
     "engines": {"_torch", "errors", "rules"},
     "optim": {
         "_torch",

@@ -14,30 +14,27 @@
 
 from __future__ import annotations
 
-from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+from typing import TYPE_CHECKING
 
-from ._exchange import Axis as Axis
-from ._exchange import Cut as Cut
-from ._exchange import Exchange as Exchange
-from ._exchange import axis_of as axis_of
-from ._exchange import cut_of as cut_of
-from ._exchange import owners as owners
-from ._reduction import Reduction as Reduction
-from ._reduction import reduction_of as reduction_of
-from ._shards import aligned as aligned
-from ._shards import is_sharded as is_sharded
-from ._shards import layout_of as layout_of
-from ._shards import shard as shard
-from ._shards import sharded_as as sharded_as
+from glideslope._lazy import lazy
+
+from ._agreement import Agree as Agree
+from ._agreement import agreed as agreed
+from ._agreement import check_agree as check_agree
+from ._agreement import has_peers as has_peers
 
 __all__ = [
+    "Agree",
     "Axis",
     "Cut",
     "Exchange",
     "Reduction",
+    "agreed",
     "aligned",
     "axis_of",
+    "check_agree",
     "cut_of",
+    "has_peers",
     "is_sharded",
     "layout_of",
     "owners",
@@ -45,6 +42,41 @@ __all__ = [
     "shard",
     "sharded_as",
 ]
+
+if TYPE_CHECKING:
+    from ._exchange import Axis as Axis
+    from ._exchange import Cut as Cut
+    from ._exchange import Exchange as Exchange
+    from ._exchange import axis_of as axis_of
+    from ._exchange import cut_of as cut_of
+    from ._exchange import owners as owners
+    from ._reduction import Reduction as Reduction
+    from ._reduction import reduction_of as reduction_of
+    from ._shards import aligned as aligned
+    from ._shards import is_sharded as is_sharded
+    from ._shards import layout_of as layout_of
+    from ._shards import shard as shard
+    from ._shards import sharded_as as sharded_as
+else:
+    __getattr__ = lazy(
+        __name__,
+        {
+            "Axis": "_exchange",
+            "Cut": "_exchange",
+            "Exchange": "_exchange",
+            "Reduction": "_reduction",
+            "aligned": "_shards",
+            "axis_of": "_exchange",
+            "cut_of": "_exchange",
+            "is_sharded": "_shards",
+            "layout_of": "_shards",
+            "owners": "_exchange",
+            "reduction_of": "_reduction",
+            "shard": "_shards",
+            "sharded_as": "_shards",
+        },
+        first="glideslope._torch",
+    )
 
 
 def __dir__() -> list[str]:

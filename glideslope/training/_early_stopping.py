@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
+from glideslope.distributed import Agree, agreed, check_agree
 from glideslope.errors import StateMismatch, require
 
 from ._scalar import number
@@ -40,6 +42,8 @@ class EarlyStopping:
         non_finite_limit: stop after this many values in a row that are NaN or infinite; None to
             treat them as values without improvement.
         model: the model whose weights at the best value are kept, and restored when training stops.
+        agree: on several ranks, the value that all go on with: ``"mean"`` of theirs, that of
+            ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:
         InvalidValue: a number out of range, an unknown mode.
@@ -69,6 +73,7 @@ class EarlyStopping:
         divergence_limit: float | None = None,
         non_finite_limit: int | None = 1,
         model: Module | None = None,
+        agree: Agree = "mean",
     ) -> None:
         require(patience >= 1, "patience", "be at least 1", patience)
         require(mode in ("min", "max"), "mode", "be 'min' or 'max'", mode)
@@ -83,6 +88,8 @@ class EarlyStopping:
         self.baseline, self.start_after = baseline, start_after
         self.divergence_limit, self.non_finite_limit = divergence_limit, non_finite_limit
         self.model = model
+        check_agree(agree)
+        self.agree = agree
         self._begin()
 
     def _begin(self) -> None:
@@ -108,7 +115,8 @@ class EarlyStopping:
         Raises:
             InvalidType: ``value`` is not a number.
         """
-        self.reason = self._judge(number("value", value))
+        read = partial(number, "value", value)
+        self.reason = self._judge(agreed("value", read, self.agree))
         self.values += 1
         if self.reason is not None:
             self.restore_best()

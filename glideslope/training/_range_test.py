@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, SupportsFloat
 
 from torch import nn
 
+from glideslope.distributed import Agree, agreed, check_agree
 from glideslope.errors import InvalidValue, require, require_type
 from glideslope.groups import KeyValues, Port, group_names, key_values
 from glideslope.schedules import Schedule, range_test
@@ -35,6 +37,7 @@ def lr_range_test(
     smoothing: float = 0.98,
     divergence: float = 4.0,
     also_restore: Iterable[Any] = (),
+    agree: Agree = "mean",
 ) -> RangeTestResult:
     """Train at rising learning rates until the loss diverges, then restore everything.
 
@@ -56,6 +59,8 @@ def lr_range_test(
         smoothing: β of the average of the losses, in [0, 1).
         divergence: stop when that average is this many times the best one.
         also_restore: other objects that ``train_step`` changes, such as schedulers.
+        agree: on several ranks, the loss that all go on with: ``"mean"`` of theirs, that of
+            ``"rank0"``, or each its own (None). The test ends on all of them at once.
 
     Returns:
         The rates, the losses, and suggestions; ``lrs, losses = lr_range_test(...)`` works too.
@@ -94,6 +99,7 @@ def lr_range_test(
         smoothing=smoothing,
         divergence=divergence,
         also_restore=also_restore,
+        agree=agree,
     )
     highest = max(finder.rates()) if start_lr is None else start_lr
     pairs = zip(*_paired(highest, end_lr), strict=True)
@@ -119,6 +125,8 @@ class LRFinder:
         divergence: stop when that average is this many times the best one. (Of a negative one:
             when it is worse by as much.)
         also_restore: other objects that ``train_step`` changes, such as schedulers.
+        agree: on several ranks, the loss that all go on with: ``"mean"`` of theirs, that of
+            ``"rank0"``, or each its own (None). The test ends on all of them at once.
 
     Raises:
         InvalidType: ``model`` is not a module, or ``optimizer`` has no learning rate.
@@ -151,6 +159,7 @@ class LRFinder:
         smoothing: float = 0.98,
         divergence: float = 4.0,
         also_restore: Iterable[Any] = (),
+        agree: Agree = "mean",
     ) -> None:
         require_type(isinstance(model, nn.Module), "model", "be a torch.nn.Module", model)
         require_type(callable(train_step), "train_step", "be a function", train_step)
@@ -159,6 +168,8 @@ class LRFinder:
         self.model, self.optimizer, self.train_step = model, optimizer, train_step
         self.smoothing, self.divergence = smoothing, divergence
         self.also_restore = list(also_restore)
+        check_agree(agree)
+        self.agree = agree
         self._port = Port(optimizer)
 
     def __repr__(self) -> str:
@@ -212,6 +223,10 @@ class LRFinder:
         ratios = [rate / highest if highest else 1.0 for rate in rates]
         return tuple(sweeps[0] if ratio == 1 else sweeps[0] * ratio for ratio in ratios)
 
+    def _agreed(self, name: str, value: Any) -> float:
+        """The number that every rank goes on with."""
+        return agreed(name, partial(number, name, value), self.agree)
+
     def _sweep(self, batches: Iterator[Any], curves: Sequence[Schedule]) -> tuple[list[float], str]:
         """The losses of the sweep, and the reason for its end."""
         losses: list[float] = []
@@ -220,10 +235,10 @@ class LRFinder:
             for t in range(math.ceil(max(curve.steps for curve in curves))):
                 lr = rates.write([float(curve(t)) for curve in curves])
                 batch = next(batches, batches)
-                if batch is batches:
+                if self._agreed("batches", float(batch is not batches)) < 1:
                     require(t > 0, "len(batches)", "be at least 1", 0)
                     return losses, "the batches are used up"
-                loss = number("train_step(model, batch)", self.train_step(self.model, batch))
+                loss = self._agreed("train_step(model, batch)", self.train_step(self.model, batch))
                 if not math.isfinite(loss):
                     return losses, f"the loss was {loss} at a learning rate of {lr:.3g}"
                 losses.append(loss)

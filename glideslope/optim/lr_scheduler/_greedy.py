@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from glideslope.distributed import Agree
 from glideslope.errors import InvalidValue, require
 
 from ._base import LRScheduler
@@ -62,6 +63,8 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         window_size: number of metrics in the mean.
         reset_start: number of reductions with all rates at ``min_lr`` before everything restarts
             from the first rates.
+        agree: on several ranks, the metric that all go on with: ``"mean"`` of theirs, that of
+            ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:
         InvalidValue: ``factor`` not between 0 and 1, an unknown mode, a count out of range, a list
@@ -99,7 +102,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         "warmup_counter",
     )
     # The state holds what transformers' holds, and the rates without other schedulers' factors.
-    _unsaved = LRScheduler._unsaved | {
+    _unsaved = Metered._unsaved | {
         "_rises",
         "_streaming_avg",
         "default_max_lr",
@@ -128,6 +131,8 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         smooth: bool = False,
         window_size: int = 50,
         reset_start: int = 500,
+        *,
+        agree: Agree = "mean",
     ) -> None:
         self.warmup = int(at_least("warmup", warmup, 0))
         self.smooth = smooth
@@ -135,7 +140,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         self.reset_start_original = int(at_least("reset_start", reset_start, 1))
         better = mode, threshold, threshold_mode
         above("factor", factor, 0)
-        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
+        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose, agree)
         several = isinstance(max_lr, list | tuple)
         self.default_max_lr = None if several else number("max_lr", max_lr)
         self.max_lrs = list(max_lr) if several else [max_lr] * len(self.base_lrs)  # type: ignore

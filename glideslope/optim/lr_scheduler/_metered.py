@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import compiler
 
+from glideslope.distributed import Agree, agreed, check_agree, has_peers
 from glideslope.errors import InvalidType, InvalidValue, require, require_type
 from glideslope.groups import Binding, Due, Source, write_all
 
@@ -33,6 +35,7 @@ class Metered:
 
     __slots__ = ()
     _watches_order = False
+    _unsaved = LRScheduler._unsaved | {"agree"}
 
     min_lrs: Any
 
@@ -48,8 +51,11 @@ class Metered:
         min_lr: float | Sequence[float],
         eps: float,
         verbose: bool,
+        agree: Agree,
     ) -> None:
         """Check the arguments and bind; nothing is written."""
+        check_agree(agree)
+        self.agree = agree
         if number("factor", factor) >= 1.0:
             raise InvalidValue(f"Factor should be < 1.0, got {factor}")
         self.factor = factor
@@ -104,8 +110,7 @@ class Metered:
         """
         if compiler.is_dynamo_compiling():
             return step_untraced(self, metrics)
-        if type(metrics) is not float:
-            metrics = as_number(metrics)
+        metrics = self._agreed(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, PendingDeprecationWarning, stacklevel=2)
             epoch = as_step(epoch)
@@ -120,6 +125,12 @@ class Metered:
         if self._verbose:
             self._announce()
         return None
+
+    def _agreed(self: Any, metrics: Any) -> float:
+        """The metric that every rank goes on with."""
+        if self.agree is not None and has_peers():
+            return agreed("metrics", partial(as_number, metrics), self.agree)
+        return metrics if type(metrics) is float else as_number(metrics)
 
     def get_last_lr(self: Any) -> LastLR:
         """The learning rates that the groups hold, as floats even if they are tensors."""
@@ -195,7 +206,7 @@ class Metered:
         (binding,) = self._bindings
         binding.follow(self.optimizer, self.last_epoch)
         self.last_epoch += 1
-        if self._judge(as_number(metrics)):
+        if self._judge(self._agreed(metrics)):
             self._change()
         due: list[Due] = self.enter(self.last_epoch)
         return due

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import torch
 
+from glideslope.distributed import Agree
+
 from ._base import LRScheduler
 from ._checks import at_least
 from ._metered import PROGRESS, SETTINGS, Metered
@@ -33,6 +35,8 @@ class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLRO
         min_lr: the rate not to go below, or a list with one for each group.
         eps: the least reduction that is made.
         verbose: see `LRScheduler`.
+        agree: on several ranks, the metric that all go on with: ``"mean"`` of theirs, that of
+            ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:
         InvalidType: a metric that is not a number.
@@ -67,10 +71,12 @@ class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLRO
         min_lr: float | Sequence[float] = 0,
         eps: float = 1e-8,
         verbose: bool = False,
+        *,
+        agree: Agree = "mean",
     ) -> None:
         at_least("factor", factor, 0)
         better = mode, threshold, threshold_mode
-        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose)
+        self._set_up(optimizer, *better, factor, patience, cooldown, min_lr, eps, verbose, agree)
 
     def _judge(self, metric: float) -> bool:
         """Count good and bad steps; True if it is time for a reduction."""

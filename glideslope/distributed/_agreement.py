@@ -1,0 +1,86 @@
+"""Numbers that decide something: every rank goes on with the same one."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from glideslope.errors import GlideslopeError, InvalidValue, require
+
+Agree = Literal["mean", "rank0"] | None
+"""How ranks agree on a number: by the mean of all, by that of rank 0, or not at all."""
+
+
+def check_agree(agree: Agree) -> None:
+    """Refuse a way to agree that there is not."""
+    require(agree in ("mean", "rank0", None), "agree", "be 'mean', 'rank0' or None", agree)
+
+
+def has_peers() -> bool:
+    """True if this process is one of several in the default process group; loads no torch."""
+    dist = sys.modules.get("torch.distributed")
+    return (
+        dist is not None
+        and dist.is_available()
+        and dist.is_initialized()
+        and dist.get_world_size() > 1
+    )
+
+
+def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
+    """The number that all ranks of the default process group go on with.
+
+    Each rank calls it the same number of times. One that cannot read its number fails, and so do
+    all others: none is left waiting.
+
+    Args:
+        name: the argument that the number was given for.
+        read: gives this rank's number.
+        agree: see `Agree`. Where there are no peers the number is this rank's own.
+
+    Raises:
+        InvalidValue: another rank could not read its number.
+    """
+    if agree is None or not has_peers():
+        return read()
+    own, refusal = _attempt(read)
+    numbers = _gathered([own, float(refusal is not None)])
+    if refusal is not None:
+        raise refusal
+    failed = [rank for rank, (_, has_failed) in enumerate(numbers) if has_failed]
+    if failed:
+        raise InvalidValue(f"`{name}` was refused on rank {failed[0]}, which says why")
+    values = [value for value, _ in numbers]
+    return values[0] if agree == "rank0" else _mean(values)
+
+
+def _attempt(read: Callable[[], float]) -> tuple[float, GlideslopeError | None]:
+    try:
+        return read(), None
+    except GlideslopeError as error:
+        return math.nan, error
+
+
+def _gathered(numbers: Sequence[float]) -> list[list[float]]:
+    """The numbers of every rank."""
+    import torch
+    import torch.distributed as dist
+
+    device = torch.device("cpu")
+    if "nccl" in dist.get_backend():
+        device = torch.accelerator.current_accelerator() or device
+    own = torch.tensor(numbers, dtype=torch.float64, device=device)
+    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(rows, own)
+    return [row.tolist() for row in rows]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean; equal numbers are their mean, to the last bit."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    if not all(map(math.isfinite, values)):
+        return sum(values)  # infinite, or not a number
+    return math.fsum(value / len(values) for value in values)

@@ -1,0 +1,107 @@
+"""Gives each of two ranks its own metrics, and writes down what both then do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+import glideslope as gs
+from glideslope.errors import GlideslopeError
+from glideslope.optim.lr_scheduler import (
+    ChainedScheduler,
+    ExponentialLR,
+    GreedyLR,
+    ReduceLROnPlateau,
+)
+
+METRICS = [(1.0, 1.0), (0.9, 1.1), (0.8, 1.2), (0.7, 1.3), (0.6, 1.4), (0.5, 1.5), (0.1, 0.2)]
+WAYS = ("mean", "rank0", None)
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+
+
+def stepped(make: Callable[[Any], Any], metrics: list[Any]) -> list[float]:
+    """The rates after each metric."""
+    scheduler = make(optimizer())
+    rates = []
+    for metric in metrics:
+        scheduler.step(metric)
+        rates.append(scheduler.get_last_lr()[0])
+    return rates
+
+
+def plateau(agree: Any) -> Callable[[Any], Any]:
+    return lambda o: ReduceLROnPlateau(o, factor=0.5, patience=0, agree=agree)
+
+
+def greedy(agree: Any) -> Callable[[Any], Any]:
+    return lambda o: GreedyLR(o, patience=0, factor=0.5, min_lr=1e-5, max_lr=10.0, agree=agree)
+
+
+def chained(agree: Any) -> Callable[[Any], Any]:
+    return lambda o: ChainedScheduler([plateau(agree)(o), ExponentialLR(o, 0.9)])
+
+
+def stopped(agree: Any, metrics: list[Any]) -> tuple[int, float | None]:
+    """The number of values that were taken, and the best of them."""
+    stopping = gs.training.EarlyStopping(patience=2, agree=agree)
+    for metric in metrics:
+        if stopping.step(metric):
+            break
+    return stopping.values, stopping.best
+
+
+def tested(agree: Any, rank: int) -> tuple[list[float], str]:
+    """A range test whose loss explodes on rank 1 only, and whose batches end there first."""
+    model, step = torch.nn.Linear(1, 1), iter(range(100))
+    own = optimizer()
+
+    def train_step(model: Any, batch: Any) -> float:
+        own.step()
+        return 1.0 + (next(step) if rank else 0)
+
+    batches = iter(range(30 - 10 * rank))
+    result = gs.training.lr_range_test(
+        model, own, num_it=40, train_step=train_step, batches=batches, smoothing=0.0,
+        divergence=100.0, agree=agree,
+    )  # fmt: skip
+    return result.losses, result.reason
+
+
+def refused(call: Callable[[Any], Any], value: Any) -> str:
+    try:
+        call(value)
+    except GlideslopeError as error:
+        return str(error)
+    return ""
+
+
+def main(file: Path) -> None:
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    own = [pair[rank] for pair in METRICS]
+    makers = {"plateau": plateau, "greedy": greedy, "chained": chained}
+    results: dict[str, Any] = {
+        f"{name} {agree}": stepped(make(agree), own)
+        for name, make in makers.items()
+        for agree in WAYS
+    }
+    results |= {f"stopping {agree}": stopped(agree, own) for agree in WAYS}
+    results["range test"] = tested("mean", rank)
+    bad = [1.0, "no number"][rank]
+    results["bad metric"] = refused(plateau("mean")(optimizer()).step, bad)
+    results["bad value"] = refused(gs.training.EarlyStopping(patience=1).step, bad)
+    file.write_text(json.dumps(results))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
