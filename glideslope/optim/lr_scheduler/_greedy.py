@@ -84,7 +84,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     convergence", https://arxiv.org/abs/2512.14527; ``transformers.optimization.GreedyLR``
     """
 
-    __slots__ = ()
+    __slots__ = ("agree",)  # no part of the state, which is transformers'
     _settings: ClassVar[tuple[str, ...]] = (
         *SETTINGS,
         "reset_start_original",
@@ -102,7 +102,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         "warmup_counter",
     )
     # The state holds what transformers' holds, and the rates without other schedulers' factors.
-    _unsaved = Metered._unsaved | {
+    _unsaved = LRScheduler._unsaved | {
         "_rises",
         "_streaming_avg",
         "default_max_lr",

@@ -35,7 +35,6 @@ class Metered:
 
     __slots__ = ()
     _watches_order = False
-    _unsaved = LRScheduler._unsaved | {"agree"}
 
     min_lrs: Any
 

@@ -55,7 +55,7 @@ class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLRO
     `torch.optim.lr_scheduler.ReduceLROnPlateau`
     """
 
-    __slots__ = ()
+    __slots__ = ("agree",)  # no attribute of torch's, nor part of its state
     _settings: ClassVar[tuple[str, ...]] = SETTINGS
     _progress: ClassVar[tuple[str, ...]] = PROGRESS
 
