@@ -96,3 +96,19 @@ def test_a_type_checker_sees_the_names_that_load_late() -> None:
 
 def test_no_name_is_documented_twice() -> None:
     assert sorted(DOCUMENTED) == sorted(set(DOCUMENTED))
+
+
+def _commands() -> list[str]:
+    """The names of the program's commands."""
+    from glideslope.cli import app
+
+    functions = ((command.name, command.callback) for command in app.registered_commands)
+    return sorted(name or function.__name__.replace("_", "-") for name, function in functions)
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_every_command_is_documented_and_tested(command: str) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert re.search(rf"^\| `glideslope {command}\b", page, re.M), "list it in command-line.md"
+    assert re.search(rf'glideslope\("{command}"|\("{command}",', tests), "call it in a test"

@@ -9,6 +9,7 @@ from . import _report as _report
 from . import _runs as _runs
 from . import _show as _show
 from . import _train as _train
+from ._app import app as app
 from ._app import main as main
 
-__all__ = ["main"]
+__all__ = ["app", "main"]

@@ -64,8 +64,6 @@ def report(
         require(out is None, "out", "be left out with --watch, which writes no file", str(out))
         follow(runs, port, show)
         return
-    # NumPy takes a moment: not for --help.
-
     paths = reported_runs(runs)
     file = out or next_free(USUAL)
     is_free = force or is_output(file) or not file.exists()
