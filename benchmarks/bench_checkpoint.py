@@ -1,4 +1,4 @@
-"""What a checkpoint costs: the write, the pause in training, the load.
+"""The cost of a checkpoint: the write, the pause in training, the load.
 
     python -m benchmarks checkpoint              1 GiB
     python -m benchmarks.bench_checkpoint 256    as many MiB

@@ -1,4 +1,4 @@
-"""What early stopping, a history and a monitor cost beside the updates of `glideslope train`.
+"""The cost of early stopping, a history and a monitor, beside the updates of `glideslope train`.
 
     python -m benchmarks companions
 

@@ -1,4 +1,4 @@
-"""What `import glideslope` adds to the start of a bare interpreter.
+"""The time that `import glideslope` adds to the start of a bare interpreter.
 
     python -m benchmarks.bench_import
 

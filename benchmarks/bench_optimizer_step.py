@@ -7,7 +7,7 @@ CPU time on one thread, then, for the optimizers that torch has fused, wall time
 reads and writes the same arrays with trivial arithmetic, and is compiled the same way.
 
 All that is compared updates the same parameters and the same arrays of state, since where in memory
-an array happens to lie can change a step's time by a third. They take turns in an order drawn anew
+an array happens to lie can change a step's time by a third. They take turns in an order drawn again
 for each; a turn's time is its fastest step, and the table shows the median over the turns, so that
 other work on the machine falls on all alike.
 """
@@ -104,7 +104,7 @@ class Floor(RuleOptimizer):
 
 
 def contenders(name: str, params: list[Tensor]) -> Iterator[tuple[str, Step]]:
-    """What is timed, by the heading of its column; all share the arrays of ours."""
+    """The timed steps, by the heading of their column; all share the arrays of ours."""
     kind, options = name.partition(",")[0], OPTIONS[name]
     ours = getattr(optim, kind)(params, **options)
     yield "ours", warm(ours, ours)
@@ -132,7 +132,7 @@ def arrays_of_state(optimizer: torch.optim.Optimizer, p: Tensor) -> dict[str, Te
 
 
 def torch_can(name: str, switch: str) -> bool:
-    """Whether torch has this optimizer, and has it foreach or fused."""
+    """True if torch has this optimizer, foreach or fused."""
     theirs = getattr(torch.optim, name.partition(",")[0], None)
     return theirs is not None and switch in signature(theirs).parameters
 

@@ -32,7 +32,7 @@ def clock() -> float:
 
 
 def contenders(name: str, params: list[Tensor]) -> Iterator[tuple[str, Step]]:
-    """What is timed, by the heading of its column."""
+    """The timed steps, by the heading of their column."""
     kind, options = name.partition(",")[0], OPTIONS[name]
     ours = getattr(optim, kind)(params, engine="tensor", **options)
     yield "ours", warm(ours, ours)

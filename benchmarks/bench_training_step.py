@@ -1,4 +1,4 @@
-"""What surrounds a step: clipping, averaging and zeroing; memory; a whole training step; compiling.
+"""The cost around a step: clipping, averaging, zeroing, memory, a training step, compiling.
 
     python -m benchmarks training_step
 

@@ -110,7 +110,7 @@ def phases() -> None:
 
 
 def notebook() -> None:
-    """What a notebook shows."""
+    """The picture of a notebook."""
     svg = (gs.warmup(500) >> gs.cosine(9500, end=0.1))._repr_svg_()
     (IMAGES / "notebook.svg").write_text(f"{svg}\n", encoding="utf-8")
 

@@ -6,4 +6,4 @@ STARTS = {
     "usual": [],
     "SIGINT ignored": ["sh", "-c", 'trap "" INT; exec "$@"', "sh"],
 }
-"""What stands before a command; a shell that ignores a signal leaves it ignored in what it runs."""
+"""Prefixes of a command; a signal that a shell ignores is ignored by its commands too."""

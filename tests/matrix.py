@@ -18,7 +18,7 @@ FOLDER = ROOT / ".matrix"
 TORCHES = ("2.13.0", "2.14.1")
 PYTHONS = ("3.11", "3.12", "3.13")
 OTHERS_PER_TORCH = ("torch", "setuptools")
-"""What the constraints fix for one torch only."""
+"""The constraints of one torch only."""
 
 
 def interpreters() -> Iterator[str]:

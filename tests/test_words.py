@@ -11,31 +11,30 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Where the words are checked: files, and folders with all that is in them.
-CHECKED = [
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
-    "docs/architecture.md",
-    "docs/changelog.md",
-    "docs/checkpoints.md",
-    "docs/command-line.md",
-    "docs/companions.md",
-    "docs/index.md",
-    "docs/performance.md",
-    "docs/show.md",
-    "docs/train.md",
-    "docs/validation.md",
-    "glideslope/__init__.py",
-    "glideslope/errors.py",
-    "glideslope/training",
-    "tests/test_architecture.py",
-    "tests/test_documents.py",
-    "tests/test_errors.py",
-    "tests/test_import_cost.py",
-    "tests/test_public_names.py",
-    "tests/training",
-]
+SEARCHED = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+SEARCHED += ["benchmarks", "docs", "glideslope", "tests", "validation"]
+
+NOT_YET = (
+    "docs/coming-from.md",
+    "docs/names.md",
+    "docs/optimizers.md",
+    "docs/report.md",
+    "docs/resume.md",
+    "docs/schedulers.md",
+    "docs/schedules.md",
+    "docs/torch-differences.md",
+    "docs/transformers.md",
+    "glideslope/demo",
+    "glideslope/engines",
+    "glideslope/optim",
+    "glideslope/pages",
+    "glideslope/runs",
+    "tests/demo",
+    "tests/optim",
+    "tests/pages",
+    "tests/test_words.py",
+)
+"""Files and folders whose words have not been read yet, and this file, which lists the words."""
 
 OPENINGS = ("What", "Whatever", "Whether", "Whoever")
 """First words of a docstring that name no subject; a predicate begins with "True if"."""
@@ -51,12 +50,14 @@ FOUND = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
 
 
 def _files() -> Iterator[Path]:
-    for name in CHECKED:
+    for name in SEARCHED:
         path = ROOT / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        for kind in ("*.py", "*.md"):
+            yield from sorted(path.rglob(kind)) if path.is_dir() else [path]
 
 
-FILES = {str(path.relative_to(ROOT)): path for path in _files()}
+NAMES = {str(path.relative_to(ROOT)): path for path in _files()}
+FILES = {name: path for name, path in NAMES.items() if not name.startswith(NOT_YET)}
 
 
 def _docstrings(text: str) -> Iterator[str]:

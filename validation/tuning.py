@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "RMSprop": {"momentum": 0.9},
     "LARS": {"momentum": 0.9},
 }
-"""What an optimizer is not tried without. Weight decay is 0 throughout: all have one objective."""
+"""Arguments that an optimizer always gets. Weight decay is 0: all have one objective."""
 
 ONE_GRADIENT_ONLY = {"LBFGS"}
 """Optimizers that need the same loss several times over, so no random batches."""
@@ -36,7 +36,7 @@ ONE_GRADIENT_ONLY = {"LBFGS"}
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one run.
+    """The result of one run.
 
     Args:
         steps: updates until the target was reached; infinity where it was not.

@@ -54,7 +54,7 @@ def report(
     beside it.
 
     With --watch nothing is written: the page is served to this machine alone, at an address that
-    holds a secret, and follows the runs while they go on.
+    holds a secret, and follows the runs while they continue.
     """
     # The report needs NumPy, which takes a moment: not for --help.
     from glideslope.pages.report import report_page, reported_runs

@@ -56,7 +56,7 @@ def print_table(
 def in_columns(
     console: Console, columns: Sequence[Column], rows: Sequence[Row], widths: Sequence[int]
 ) -> Iterator[Text]:
-    """A line for each row; the last cell goes on below where it is longer than its column."""
+    """A line for each row; the last cell continues below if it is longer than its column."""
     indent = sum(widths[:-1]) + GAP * (len(widths) - 1)
     natural = max(row[-1].cell_len for row in rows)
     ends = [*widths[:-1], min(widths[-1], natural)]

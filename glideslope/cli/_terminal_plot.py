@@ -26,7 +26,7 @@ REACH = 20
 SMALLEST = 1e-300
 """Values that differ by less are drawn as one."""
 IN_ASCII = str.maketrans("┤│└┬─", "+|++-")
-"""What the lines of the axes become where only ASCII can be shown."""
+"""The characters of the axes where the terminal shows only ASCII."""
 
 
 def color(number: int) -> str:

@@ -51,7 +51,7 @@ class FolderLock:
             self._file = None
 
     def _holds(self) -> bool:
-        """Whether the lock is this one's, on the file that is there now: folders get deleted."""
+        """True if this object locks the present file: folders get deleted."""
         try:
             there = self._path.stat()
         except OSError:

@@ -104,7 +104,7 @@ def test_colours_are_used_where_they_are_wanted(
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, encoding: str, *specs: str) -> str:
-    """What a terminal of this encoding shows."""
+    """The output on a terminal of this encoding."""
     from glideslope.cli import main
 
     output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)

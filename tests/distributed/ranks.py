@@ -14,7 +14,7 @@ TIMEOUT = 240
 
 
 def run(program: str, folder: Path, ranks: int = 2) -> list[dict[str, Any]]:
-    """What each rank of a program of this folder writes to its file of results.
+    """The results that each rank of a program of this folder writes to its file.
 
     The program is called with the path of that file.
     """

@@ -298,7 +298,7 @@ def test_loops_compile_to_vectors_of_single_precision(name: str, dtype: str) -> 
 
 
 def in_new_process(code: str, **environment: str) -> str:
-    """What a program prints; it runs from the root of the repository."""
+    """The output of a program; it runs from the root of the repository."""
     result = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **environment},
@@ -340,7 +340,7 @@ def test_an_unwritable_cache_is_no_obstacle() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_steps_go_on_in_forked_children() -> None:
+def test_steps_continue_in_forked_children() -> None:
     """OpenMP's threads are gone in the child, so that most of torch's own operations would hang."""
     code = (
         "import os, torch\n"

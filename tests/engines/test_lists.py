@@ -423,7 +423,7 @@ def test_no_more_operations_and_traffic_than_torchs_lists(
 
 
 def traffic(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> Traffic:
-    """What the second step takes, prepared by the first as all later ones are.
+    """The arguments of the second step, prepared by the first as for all later ones.
 
     Both are in a mode: guards of tensors hold in the dispatch state that they were made in.
     """

@@ -43,7 +43,7 @@ def assert_untouched(path: Path) -> None:
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """What a full disk does to a large file."""
+    """A write of a large file to a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -238,7 +238,7 @@ def test_what_a_living_save_writes_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "a.pt").read_bytes() == b"first"
 
 
-def test_a_file_swept_before_it_is_locked_is_made_anew(
+def test_a_file_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, swept = _replace._lock, []

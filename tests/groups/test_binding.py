@@ -93,7 +93,7 @@ def test_any_order_of_steps_ends_at_the_same_values(steps: list[int], which: int
     assert rates_of(optimizer) == near([base * math.prod(expected) for base in BASES])
 
 
-def test_what_is_due_is_told_without_writing() -> None:
+def test_due_values_are_given_without_writing() -> None:
     optimizer = Driven(*BASES)
     first, second = bound(optimizer, halving), bound(optimizer, falling)
     due = [(each, each.due(optimizer, 3, 0)) for each in (first, second)]
@@ -131,7 +131,7 @@ def test_a_late_group_joins_with_its_own_base(kind: Kind, factor: Factor, at: in
         assert kind.read(optimizer) == near(expected, kind.relative), f"step {t}"
 
 
-def test_a_late_group_that_keeps_its_value_goes_on_from_it() -> None:
+def test_a_late_group_that_keeps_its_value_continues_from_it() -> None:
     optimizer = Driven(*BASES)
     binding = bound(optimizer, halving, keeps_late_values=True)
     go(optimizer, 2, binding)

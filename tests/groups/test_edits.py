@@ -72,7 +72,7 @@ def test_an_edit_is_a_rate_that_a_successor_starts_from() -> None:
     assert rates_of(optimizer) == near([0.005])
 
 
-def test_what_a_plateau_took_off_stays_off_when_another_starts_anew() -> None:
+def test_a_plateaus_reduction_stays_off_when_another_is_reset() -> None:
     optimizer = sgd(1.0)
     scheduler: Any = stepped(gs.StepLR(optimizer, 1), 2)
     del scheduler  # and leaves 0.01
@@ -110,7 +110,7 @@ def test_one_that_changes_its_optimizer_leaves_its_factor_to_the_rest() -> None:
     assert other.param_groups[0]["momentum"] < 0.55
 
 
-def test_an_optimizer_is_told_when_a_factor_goes_with_its_scheduler() -> None:
+def test_an_optimizer_is_notified_when_a_factor_goes_with_its_scheduler() -> None:
     class Told:
         def __init__(self) -> None:
             self.param_groups = [{"lr": 0.8}]

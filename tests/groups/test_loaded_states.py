@@ -39,7 +39,7 @@ def test_a_loaded_state_is_no_edit(factor: Factor, tensors: bool) -> None:
         saved[t] = copy.deepcopy(optimizer.state_dict())
     optimizer.load_state_dict(saved[2])
     assert rates_of(optimizer) == near([base * factor(2) for base in BASES])
-    go(optimizer, 6, binding)  # its own clock goes on
+    go(optimizer, 6, binding)  # its own clock continues
     assert rates_of(optimizer) == near([base * factor(6) for base in BASES])
 
 
@@ -54,7 +54,7 @@ def test_an_edit_after_a_load_is_one() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copied_pair_goes_on_by_itself(duplicate: Any) -> None:
+def test_a_copied_pair_continues_by_itself(duplicate: Any) -> None:
     optimizer = sgd(*BASES)
     binding = bound(optimizer, halving)
     go(optimizer, 3, binding)

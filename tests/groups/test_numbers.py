@@ -19,7 +19,7 @@ lists = st.lists(numbers, min_size=1, max_size=4)
 
 
 @given(base=numbers, factor=numbers)
-def test_a_base_that_nobody_edited_comes_back_exactly(base: float, factor: float) -> None:
+def test_a_base_without_edits_comes_back_exactly(base: float, factor: float) -> None:
     assert undone(base * factor, factor, base) == base
 
 

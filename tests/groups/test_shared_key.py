@@ -189,7 +189,7 @@ def test_a_product_that_is_not_finite_is_refused_whole(kind: Kind, bad: float) -
     with pytest.raises(InvalidValue, match="of parameter group 1 must be a finite number"):
         shared.post(first, [0.5, bad, 0.5])
     assert optimizer.param_groups == before
-    post(shared, first, 0.5)  # and goes on
+    post(shared, first, 0.5)  # and continues
     assert kind.read(optimizer) == near([base * 0.25 for base in BASES], kind.relative)
 
 

@@ -1,4 +1,4 @@
-"""What the frameworks' guides leave to their reader: a model, data, an epoch."""
+"""The parts that the frameworks' guides leave to the reader: a model, data, an epoch."""
 
 from __future__ import annotations
 

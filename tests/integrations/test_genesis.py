@@ -27,7 +27,7 @@ def sgd(lr: float = 0.1) -> Any:
 
 
 def factors(optimizer: Any, scheduler: Any, updates: int) -> list[float]:
-    """What 0.1 was multiplied with at each update."""
+    """The factor of 0.1 at each update."""
     seen = []
     for _ in range(updates):
         seen.append(rate(optimizer) / 0.1)

@@ -72,7 +72,7 @@ def test_a_loop_under_step_lr(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_a_second_scheduler_goes_on_from_the_rate_that_the_first_one_left() -> None:
+def test_a_second_scheduler_continues_from_the_rate_that_the_first_one_left() -> None:
     model = nn.Linear(10, 1)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     scheduler = StepLR(optimizer, step_size=5, gamma=0.5)

@@ -1,4 +1,4 @@
-"""What a rule declares, and what it looks up in a parameter group."""
+"""The declaration of a rule, and its values from a parameter group."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def keep_run(
 def updates(
     stop: int, start: int = 0, schedule: gs.Schedule = SCHEDULE, every: int = 5
 ) -> list[dict[str, Any]]:
-    """What a run that does as planned writes down, measured after every so many updates."""
+    """The records of a run that follows its plan, measured after every so many updates."""
     return [
         {"step": t, "loss": 3 / (t + 1), "lr": 0.1 * schedule(t)}
         | ({"val_loss": 4 / (t + 1)} if t % every == every - 1 else {})

@@ -34,7 +34,7 @@ UNITS = st.one_of(
 )
 ANY_LENGTH = STEPS | UNITS
 PLAN = {"steps_per_epoch": 7, "tokens_per_step": 512, "total_steps": 1000}
-"""What binds every length of `UNITS` to one step or more."""
+"""Arguments that bind every length of `UNITS` to one step or more."""
 
 
 def calls(make: Callable[..., gs.Schedule], *needed: Any, **optional: Any) -> Schedules:
@@ -136,7 +136,7 @@ def endless(lengths: Lengths) -> Schedules:
 
 
 def unbound(schedule: gs.Schedule) -> bool:
-    """Whether some length still has a unit."""
+    """True if some length still has a unit."""
     try:
         schedule.phases()
     except UnboundError:
@@ -153,7 +153,7 @@ CYCLES = st.integers(1, 4)
 def varied(
     draw: Draw, a: gs.Schedule, others: Schedules, values: Values, lengths: Lengths
 ) -> gs.Schedule:
-    """What one step of algebra makes of ``a``, which has an end, also with others like it."""
+    """Results of one step of algebra on ``a``, which has an end, and others like it."""
     ways: list[Callable[[], gs.Schedule]] = [
         lambda: a,
         lambda: a >> draw(others),

@@ -342,7 +342,7 @@ def test_operators_leave_what_they_do_not_know_to_python(other: Any) -> None:
             operation()
 
 
-def test_a_number_in_a_sequence_is_told_of_hold() -> None:
+def test_a_number_in_a_sequence_is_refused_with_a_hint_at_hold() -> None:
     with pytest.raises(InvalidType, match=r"`>>` must join schedules; hold\(steps, value\) is one"):
         CURVE >> 5  # type: ignore[operator]
 

@@ -21,7 +21,7 @@ NAMES = {name: getattr(gs, name) for name in gs.schedules.__all__}
 
 
 def twins(schedule: Schedule) -> dict[str, Schedule]:
-    """What each way there and back makes of ``schedule``."""
+    """The results of each round trip of ``schedule``."""
     return {
         "parse": gs.parse(repr(schedule)),
         "eval": eval(repr(schedule), NAMES),

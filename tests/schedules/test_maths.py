@@ -100,7 +100,7 @@ def test_one_curve_agrees_more_closely(row: Row) -> None:
 
 
 @pytest.mark.parametrize("schedule", EXACT, ids=repr)
-def test_where_only_arithmetic_is_at_work_every_bit_agrees(schedule: Schedule) -> None:
+def test_where_only_arithmetic_is_used_every_bit_agrees(schedule: Schedule) -> None:
     steps = [-3.0, *range(200), 39.999, 40.001, 1e6, 1e12]
     expected = scalars(schedule, steps).tolist()
     assert schedule(np.array(steps)).tolist() == expected

@@ -124,7 +124,7 @@ NAMES["AllenNLP"] = {"NoamLR": noam_lr}
 
 
 OPERATORS = {"SequentialLR", "ChainedScheduler", "join_schedules"}
-"""What joins schedules, and is an operator here."""
+"""Functions that join schedules, and are operators here."""
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -252,7 +252,7 @@ PIECES += [
 
 
 seen: set[str] = set()
-"""What Python has been asked to do, by the names of its audit events."""
+"""The names of Python's audit events so far."""
 
 sys.addaudithook(lambda event, _: seen.add(event))
 

@@ -1,4 +1,4 @@
-"""What a schedule answers about itself, against brute force."""
+"""Properties and methods of schedules, against brute force."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_phases_tile_the_schedule_and_their_curves_answer(schedule: Schedule, sh
 
 
 def is_smooth(curve: Schedule, t: float) -> bool:
-    """Whether the rounding of ``t`` cannot have stepped over a jump."""
+    """True if the rounding of ``t`` cannot have passed a jump."""
     return abs(curve(t * (1 - 1e-12)) - curve(t * (1 + 1e-12))) < 1e-7
 
 

@@ -149,7 +149,7 @@ WRONG: list[tuple[Schedule, Any, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("schedule", "t", "error", "sentence"), WRONG, ids=repr)
-def test_what_is_wrong_is_told_by_the_schedule(
+def test_the_error_names_the_schedule(
     schedule: Schedule, t: Any, error: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(error) as caught:
