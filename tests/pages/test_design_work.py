@@ -151,6 +151,18 @@ def test_changes_are_undone_one_by_one_by_buttons_and_brought_back(page: Browser
     assert page.find("#redo").get_attribute("aria-disabled") == "true"
 
 
+def test_a_change_after_an_undo_leaves_nothing_to_redo(page: Browser) -> None:
+    change_field(page)
+    settled(page)
+    press(page, "Control+z")
+    settled(page)
+    change_order(page)
+    after = work_on(page)
+    assert page.find("#redo").get_attribute("aria-disabled") == "true"
+    press(page, "Control+y")
+    assert work_on(page) == after
+
+
 def test_a_word_that_is_typed_is_undone_as_one(page: Browser) -> None:
     clear(page, "#text")
     press(page, *"cosine(40)")
