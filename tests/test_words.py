@@ -25,7 +25,6 @@ NOT_YET = (
     "docs/torch-differences.md",
     "docs/transformers.md",
     "glideslope/demo",
-    "glideslope/engines",
     "glideslope/optim",
     "glideslope/pages",
     "glideslope/runs",

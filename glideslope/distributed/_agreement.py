@@ -1,4 +1,4 @@
-"""Numbers that decide something: every rank goes on with the same one."""
+"""Numbers for decisions, the same on every rank."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def has_peers() -> bool:
 
 
 def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
-    """The number that all ranks of the default process group go on with.
+    """The number that all ranks of the default process group use.
 
     Each rank calls it the same number of times. One that cannot read its number fails, and so do
     all others: none is left waiting.

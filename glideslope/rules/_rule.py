@@ -1,4 +1,4 @@
-"""What a rule declares, read from the signature of its formula."""
+"""The declaration of a rule, read from the signature of its formula."""
 
 from __future__ import annotations
 

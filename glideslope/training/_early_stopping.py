@@ -42,7 +42,7 @@ class EarlyStopping:
         non_finite_limit: stop after this many values in a row that are NaN or infinite; None to
             treat them as values without improvement.
         model: the model whose weights at the best value are kept, and restored when training stops.
-        agree: on several ranks, the value that all go on with: ``"mean"`` of theirs, that of
+        agree: on several ranks, the value that all use: ``"mean"`` of theirs, that of
             ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:

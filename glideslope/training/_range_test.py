@@ -59,7 +59,7 @@ def lr_range_test(
         smoothing: β of the average of the losses, in [0, 1).
         divergence: stop when that average is this many times the best one.
         also_restore: other objects that ``train_step`` changes, such as schedulers.
-        agree: on several ranks, the loss that all go on with: ``"mean"`` of theirs, that of
+        agree: on several ranks, the loss that all use: ``"mean"`` of theirs, that of
             ``"rank0"``, or each its own (None). The test ends on all of them at once.
 
     Returns:
@@ -125,7 +125,7 @@ class LRFinder:
         divergence: stop when that average is this many times the best one. (Of a negative one:
             when it is worse by as much.)
         also_restore: other objects that ``train_step`` changes, such as schedulers.
-        agree: on several ranks, the loss that all go on with: ``"mean"`` of theirs, that of
+        agree: on several ranks, the loss that all use: ``"mean"`` of theirs, that of
             ``"rank0"``, or each its own (None). The test ends on all of them at once.
 
     Raises:
@@ -224,7 +224,7 @@ class LRFinder:
         return tuple(sweeps[0] if ratio == 1 else sweeps[0] * ratio for ratio in ratios)
 
     def _agreed(self, name: str, value: Any) -> float:
-        """The number that every rank goes on with."""
+        """The number that every rank uses."""
         return agreed(name, partial(number, name, value), self.agree)
 
     def _sweep(self, batches: Iterator[Any], curves: Sequence[Schedule]) -> tuple[list[float], str]:

@@ -25,7 +25,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("agree", "metrics"), [("mean", MEANS), ("rank0", FIRST)])
 @pytest.mark.parametrize("name", MAKERS)
-def test_schedulers_go_on_with_one_metric(
+def test_schedulers_use_one_metric(
     name: str, agree: str, metrics: list[float], results: list[dict[str, Any]]
 ) -> None:
     alone = agreeing.stepped(MAKERS[name](None), metrics)
@@ -33,7 +33,7 @@ def test_schedulers_go_on_with_one_metric(
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_each_goes_on_with_its_own_if_asked(name: str, results: list[dict[str, Any]]) -> None:
+def test_each_uses_its_own_if_asked(name: str, results: list[dict[str, Any]]) -> None:
     for rank, found in enumerate(results):
         own = [pair[rank] for pair in agreeing.METRICS]
         assert found[f"{name} None"] == agreeing.stepped(MAKERS[name](None), own)
