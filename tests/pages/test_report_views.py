@@ -204,7 +204,8 @@ def test_seeds_are_drawn_as_mean_and_band(reader: Browser) -> None:
     reader.hover("#loss svg", 0.3)
     step = int(reader.texts("#tooltip strong")[0].removeprefix("update "))
     values = [losses(seed)[step] for seed in SEEDS]
-    loss = reader.texts("#tooltip tr:nth-child(2) td")[1]
+    name, loss = reader.texts("#tooltip tr:nth-child(2) td")[:2]
+    assert name == "1 cosine-0 …"
     mean, deviation = map(float, loss.split(" ± "))
     assert mean == pytest.approx(np.mean(values), rel=1e-3)
     assert deviation == pytest.approx(np.std(values, ddof=1), rel=0.05)

@@ -2,7 +2,8 @@
 
 const LINE = 13; // pixels from one label to the next below
 const BESIDE = 20; // labels nearer than this to each other lie in one column
-const SIGN = 15; // pixels that the sign of an event takes
+const SIGN = 15; // pixels that the sign of an event is high
+const SIGN_WIDTH = 13;
 const FAR = 3; // places that a sign is moved at most: farther off it would seem to be elsewhere
 
 /** Heights for labels of one column, in the order given, between top and bottom; null for those
@@ -53,7 +54,7 @@ function apart(labels, top, bottom) {
 
 /** The free height for a sign that is nearest to the wanted one; null where none is near. */
 function freeHeight(x, wanted, taken, top, bottom) {
-  const beside = taken.filter((other) => Math.abs(other.x - x) < SIGN);
+  const beside = taken.filter((other) => Math.abs(other.x - x) < SIGN_WIDTH);
   const isFree = (y) => y >= top && y <= bottom && beside.every((o) => Math.abs(o.y - y) >= SIGN);
   const start = Math.min(bottom, Math.max(top, wanted));
   for (let k = 0; k <= FAR; k++)

@@ -13,7 +13,7 @@ function drawnSets() {
   const together = sets.map(({ name, members }) => {
     const shown = members.filter(isShown);
     const label = `${members[0] + 1} ${name}, mean of ${shown.length} seeds`;
-    return { number: members[0], members: shown, label };
+    return { number: members[0], members: shown, label, name };
   });
   return [...alone, ...together].sort((a, b) => a.number - b.number);
 }

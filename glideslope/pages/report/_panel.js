@@ -3,6 +3,7 @@
 const HEIGHTS = { loss: 340, lr: 240 };
 const OTHER_HEIGHT = 200;
 const MOST_DOTS = 60; // measurements that are shown as dots as well
+const DIGIT = 5; // pixels from the left of a number to its middle, about
 const COLUMNS = { large: 11, small: 6 }; // of the table of values
 const KEY_NAMES = {
   raw: "batches",
@@ -119,7 +120,7 @@ class Panel {
       const at = { class: `own ${runClass(number)}`, x, y: height + 4 };
       svg.append(make("text", at, String(number + 1)));
     }
-    return kept;
+    return kept.map((label) => ({ x: label.x + DIGIT, y: label.y + 4 }));
   }
   endOf({ number }) {
     const { x, y } = this.frame;

@@ -66,7 +66,8 @@ function rowsOf(set, columns, position) {
   return Array.from({ length: parts }, (_, part) => {
     const names = columns.map(({ spec }) => partsOf(spec, set)[part]);
     const group = parts > 1 ? names.find((name) => name?.includes("/")) : "";
-    const label = make("td", {}, badge(set.number), group ? ` ${groupOf(group)}` : "");
+    const told = [set.name, group && groupOf(group)].filter(Boolean).join(" ");
+    const label = make("td", {}, badge(set.number), told && ` ${told}`);
     const cells = columns.map((column, k) =>
       make("td", {}, cellText(set, column, names[k], part, position)),
     );
