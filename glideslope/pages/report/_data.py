@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 COLUMNS = 4000
 """The number of columns of a longer curve, each with its lowest and highest point and its mean."""
-MOST_PLANNED = 500_000
+MOST_PLANNED = 50_000
 """The number of updates at which a schedule is evaluated; of more, a part of them."""
 SHOWN_PANELS = 8
 """The number of panels that are open at first; the others are a click away."""
