@@ -23,9 +23,7 @@ CLOCK, TEXTS = "updates", "schedules"
 """The keys under which a group keeps its clock and the texts of its schedules."""
 
 POLICIES = ("error", "keep", "adopt")
-HELP = (
-    'load_state_dict(..., on_mismatch="keep") goes on as the code says, "adopt" as the state does'
-)
+HELP = 'load_state_dict(..., on_mismatch="keep") uses those of the code, "adopt" those of the state'
 
 
 class Followed(NamedTuple):

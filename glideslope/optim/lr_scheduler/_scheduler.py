@@ -29,7 +29,7 @@ from ._specs import (
 
 Policy = Literal["error", "keep", "adopt"]
 POLICIES = ("error", "keep", "adopt")
-HELP = 'Scheduler(..., on_mismatch="keep") goes on as the code says, "adopt" as the checkpoint does'
+HELP = 'Scheduler(..., on_mismatch="keep") uses those of the code, "adopt" those of the checkpoint'
 
 
 class Scheduler(LRScheduler):
