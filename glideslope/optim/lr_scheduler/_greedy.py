@@ -63,7 +63,7 @@ class GreedyLR(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
         window_size: number of metrics in the mean.
         reset_start: number of reductions with all rates at ``min_lr`` before everything restarts
             from the first rates.
-        agree: on several ranks, the metric that all go on with: ``"mean"`` of theirs, that of
+        agree: on several ranks, the metric that all of them use: ``"mean"`` of theirs, that of
             ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:

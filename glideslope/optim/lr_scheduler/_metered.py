@@ -126,7 +126,7 @@ class Metered:
         return None
 
     def _agreed(self: Any, metrics: Any) -> float:
-        """The metric that every rank goes on with."""
+        """The metric that every rank uses."""
         if self.agree is not None and has_peers():
             return agreed("metrics", partial(as_number, metrics), self.agree)
         return metrics if type(metrics) is float else as_number(metrics)
@@ -201,7 +201,7 @@ class Metered:
     def advance(self: Any, metrics: Any, /) -> list[Due]:
         """Process a metric; return the rates that are due."""
         if metrics is None:
-            raise InvalidType("step() needs `metrics` while a ReduceLROnPlateau is at work")
+            raise InvalidType("step() needs `metrics` while a ReduceLROnPlateau is active")
         (binding,) = self._bindings
         binding.follow(self.optimizer, self.last_epoch)
         self.last_epoch += 1

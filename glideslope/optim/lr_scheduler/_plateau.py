@@ -35,7 +35,7 @@ class ReduceLROnPlateau(Metered, LRScheduler, torch.optim.lr_scheduler.ReduceLRO
         min_lr: the rate not to go below, or a list with one for each group.
         eps: the least reduction that is made.
         verbose: see `LRScheduler`.
-        agree: on several ranks, the metric that all go on with: ``"mean"`` of theirs, that of
+        agree: on several ranks, the metric that all of them use: ``"mean"`` of theirs, that of
             ``"rank0"``, or each its own (None). Every rank calls `step`.
 
     Raises:

@@ -58,7 +58,7 @@ def warn_of_changes(name: str, mine: Mapping[str, Any], saved: Mapping[str, Any]
         if key in saved and not _agree(value, saved[key])
     ]
     if changes:
-        text = f"{name} goes on with the settings of the loaded state: {', '.join(changes)}"
+        text = f"{name} takes the settings of the loaded state: {', '.join(changes)}"
         warnings.warn(text, UserWarning, stacklevel=4)
 
 

@@ -1,4 +1,4 @@
-"""Settings changed at work, refused steps, and copies: beside torch's classes, or a closed form."""
+"""Settings changed between steps, refused steps, copies: beside torch, or a closed form."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def held_longer(lib: Any, optimizer: Any) -> Any:
 
 
 @pytest.mark.parametrize("make", [longer, held_longer])
-def test_a_cycle_is_made_longer_at_work(make: Any) -> None:
+def test_a_cycle_is_made_longer_while_running(make: Any) -> None:
     pair = [(lib, sgd()) for lib in (ours, theirs)]
     (mine, own), (other, their) = [(make(lib, opt), opt) for lib, opt in pair]
     for _ in range(mine.total_steps - 1):

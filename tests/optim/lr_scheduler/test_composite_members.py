@@ -27,7 +27,7 @@ def stepped(scheduler: Any, steps: int) -> Any:
     return scheduler
 
 
-def test_a_chain_with_a_closed_form_in_it_starts_anew_too() -> None:
+def test_a_chain_with_a_closed_form_in_it_restarts_too() -> None:
     def chain() -> gs.ChainedScheduler:
         members = [gs.LambdaLR(optimizer, lambda t: 0.5**t), gs.ConstantLR(optimizer, 0.5, 1)]
         return gs.ChainedScheduler(members)

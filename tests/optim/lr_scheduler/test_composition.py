@@ -20,7 +20,7 @@ from glideslope.optim import lr_scheduler as gs
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning",
-    "ignore:.*goes on with the settings of the loaded state:UserWarning",
+    "ignore:.*takes the settings of the loaded state:UserWarning",
 )
 STEPS = 14
 

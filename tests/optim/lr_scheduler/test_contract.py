@@ -1,4 +1,4 @@
-"""What torch-named schedulers promise to loops, optimizers and subclasses that are not ours."""
+"""The contract of torch-named schedulers with other libraries' loops, optimizers and subclasses."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_groups_without_a_rate_are_named() -> None:
         gs.StepLR(optimizer, 1)
 
 
-def test_an_optimizer_that_asks_for_it_is_told() -> None:
+def test_an_optimizer_that_asks_for_it_is_notified() -> None:
     class Told(Groups):
         count = 0
 
@@ -325,7 +325,7 @@ STRANGERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("make", STRANGERS.values(), ids=STRANGERS)
-def test_members_that_work_on_the_groups_themselves(make: Callable[[Any], Any]) -> None:
+def test_members_thwhile_running_on_the_groups_themselves(make: Callable[[Any], Any]) -> None:
     optimizer = sgd(0.8)
     sequence = gs.SequentialLR(optimizer, [gs.ConstantLR(optimizer, 0.5, 9), make(optimizer)], [2])
     assert run(sequence, 6) == near([0.4, 0.4, 0.8, 0.4, 0.2, 0.1])
@@ -373,7 +373,7 @@ def test_a_state_of_ones_own_subclass_may_have_more_in_it() -> None:
 # Who follows whom -------------------------------------------------------------------------------
 
 
-def test_a_recursion_that_is_replaced_goes_on_from_its_rate() -> None:
+def test_a_recursion_that_is_replaced_continues_from_its_rate() -> None:
     optimizer = sgd(0.1)
     scheduler: Any = gs.StepLR(optimizer, step_size=5, gamma=0.5)
     run(scheduler, 20)
@@ -381,7 +381,7 @@ def test_a_recursion_that_is_replaced_goes_on_from_its_rate() -> None:
     assert run(scheduler, 3) == near([0.00625, 0.005625, 0.0050625])
 
 
-ANEW: dict[str, tuple[Callable[[Any], Any], float]] = {
+RESTARTING: dict[str, tuple[Callable[[Any], Any], float]] = {
     "lambda": (lambda o: gs.LambdaLR(o, lambda t: 0.5**t), 0.1),
     "restarts": (lambda o: gs.CosineAnnealingWarmRestarts(o, 3), 0.1),
     "sequence": (lambda o: gs.SequentialLR(o, [gs.ConstantLR(o, 0.5), gs.StepLR(o, 1)], [2]), 0.05),
@@ -392,14 +392,14 @@ ANEW: dict[str, tuple[Callable[[Any], Any], float]] = {
 
 
 @pytest.mark.parametrize("gone_before", [True, False])
-@pytest.mark.parametrize(("make", "first"), ANEW.values(), ids=ANEW)
-def test_a_closed_form_that_replaces_starts_anew_as_in_torch(
+@pytest.mark.parametrize(("make", "first"), RESTARTING.values(), ids=RESTARTING)
+def test_a_closed_form_that_replaces_restarts_as_in_torch(
     make: Callable[[Any], Any], first: float, gone_before: bool
 ) -> None:
     optimizer = sgd(0.1)
     scheduler: Any = gs.CosineAnnealingLR(optimizer, 3)
     run(scheduler, 3)
-    assert rate(optimizer) == 0.0  # and from 0 nothing could go on
+    assert rate(optimizer) == 0.0  # and from 0 nothing could continue
     if gone_before:
         del scheduler
     scheduler = make(optimizer)
@@ -506,7 +506,7 @@ def test_a_composite_with_other_members_is_refused() -> None:
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
 @pytest.mark.parametrize("name", ["one cycle", "sequence", "chain", "plateau", "swa", "restarts"])
-def test_a_copied_pair_goes_on_alike(name: str, copied: Callable[[Any], Any]) -> None:
+def test_a_copied_pair_continues_alike(name: str, copied: Callable[[Any], Any]) -> None:
     optimizer = sgd(0.8, 0.1)
     scheduler = CLASSES[name](gs, optimizer)
     args = (1.0,) if name == "plateau" else ()

@@ -113,7 +113,7 @@ NO_SCHEDULER = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Case:
-    """What drives the groups, and the learning rate of step t from the base, if that is driven."""
+    """Schedulers on the groups, and the learning rate of step t from the base, if it is driven."""
 
     make: Callable[..., Any] | None
     rate: Formula
@@ -300,7 +300,7 @@ CASES: dict[str, Case] = {
 
 
 class Setup(NamedTuple):
-    """What the groups are of."""
+    """The optimizers that hold the groups."""
 
     optimizer: str
     tensors: bool
@@ -349,7 +349,7 @@ WAYS = [
 
 
 class Saved(NamedTuple):
-    """What is known of a run after so many steps."""
+    """The values of a run after a number of steps."""
 
     step: int
     optimizer: dict[str, Any]
@@ -392,7 +392,7 @@ class Run:
         return Saved(step, *copy.deepcopy((self.optimizer.state_dict(), scheduler)))
 
     def shown(self) -> list[list[float]]:
-        """What each group holds of all that can be driven."""
+        """All the values of each group that can be driven."""
         return [list(held(group)) for group in self.optimizer.param_groups]
 
     # The words of a way: each does one thing.
@@ -455,7 +455,7 @@ def held(group: Mapping[str, Any]) -> Iterator[float]:
 
 @cache
 def uninterrupted(name: str, setup: Setup) -> tuple[list[list[list[float]]], list[Saved]]:
-    """What the groups show at every step, and what would be saved there."""
+    """The groups' values at every step, and the states saved there."""
     run = Run(CASES[name], setup)
     run.do_build()
     shown, saved = [], []
@@ -584,7 +584,7 @@ class SavedOptimizer:
 
 
 def parts(run: Run) -> dict[str, Any]:
-    """What is saved: it is loaded in the order of the names, the scheduler first."""
+    """The saved states, loaded in the order of the names, the scheduler first."""
     whole: dict[str, Any] = {"optimizer": SavedOptimizer(run)}
     return whole if run.scheduler is None else whole | {"lr_scheduler": run.scheduler}
 
@@ -606,7 +606,7 @@ def test_torchs_distributed_checkpoint(name: str, setup: Setup, tmp_path: Path) 
         run.step()
     dcp.save(parts(run), checkpoint_id=tmp_path, no_dist=True)
     weights = copy.deepcopy(run.model.state_dict())
-    follow(run, name, stop)  # what was saved goes on as it was
+    follow(run, name, stop)  # the saved run continues as it was
 
     run = Run(case, setup)
     run.do_build()

@@ -266,7 +266,7 @@ def test_a_member_begins_from_the_rates_of_a_resumed_composite() -> None:
     assert run(optimizer, scheduler, [1.0] * 6) == [0.1, 0.2, 0.1, 0.05, 0.025, 0.1]
 
 
-def test_a_rate_set_by_hand_goes_on_from_there() -> None:
+def test_a_rate_set_by_hand_continues_from_there() -> None:
     optimizer = sgd(0.1)
     scheduler = GreedyLR(optimizer, factor=0.5, patience=0, min_lr=0.01)
     run(optimizer, scheduler, [1.0, 1.0])
@@ -466,7 +466,7 @@ def test_the_state_of_another_class_is_refused() -> None:
         ReduceLROnPlateau(sgd(0.1)).load_state_dict(GreedyLR(sgd(0.1)).state_dict())
 
 
-def test_a_copy_goes_on_alike() -> None:
+def test_a_copy_continues_alike() -> None:
     optimizer = sgd(0.1)
     scheduler = GreedyLR(optimizer, **(SETTINGS | {"min_lr": 0.01, "max_lr": 1.0}))
     run(optimizer, scheduler, LOSSES[:5])

@@ -1,4 +1,4 @@
-"""What a loaded state may change, what it may not, and what is said of it."""
+"""The rules of a loaded state: its changes, its refusals, its messages."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def through_json(saved: dict[str, Any], into: Any, path: Path) -> dict[str, Any]
 
 
 def through_dcp(saved: dict[str, Any], into: Any, path: Path) -> dict[str, Any]:
-    """What the distributed checkpoint makes of it: it loads into a state that is there."""
+    """The state after the distributed checkpoint, which loads into an existing state."""
     dcp.save({"scheduler": saved}, checkpoint_id=path, no_dist=True)
     loaded = {"scheduler": into.state_dict()}
     dcp.load(loaded, checkpoint_id=path, no_dist=True)
@@ -85,7 +85,7 @@ files = pytest.mark.parametrize("through", FILES.values(), ids=FILES)
 @milestones
 @stops
 @files
-def test_a_saved_state_goes_on(
+def test_a_saved_state_continues(
     steps: list[Any], stop: int, through: Through, tmp_path: Path
 ) -> None:
     saved = stepped(lrs.MultiStepLR(sgd(), steps, GAMMA), stop).state_dict()
@@ -107,12 +107,12 @@ def test_it_is_a_part_of_a_distributed_checkpoint(
     dcp.load({"scheduler": again}, checkpoint_id=tmp_path, no_dist=True)
     assert again.milestones == Counter(steps)
     follow(again, steps, stop)
-    follow(scheduler, steps, stop)  # what was saved goes on as it was
+    follow(scheduler, steps, stop)  # the saved run continues as it was
 
 
 @stops
 @files
-def test_a_state_inside_a_sequence_goes_on(stop: int, through: Through, tmp_path: Path) -> None:
+def test_a_state_inside_a_sequence_continues(stop: int, through: Through, tmp_path: Path) -> None:
     steps = [1, 4, 4]
 
     def sequence() -> Any:

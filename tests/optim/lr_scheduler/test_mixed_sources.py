@@ -1,4 +1,4 @@
-"""Whatever drives a group, together: what it gets is its base times the factor of each.
+"""All kinds of sources on one group: it gets its base times the factor of each.
 
 That goes for `Scheduler`, the classes with torch's names, plateaus, torch's own schedulers, hand
 edits, and schedules that are an optimizer's own; beside one another and inside one another.
@@ -365,7 +365,7 @@ def moves(rate: float) -> Any:
 
 
 class Writer(NamedTuple):
-    """What else writes the rate, and its factor; ``rates`` if it sets rates of its own."""
+    """Another writer of the rate, and its factor; ``rates`` if it sets rates of its own."""
 
     make: Make
     factor: Factor
@@ -500,7 +500,7 @@ def test_a_range_test_runs_at_its_own_rates_and_puts_the_schedule_back(
     rates, _ = gs.training.lr_range_test(
         model, optimizer, 1e-3, 1.0, 10, train_step=train_step, batches=[0]
     )
-    # AdamW goes on with the averages it had, of gradients that were 1 too.
+    # AdamW continues with the averages it had, of gradients that were 1 too.
     assert measured == [moves(rate) for rate in rates]
     assert [rates[0], rates[-1]] == near([1e-3, 1.0])
     assert model.weight.item() == before

@@ -125,7 +125,7 @@ def test_it_resumes(own: Any, resume: Callable[..., Any], stop: int) -> None:
     assert shown == [near([0.8 * factor(t)], rel=1e-15) for t in range(stop, STEPS)]
 
 
-def test_a_pickled_one_goes_on(own: Any) -> None:
+def test_a_pickled_one_continues(own: Any) -> None:
     optimizer = sgd(0.8)
     scheduler = own(optimizer, WARMUP)
     run(optimizer, scheduler, 6)

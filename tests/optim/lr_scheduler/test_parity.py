@@ -202,7 +202,7 @@ def resumed(make: Make, order: str, optimizer_state: Any, scheduler_state: Any) 
 
 
 @pytest.mark.parametrize(("make", "tolerance"), CASES.values(), ids=CASES)
-def test_a_copied_pair_goes_on_by_itself_and_takes_late_groups(
+def test_a_copied_pair_continues_by_itself_and_takes_late_groups(
     make: Make, tolerance: float
 ) -> None:
     optimizer = sgd(0.1)

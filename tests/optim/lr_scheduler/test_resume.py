@@ -12,7 +12,7 @@ from glideslope.optim import lr_scheduler as gs
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning",
-    "ignore:.*goes on with the settings of the loaded state:UserWarning",
+    "ignore:.*takes the settings of the loaded state:UserWarning",
 )
 near = pytest.approx
 STEPS = 16
@@ -108,7 +108,7 @@ def test_the_base_that_torch_reads_is_loaded_with_the_state() -> None:
     assert other.param_groups[0]["initial_lr"] == 0.8
 
 
-def test_a_cycle_goes_on_as_it_was_when_the_code_has_changed() -> None:
+def test_a_cycle_continues_as_it_was_when_the_code_has_changed() -> None:
     optimizer = sgd(0.8)
     scheduler = gs.OneCycleLR(optimizer, 1.0, 20)
     for _ in range(4):

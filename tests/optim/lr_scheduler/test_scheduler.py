@@ -201,7 +201,7 @@ def test_a_group_taken_away_is_no_trouble() -> None:
 
 
 class Duck:
-    """An optimizer of nobody's: groups, and a note of how often it was told to look."""
+    """An optimizer of no library: groups, and a count of its notifications."""
 
     def __init__(self) -> None:
         self.param_groups: list[dict[str, Any]] = [{"lr": 0.1}, {"lr": 0.2}]
@@ -254,7 +254,7 @@ def test_neither_keeps_the_other_alive() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copied_pair_goes_on_by_itself(duplicate: Callable[[Any], Any]) -> None:
+def test_a_copied_pair_continues_by_itself(duplicate: Callable[[Any], Any]) -> None:
     optimizer = adamw(0.1, 0.2)
     scheduler = Scheduler(optimizer, lr=TRIANGLE, weight_decay=gs.linear(10))
     scheduler.step(5)

@@ -1,4 +1,4 @@
-"""What `Scheduler` takes for a key: lengths of a whole run, and something else for each group."""
+"""The values that `Scheduler` takes for a key: lengths of a run, a schedule for each group."""
 
 from __future__ import annotations
 

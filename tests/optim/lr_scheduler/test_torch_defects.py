@@ -49,7 +49,7 @@ def trajectory(library: Library, make: Make, steps: int, lr: float = 1.0) -> lis
 
 
 def outcome(work: Callable[[], Any]) -> Any:
-    """What it gives, or the class of what it raises."""
+    """Its result, or the class of its error."""
     try:
         return work()
     except Exception as error:
@@ -364,7 +364,7 @@ def _cosine(x: float) -> float:
     ],
     ids=["step", "multistep", "exponential", "polynomial"],
 )
-def test_v11_where_torch_goes_on_from_the_groups_rate_so_do_we(make: Make) -> None:
+def test_v11_where_torch_continues_from_the_groups_rate_so_do_we(make: Make) -> None:
     """Trainers that unfreeze layers add groups at the rate of the moment and count on this."""
     assert with_a_late_group(ours, make) == near(with_a_late_group(torchs, make), rel=1e-12)
 

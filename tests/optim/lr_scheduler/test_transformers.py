@@ -277,7 +277,7 @@ def test_a_run_no_longer_than_its_warmup_only_warms_up(
 
 
 def test_the_end_is_held_where_transformers_rises_again() -> None:
-    """transformers is back at 10 two halves later, at step 18, where the run goes on too long."""
+    """transformers is back at 10 two halves later, at step 18, where the run is too long."""
     got = curve(get_cosine_schedule_with_warmup, 40, 2, 10)
     assert got[10:] == [0.0] * 30
 
@@ -407,7 +407,7 @@ def on_disk(state: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_a_saved_run_goes_on_exactly(name: str) -> None:
+def test_a_saved_run_continues_exactly(name: str) -> None:
     build = BUILDERS[name]
     expected = straight_run(build)
     for stop in range(STEPS):
@@ -423,7 +423,7 @@ def test_a_saved_run_goes_on_exactly(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_last_epoch_goes_on_after_that_step(name: str) -> None:
+def test_last_epoch_continues_after_that_step(name: str) -> None:
     build = BUILDERS[name]
     expected = straight_run(build)
     for stop in range(1, STEPS):
@@ -437,7 +437,7 @@ def test_last_epoch_goes_on_after_that_step(name: str) -> None:
 
 
 def theirs(optimizer: Any, last_epoch: int = -1) -> torch.optim.lr_scheduler.LambdaLR:
-    """What transformers builds: torch's class around a `functools.partial`, saved as ``{}``."""
+    """The object of transformers: torch's class around a `functools.partial`, saved as ``{}``."""
 
     def factor(t: int, *, warm: int) -> float:
         return t / warm if t < warm else (12 - t) / (12 - warm)
@@ -663,7 +663,7 @@ def test_an_argument_of_another_schedule(name: str) -> None:
         get_scheduler(name, sgd(1.0), 3, 12, {"num_cycles": 2})
 
 
-def test_phases_that_are_not_the_run_are_told() -> None:
+def test_phases_that_are_not_the_run_are_named() -> None:
     with pytest.warns(UserWarning, match="the phases come to 10 steps, the run to 12"):
         get_wsd_schedule(sgd(1.0), 3, 5, 12, num_stable_steps=2)
     get_wsd_schedule(sgd(1.0), 3, 5, 10, num_stable_steps=2)
