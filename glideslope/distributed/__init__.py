@@ -22,6 +22,7 @@ from ._agreement import Agree as Agree
 from ._agreement import agreed as agreed
 from ._agreement import check_agree as check_agree
 from ._agreement import has_peers as has_peers
+from ._agreement import own_rank as own_rank
 
 __all__ = [
     "Agree",
@@ -37,6 +38,7 @@ __all__ = [
     "has_peers",
     "is_sharded",
     "layout_of",
+    "own_rank",
     "owners",
     "reduction_of",
     "shard",

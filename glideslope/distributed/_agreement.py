@@ -29,6 +29,11 @@ def has_peers() -> bool:
     )
 
 
+def own_rank() -> int:
+    """The rank of this process in the default process group; 0 if it has no peers."""
+    return int(sys.modules["torch.distributed"].get_rank()) if has_peers() else 0
+
+
 def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
     """The number that all ranks of the default process group use.
 

@@ -105,6 +105,14 @@ def set_global_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(device_state, device)
 
 
+def seed_global_streams(rank: int) -> None:
+    """Seed the random numbers of Python, NumPy and torch from where they are, and a rank."""
+    seed = (torch.randint(2**31, (), device="cpu").item() * 0x9E3779B1 + rank) % 2**32
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 # The hundreds of integers that make up a state are kept as one tensor: a checkpoint would
 # otherwise spend longer on them than on a small model. It is on the CPU, whatever the default.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from glideslope.distributed import has_peers, own_rank
 from glideslope.errors import READABLE, StateMismatch, require, shortened
 
 from ._history import History
@@ -24,7 +25,7 @@ from ._parts import (
     text_of,
     with_values,
 )
-from ._random import Stream, global_state, set_global_state
+from ._random import Stream, global_state, seed_global_streams, set_global_state
 from ._restore import Restoration, naming
 from ._writers import CSVWriter, TensorBoardWriter
 
@@ -42,6 +43,10 @@ class TrainingState:
     named. On the same machine, the run then continues bit for bit.
 
     A part is an attribute; counters are counted there: ``run.step += 1``.
+
+    On several ranks each has random states of its own. A rank that loads what it saved itself
+    resumes with them; one that loads another rank's state resumes with random states derived from
+    that one and its own number, with a warning, so that no two ranks draw the same numbers.
 
     Args:
         parts: by name: objects with ``state_dict`` and ``load_state_dict`` (a model, an optimizer,
@@ -86,6 +91,7 @@ class TrainingState:
             "torch": str(torch.__version__),
             "threads": torch.get_num_threads(),
             "random": global_state(),
+            "rank": own_rank(),
         }
         parts = {name: state_of(name, part) for name, part in vars(self).items()}
         return {**parts, ENVIRONMENT: environment}
@@ -108,6 +114,7 @@ class TrainingState:
             restoration.load([each for each in parts if not isinstance(each[1], RECORDS)])
             with naming(ENVIRONMENT):
                 set_global_state(state[ENVIRONMENT]["random"])
+                _derive_random(state[ENVIRONMENT])
             restoration.load(records)  # last: records that have been cut off do not come back
         except BaseException as error:
             restoration.undo(error)
@@ -176,6 +183,15 @@ def _check_environment(environment: Any) -> None:
         raise StateMismatch(
             f"`{ENVIRONMENT}` must hold {', '.join(sorted(known))}, got {shortened(environment)}"
         )
+
+
+def _derive_random(environment: dict[str, Any]) -> None:
+    """On another rank than the one that saved them, derive random states from the restored ones."""
+    saved, own = environment.get("rank", 0), own_rank()
+    if has_peers() and saved != own:
+        seed_global_streams(own)
+        message = f"the random states are those of rank {saved}: rank {own} resumes with others"
+        warnings.warn(f"{message}, derived from them and its number", stacklevel=3)
 
 
 def _warn_of_changes(environment: dict[str, Any]) -> None:

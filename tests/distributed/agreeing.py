@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -76,6 +79,37 @@ def tested(agree: Any, rank: int) -> tuple[list[float], str]:
     return result.losses, result.reason
 
 
+def random_after_resume(rank: int, file: Path) -> dict[str, Any]:
+    """Random numbers that follow when all load their own state, and when all load rank 0's."""
+    run = gs.training.TrainingState(step=0)
+    seed_all(100 + rank)
+    own = run.state_dict()
+    wanted = drawn()
+    if rank == 0:
+        gs.save_checkpoint(own, file)
+    dist.barrier()
+    run.load_state_dict(own)
+    again = drawn()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run.load_state_dict(gs.load_checkpoint(file))
+    return {
+        "own": again == wanted,
+        "of rank 0": drawn(),
+        "warnings": [str(each.message) for each in caught],
+    }
+
+
+def seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def drawn() -> list[float]:
+    return [random.random(), float(np.random.rand()), float(torch.rand(()))]
+
+
 def refused(call: Callable[[Any], Any], value: Any) -> str:
     try:
         call(value)
@@ -96,6 +130,7 @@ def main(file: Path) -> None:
     }
     results |= {f"stopping {agree}": stopped(agree, own) for agree in WAYS}
     results["range test"] = tested("mean", rank)
+    results["random"] = random_after_resume(rank, file.with_name("run.checkpoint"))
     bad = [1.0, "no number"][rank]
     results["bad metric"] = refused(plateau("mean")(optimizer()).step, bad)
     results["bad value"] = refused(gs.training.EarlyStopping(patience=1).step, bad)

@@ -59,6 +59,17 @@ def test_a_rank_without_a_number_ends_the_step_of_all(results: list[dict[str, An
     assert good["bad value"] == "`value` was refused on rank 1, which says why"
 
 
+def test_each_rank_has_random_numbers_of_its_own(results: list[dict[str, Any]]) -> None:
+    first, second = (rank["random"] for rank in results)
+    assert first["own"]
+    assert second["own"]
+    pairs = zip(first["of rank 0"], second["of rank 0"], strict=True)
+    assert all(one != other for one, other in pairs)
+    assert first["warnings"] == []
+    (text,) = second["warnings"]
+    assert "the random states are those of rank 0: rank 1 resumes with others" in text
+
+
 def test_one_process_agrees_with_itself() -> None:
     assert agreed("value", lambda: 0.1, "mean") == 0.1
 
