@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import LBFGS, SparseAdam
 
@@ -129,7 +133,7 @@ def test_schedulers(optimizer: AdamW) -> None:
 
 def test_schedules_from_a_configuration(optimizer: AdamW) -> None:
     texts: dict[str, str] = {"lr": "linear(9)", "betas[0]": "linear(9, start=0.9, end=0.8)"}
-    assert_type(Scheduler(optimizer, **texts), Scheduler)
+    assert_type(gs.Scheduler(optimizer, **texts), Scheduler)
     curves: dict[str, gs.Schedule] = {"weight_decay": gs.linear(9)}
     Scheduler(optimizer, "linear(9)", **curves)
     read: dict[str, Any] = {"lr": {0: "linear(9)"}, "on_mismatch": "keep"}
@@ -140,9 +144,20 @@ def test_schedules_from_a_configuration(optimizer: AdamW) -> None:
 
 def test_values_and_steps_to_come(optimizer: AdamW) -> None:
     assert_type(gs.linear(9)(5), float)
+    steps: NDArray[np.float64] = np.array([0.0, 5.0])
+    assert_type(gs.linear(9)(steps), NDArray[np.float64])
+    assert_type(gs.linear(9)(torch.tensor([0.0])), Tensor)
+    assert_type(gs.linear(9).table(), str)
+    assert_type(gs.linear(9).outline().values, NDArray[np.float64])
     scheduler = StepLR(optimizer, step_size=2)
     assert_type(scheduler.upcoming(3), dict[str, list[list[float]]])
     assert_type(scheduler.schedule, gs.Schedule)
+
+
+def test_pictures_are_axes(optimizer: AdamW) -> None:
+    axes = Figure().subplots()
+    assert_type(gs.linear(9).plot(gs.cosine(9), ax=axes), Axes)
+    assert_type(StepLR(optimizer, step_size=2).plot(ax=axes), Axes)
 
 
 def test_what_is_no_keyword_of_a_scheduler_is_refused(optimizer: AdamW) -> None:
