@@ -32,7 +32,7 @@ def glideslope(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
     ] = False,
 ) -> None:
-    """Learning rates: shape and check schedules, find a rate, train, and look at runs."""
+    """Learning rates: shape and check schedules, find a learning rate, train, and compare runs."""
     if version:
         typer.echo(f"glideslope {__version__}")
         raise typer.Exit

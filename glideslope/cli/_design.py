@@ -20,7 +20,7 @@ USUAL = "warmup(500) >> hold(7500) >> linear(2000)"
 @app.command()
 def design(
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="The schedule to begin with.")
+        str, typer.Argument(metavar="SPEC", help="The schedule to start with.")
     ] = USUAL,
     steps: Annotated[
         int | None, count_option("Updates in the run.", show_default="the schedule's length")

@@ -44,7 +44,7 @@ def find_lr(
     loss diverges. The curve shows the smoothed loss; the numbers on it are suggestions, by four
     published rules. Try one with `glideslope train --lr`.
 
-    A file called - is the standard output, and then nothing else is printed there.
+    The file - is the standard output; nothing else is then printed there.
     """
     require(steps >= 2, "steps", "be at least 2", steps)
     require(0 < start < end, "start", f"be more than 0 and less than the end, {end:g}", start)

@@ -24,7 +24,7 @@ def preview(
         str, typer.Option(metavar="MODE", help="min if less is better, max if more is.")
     ] = "min",
     factor: Annotated[
-        float, number_option("What a plateau controller multiplies the learning rate with.")
+        float, number_option("Factor by which a plateau controller cuts the learning rate.")
     ] = 0.1,
 ) -> None:
     """Say what another patience would have done to a run.

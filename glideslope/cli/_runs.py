@@ -98,5 +98,5 @@ def made(run: RecordedRun) -> str:
 
 
 def loss(value: float | None) -> str:
-    """A loss for people."""
+    """A loss as text."""
     return "" if value is None else f"{value:.4f}"

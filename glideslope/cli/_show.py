@@ -48,7 +48,7 @@ def show(
     ] = None,
     lr: Annotated[float, number_option("Learning rate where a schedule is 1.", "LR")] = 1.0,
     total_steps: Annotated[
-        int | None, count_option("What lengths like 5% are of.", show_default="--steps")
+        int | None, count_option("The steps that 5% is a part of.", show_default="--steps")
     ] = None,
     steps_per_epoch: Annotated[
         float | None, number_option("Updates in an epoch, for lengths like 10ep.", "N")
@@ -66,13 +66,13 @@ def show(
         Path | None, typer.Option(metavar="FILE", help="Write the value at every step.")
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write everything that the screen says.")
+        Path | None, typer.Option(metavar="FILE", help="Write the key values, phases and findings.")
     ] = None,
 ) -> None:
     """Draw schedules, list their key values, and look for mistakes.
 
-    Several are drawn over each other, each with a number and a colour. A file called - is the
-    standard output, and then nothing else is printed there.
+    Several are drawn over each other, each with a number and a colour. The file - is the
+    standard output; nothing else is then printed there.
     """
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     total = steps if total_steps is None else total_steps

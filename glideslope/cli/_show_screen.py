@@ -102,5 +102,5 @@ def findings(summaries: Sequence[Summary]) -> Iterator[Row]:
 
 
 def label(summary: Summary, value: float) -> str:
-    """A value for people, beside the others of its schedule."""
+    """A value as text, rounded on the scale of its schedule."""
     return value_label(value, max(abs(summary.start), abs(summary.peak.value), abs(summary.last)))

@@ -59,7 +59,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the run is kept: a new or an empty folder, or the run to resume.",
+            help="The run's folder: a new or an empty one, or that of the run to resume.",
             show_default="runs/ and the time; to resume, the newest in runs/",
         ),
     ] = None,
@@ -80,7 +80,7 @@ def train(
     A transformer of a quarter of a million parameters learns to predict the next character of
     Python's own reference text; the last tenth of the text is held out to measure it.
 
-    The run is kept in a folder: config.json, history.jsonl (a line per update), events.jsonl,
+    The run writes into a folder: config.json, history.jsonl (a line per update), events.jsonl,
     checkpoints, curves.png and result.json. The same options on the same machine give the same run.
 
     Ctrl-C stops after the current update and saves; a second one stops at once. --resume continues

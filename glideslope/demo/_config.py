@@ -1,4 +1,4 @@
-"""What a run folder's `config.json` says: everything that is needed to repeat the run."""
+"""Content of a run's `config.json`: everything that is needed to repeat the run."""
 
 from __future__ import annotations
 

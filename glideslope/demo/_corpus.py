@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 def python_reference() -> str:
-    """Everything `help()` can say about the language, each paragraph once.
+    """The topics of Python's `help()`, each paragraph once.
 
-    Topics quote one another at length; kept, the copies would put a twelfth of the held-out text
+    Topics quote one another at length; the copies would put a twelfth of the held-out text
     into the training text.
     """
     paragraphs = "\n\n".join(text for _, text in sorted(topics.items())).split("\n\n")

@@ -26,7 +26,7 @@ MEASUREMENTS = 10
 
 @dataclass(frozen=True)
 class Record:
-    """What happened in one update.
+    """Measurements of one update.
 
     Args:
         step: its number, from 0.
@@ -46,20 +46,20 @@ class Record:
         return next(iter(self.rates.values()))
 
     def is_finite(self) -> bool:
-        """Whether training can go on from here."""
+        """True if the losses are finite."""
         return math.isfinite(self.loss) and math.isfinite(self.val_loss or 0.0)
 
     def metrics(self) -> dict[str, float]:
-        """What a checkpoint is judged by."""
+        """The metrics of a checkpoint."""
         return {} if self.val_loss is None else {"val_loss": self.val_loss}
 
     def as_dict(self) -> dict[str, float]:
-        """What was measured, by name."""
+        """The record as plain values, by name."""
         return {"step": self.step, "loss": self.loss, **self.rates, **self.metrics()}
 
 
 class Training:
-    """A run that is ready to start, or to go on from a state of `run`."""
+    """A run that is ready to start, or to continue from a state of `run`."""
 
     def __init__(
         self, settings: Settings, history: History, on_mismatch: Literal["error", "keep"] = "error"
@@ -140,7 +140,7 @@ def bound_schedule(settings: Settings, corpus: Corpus, context: int) -> Schedule
 
 
 def chosen(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What the settings left to the optimizer."""
+    """The values that the settings left to the optimizer."""
     defaults = optimizer.defaults
     rates = {"lr": defaults["lr"], "weight_decay": defaults.get("weight_decay")}
     return {"optimizer": type(optimizer).__name__, **rates}

@@ -1,4 +1,4 @@
-"""An optimizer of the library by its name, ready for this job."""
+"""An optimizer of the library by its name, with arguments that suit this model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ LEARNING_RATES = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "lbfgs": {"max_iter": 4, "history_size": 10, "line_search_fn": "strong_wolfe"},
 }
-"""What else an optimizer needs for this job."""
+"""Further arguments that an optimizer needs for this model."""
 
 
 def make_optimizer(settings: Settings, model: nn.Module) -> torch.optim.Optimizer:

@@ -1,4 +1,4 @@
-"""What a training run says while it runs: a bar on a terminal, a line now and then anywhere."""
+"""Progress of a training run: a bar on a terminal, and a line at each measurement."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ EXIT_CODES = {"finished": 0, "diverged": 1, "interrupted": 130}
 
 
 def new_console() -> Console:
-    """Where people read."""
+    """The console that messages go to."""
     return Console(highlight=False, soft_wrap=True)
 
 
 def start_run(settings: Settings, path: Path) -> int:
-    """Train, keep everything in a new folder, and return the program's exit code."""
+    """Train in a new run folder, and return the program's exit code."""
     folder, console = RunFolder(path), new_console()
     training = Training(settings, folder.history)
     with folder.made(), folder.checkpoints() as checkpoints:
@@ -42,7 +42,7 @@ def start_run(settings: Settings, path: Path) -> int:
 
 
 def introduce(training: Training, console: Console) -> None:
-    """Say what is about to run, and what a person would want to know before it does."""
+    """Print the model, the text, the optimizer, the schedule and its findings."""
     corpus = training.corpus
     console.print(f"model     {training.parameters:,} parameters")
     console.print(f"text      {len(corpus.train):,} characters, {len(corpus.held_out):,} held out")
@@ -53,13 +53,13 @@ def introduce(training: Training, console: Console) -> None:
 
 
 def optimizer_text(training: Training) -> str:
-    """The optimizer and its learning rate, for people."""
+    """The optimizer and its learning rate, as text."""
     settings = training.settings
     return f"{settings.optimizer}, learning rate {settings.lr:g}"
 
 
 def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console: Console) -> int:
-    """Train to the end and keep how it came; the program's exit code."""
+    """Train to the end, write the result, and return the program's exit code."""
     outcome = follow(training, folder.history, checkpoints, console)
     checkpoints.wait()
     records = list(folder.history)
@@ -80,7 +80,7 @@ def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console
 def follow(
     training: Training, history: History, checkpoints: Checkpointer, console: Console
 ) -> str:
-    """Train to the end, or until Ctrl-C, or until the loss is no number; say which."""
+    """Train to the end, to Ctrl-C or to a loss that is not finite; return which of these."""
     run, every = training.run, training.settings.save_every
     display = Display(training.settings.steps, console)
     before = time.perf_counter() - run.seconds
@@ -100,7 +100,7 @@ def follow(
 
 
 def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, float]) -> None:
-    """Begin a checkpoint of everything needed to go on; its settings are those that count."""
+    """Begin a checkpoint of everything that is needed to continue, the settings included."""
     settings, text = training.settings.as_dict(), training.corpus.sha256
     state = {"settings": settings, "text": text, "run": training.run.state_dict()}
     checkpoints.save(training.run.step, state, **metrics)
@@ -109,7 +109,7 @@ def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, fl
 def conclude(
     result: dict[str, Any], folder: RunFolder, settings: Settings, console: Console
 ) -> None:
-    """Print how the run ended, where it is kept, and what to do next."""
+    """Print how the run ended, where its files are, and what to do next."""
     console.print(f"{result['outcome']} after {result['steps']} updates, {result['seconds']:.0f} s")
     if result["val_loss"] is not None:
         console.print(f"validation loss {result['val_loss']:.3f} nats per character")

@@ -1,4 +1,4 @@
-"""What a training run is made from."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glideslope.errors import require
 from glideslope.schedules import Schedule, parse
 
 MAY_CHANGE = ("schedule", "threads", "save_every")
-"""What a run may be resumed with; anything else would make another run of it."""
+"""Settings that may change when a run is resumed; any other would change its result."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Settings:
         """These settings with those that are given for the rest of the run.
 
         Raises:
-            InvalidValue: one of them would make another run of it.
+            InvalidValue: one of them would change the run's result.
         """
         for name, value in given.items():
             here = getattr(self, name)

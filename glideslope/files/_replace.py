@@ -13,7 +13,7 @@ from typing import BinaryIO
 try:
     import fcntl
 except ImportError:
-    # On Windows leftovers of killed saves stay, for nothing tells them from living ones.
+    # On Windows leftovers of killed saves stay, for nothing distinguishes them from files in use.
     fcntl = None  # type: ignore[assignment]
 
 PATTERN = ".glideslope-*.tmp"
@@ -61,7 +61,7 @@ def _create_beside(folder: Path) -> tuple[Path, int | None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed saves left behind: a save that lives holds a lock on its file."""
+    """Remove the files of killed saves: a running save holds a lock on its file."""
     with suppress(OSError):
         for temporary in folder.glob(PATTERN):
             with suppress(OSError), temporary.open("rb") as file:
@@ -79,7 +79,7 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the renaming itself survive a power cut."""
+    """Flush the folder, so that the renaming survives a power cut."""
     if os.name == "nt":  # which cannot open folders
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,6 +1,6 @@
 """One HTML page with its style, its program and its data inside, and nothing fetched.
 
-The page may run only the program it was written with: the hash of it stands in the page's policy,
+The page may run only the program it was written with: its hash is in the page's policy,
 so that text which comes from elsewhere, a run's name say, could not run even if it got in.
 """
 
@@ -31,7 +31,7 @@ def page(kind: str, title: str, parts: Mapping[str, str], data: Any, connect: st
     Args:
         kind: ``report`` or ``design``, what the files are called.
         title: what the browser shows, as text.
-        parts: what stands where in the page, as HTML.
+        parts: the HTML of each placeholder of the page.
         data: what the program finds in the page, as JSON.
         connect: what the page may ask while it is open; nothing unless given.
     """
@@ -65,7 +65,7 @@ def fingerprint(text: str) -> str:
 
 
 def json_in_html(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
+    """JSON that cannot end the HTML element that holds it."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""What `glideslope show` says of one schedule over a run."""
+"""Key values, phases and findings of one schedule over a run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Summary:
 
     Args:
         schedule: with every length bound.
-        steps: how many of its steps are looked at.
-        run: how long the run is, where that was said.
+        steps: how many of its steps count.
+        run: the length of the run, if it is known.
 
     Raises:
         InvalidValue: the last value is too large for a number.
@@ -50,7 +50,7 @@ class Summary:
 
     @property
     def last(self) -> float:
-        """The value at the last step looked at."""
+        """The value at the last step."""
         return float(self.schedule(self.steps - 1))
 
     @property
@@ -77,12 +77,12 @@ class Summary:
 
     @cached_property
     def phases(self) -> list[Phase]:
-        """The phases that have a step among those looked at."""
+        """The phases that have a step among the first ``steps``."""
         return [phase for phase in self.schedule.phases() if math.ceil(phase.start) < self.steps]
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What to know before a run."""
+        """The findings of `Schedule.lint`."""
         return self.schedule.lint(self.run)
 
     def first_of(self, phase: Phase) -> float:
@@ -90,7 +90,7 @@ class Summary:
         return float(self.schedule(math.ceil(phase.start)))
 
     def last_of(self, phase: Phase) -> float:
-        """The value at the last step of a phase, or at the last one looked at."""
+        """The value at the last step of a phase, or at the last step."""
         return float(self.schedule(math.ceil(min(phase.stop, self.steps)) - 1))
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What happened when in a recorded run: noted by the run, or read off its numbers."""
+"""Events of a recorded run: those that it recorded, and those that follow from its numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Event(NamedTuple):
     Args:
         step: the number of updates made before it.
         kind: best, resume, cut, rise, skip, end or note; the mark that is drawn.
-        text: a sentence for people.
+        text: a sentence.
         curve: which curve it is drawn on, ``loss`` or ``lr``.
     """
 
@@ -49,7 +49,7 @@ def events(run: RecordedRun) -> list[Event]:
 
 
 def noted(run: RecordedRun) -> Iterator[Event]:
-    """What the run noted itself, but for what goes without saying."""
+    """The events that the run recorded, except a plain start and end."""
     for note in run.happenings:
         if note.event not in UNREMARKABLE:
             rest = ", ".join(f"{name} {short(value)}" for name, value in note.details.items())

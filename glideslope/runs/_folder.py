@@ -1,6 +1,6 @@
-"""The folder of a training run: what is in it, for those who write it and those who read it.
+"""The folder of a training run: its files, their fields, and their writer.
 
-A run keeps, in one folder::
+The files of a run folder::
 
     config.json     how the run was made, see below
     history.jsonl   a record per update, in order, each update once
@@ -14,12 +14,12 @@ A run keeps, in one folder::
 options by name: ``schedule`` as text, ``optimizer``, ``lr``, ``weight_decay``, ``steps``,
 ``batch_size``, ``seed``, ``threads``, ``save_every``), ``schedule`` (with every length in updates:
 ``text``, and ``json`` for `Schedule.from_dict`), ``optimizer`` (``name`` and ``options``),
-``model``, ``text`` and ``versions``. It is written anew when the run is extended or its schedule
+``model``, ``text`` and ``versions``. It is written again when the run is extended or its schedule
 is changed.
 
 **history.jsonl**: ``step`` from 0; ``loss`` of its batch before the update; the learning rate it
 ran at, as ``lr``, or for an optimizer of several groups as ``lr/NAME`` for each; where the run was
-measured, ``val_loss`` after the update. A run that goes on from a checkpoint first removes the
+measured, ``val_loss`` after the update. A run that continues from a checkpoint first removes the
 records after it. Of the measured updates, the one with the least ``val_loss`` has the best
 checkpoint, whose number is ``step + 1``.
 
@@ -110,7 +110,7 @@ class RunFolder:
         return Checkpointer(self.path / "checkpoints", keep_best=("val_loss", "min"))
 
     def names(self) -> list[str]:
-        """What there is, by name."""
+        """The names of the files, hidden ones excepted."""
         names = (file.name for file in self.path.iterdir())
         return sorted(name for name in names if not name.startswith("."))
 
@@ -120,7 +120,7 @@ class RunFolder:
         self.events.append({"time": time, "step": step, "event": event, **details})
 
     def has_ended(self) -> bool:
-        """Whether everything was kept that comes at the end."""
+        """True if the run has a result."""
         return (self.path / "result.json").is_file()
 
     def forget_end(self) -> None:

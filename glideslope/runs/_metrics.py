@@ -89,7 +89,7 @@ def _as_seconds(value: Any) -> float | None:
 
 
 def _joined(points: list[Point]) -> list[Point]:
-    """Times that go on where a resumed run began again at 0."""
+    """Times that continue where a resumed run began at 0 again."""
     joined, before = points[:1], 0.0
     for (_, last), (step, value) in pairwise(points):
         before += last if value < last else 0.0

@@ -1,4 +1,4 @@
-"""A run that was kept in a folder, read back: what it was made from and what happened in it."""
+"""Reader of run folders: the configuration, the records, the events and the result of a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Point(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What happened after so many updates, in a word, and what else is said of it."""
+    """An event that the run recorded: after how many updates, its name, and its other fields."""
 
     step: int
     event: str
@@ -44,7 +44,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run's folder, as far as it can be read; what cannot be is said in ``notes``.
+    """A run folder, as far as it can be read; ``notes`` lists the rest.
 
     Args:
         path: the folder.
@@ -99,7 +99,7 @@ class RecordedRun:
 
     @property
     def _next_step(self) -> int:
-        """The step of the next record, if records go on at the distance of the last two."""
+        """The step of the next record, if records continue at the distance of the last two."""
         last = [record["step"] for record in self.records[-2:]]
         return 2 * last[1] - last[0] if len(last) > 1 else self.steps
 
