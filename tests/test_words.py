@@ -15,8 +15,6 @@ SEARCHED = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 SEARCHED += ["benchmarks", "docs", "glideslope", "tests", "validation"]
 
 NOT_YET = (
-    "docs/optimizers.md",
-    "docs/report.md",
     "glideslope/demo",
     "glideslope/optim/_",
     "glideslope/optim/__init__.py",
