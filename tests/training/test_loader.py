@@ -231,8 +231,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a generator in a function of workers that stay": (
         lambda: persistent(Noisy(), collate_fn=with_stream(random.Random(1))),
         InvalidValue,
-        "`loader.collate_fn.stream` must be held by the data set, where workers that outlive an "
-        "epoch can seed it, or persistent_workers be False",
+        "`loader.collate_fn.stream` must be held by the data set, where persistent workers can "
+        "seed it, or persistent_workers be False",
     ),
     "a pipe in workers that stay": (
         lambda: persistent(Pipe()),
