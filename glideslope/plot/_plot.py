@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 COLUMNS = 1000
-"""The curves are drawn as for a picture of so many columns: wider than most screens show."""
+"""The width in columns for which curves are sampled: more than most screens show."""
 NAMED_PHASES = 6
-"""More curves than these would crowd the legend; they are shaded all the same."""
+"""The most phases in the legend; more are shaded and not named."""
 LABEL = 72
 """The length of a label in characters; a longer text keeps its beginning and its end."""
 
@@ -73,21 +73,21 @@ def plot(
     """Draw schedules over the steps of a run.
 
     One schedule is shaded in the colours of its phases, which the legend names. Several are drawn
-    over each other, with a dot where each new phase begins; a schedule that is over before the
+    over each other, with a dot where each new phase begins; a schedule that is shorter than the
     others holds its end.
 
     Args:
         schedules: one or more, with every length bound.
-        steps: how far to draw; unless given, as far as the longest goes, and of an endless one, as
-            far as shows its shape.
-        labels: what to call them; their own texts unless given.
-        ax: where to draw; a new figure unless given.
+        steps: the last step drawn; unless given, the end of the longest, and of an endless one
+            enough steps to show its shape.
+        labels: their names in the legend; their texts unless given.
+        ax: the axes to draw on; a new figure unless given.
 
     Returns:
         The axes drawn on; ``.figure`` is the whole picture.
 
     Raises:
-        InvalidType: something is no schedule.
+        InvalidType: an argument is not a schedule.
         InvalidValue: no schedule, ``steps`` below 1, or not as many ``labels`` as schedules.
         UnboundError: some length is still in epochs, tokens or percent.
         MissingDependency: Matplotlib is not installed.
@@ -112,7 +112,7 @@ def plot(
 
 
 def draw_curves(ax: Axes, schedules: Sequence[Drawable], names: Sequence[str], stop: int) -> None:
-    """The curves with their phases, on axes that are made plain for them."""
+    """Draw the curves with their phases, on axes without a frame."""
     for schedule, name in zip(schedules, names, strict=True):
         drawn = schedule.outline(stop, COLUMNS)
         (line,) = ax.plot(drawn.steps, drawn.values, label=name, linewidth=2, zorder=3)

@@ -44,7 +44,7 @@ def plot_scheduler(
     Args:
         scheduler: a scheduler whose values depend on the step alone.
         key: such as ``"weight_decay"``; the learning rate, or the first key, unless given.
-        steps: how far to draw; unless given, to the end of the schedule, and at least to the
+        steps: the last step drawn; unless given, the end of the schedule, and at least the
             present step.
         ax: the axes to draw on; a new figure unless given.
 
