@@ -52,12 +52,12 @@ class Browser:
         return self.driver.find_elements("css selector", selector)
 
     def texts(self, selector: str) -> list[str]:
-        """What the elements say, seen or not."""
+        """The texts of the elements, visible or not."""
         script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
         return list(self.run(script, selector))
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a piece of JavaScript returns."""
+        """The value that a piece of JavaScript returns."""
         return self.driver.execute_script(script, *arguments)
 
     def style(self, selector: str, name: str) -> str:
@@ -90,7 +90,7 @@ class Browser:
         return WebDriverWait(self.driver, 10, poll_frequency=0.05).until(lambda _: condition())
 
     def complaints(self) -> list[str]:
-        """What the console holds since it was last asked."""
+        """The messages of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ def test_keys_move_what_follows_along_where_that_is_chosen(page: Browser) -> Non
     wait_for(page, "warmup(600) >> hold(7500) >> linear(2000)")
 
 
-def test_the_focus_goes_on_to_the_handle_that_took_in_the_focused_one(browser: Browser) -> None:
+def test_the_focus_moves_to_the_handle_that_took_in_the_focused_one(browser: Browser) -> None:
     with serving("hold(500, 0.5) >> linear(500, start=0.505, end=0)") as server:
         browser.open(server.address)
         focus(browser, handle("1-start"))

@@ -74,7 +74,7 @@ def test_a_changed_schedule_is_planned_from_its_change(tmp_path: Path) -> None:
     assert data["plans"]["lr"]["y"] == pytest.approx([0.1, 0.075, 0.05, 0.025], rel=1e-7)
 
 
-def test_a_plan_goes_on_where_the_run_stopped(tmp_path: Path) -> None:
+def test_a_plan_continues_where_the_run_stopped(tmp_path: Path) -> None:
     data = chart_data(read_run(keep_run(tmp_path / "run", updates(4), outcome=None)), [])
     assert data["curves"]["lr"]["x"] == [0, 1, 2, 3]
     assert data["plans"]["lr"]["x"] == list(range(10))

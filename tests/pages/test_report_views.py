@@ -281,7 +281,7 @@ def test_only_runs_that_are_in_view_have_a_number(reader: Browser) -> None:
     assert sorted(reader.texts("#loss text.own"), key=int) == [
         str(number) for number in (1, 2, 3, 4, 5, 6, 9, 10, 11)
     ]
-    assert len(reader.texts("#rate text.own")) == 11  # the plans go on
+    assert len(reader.texts("#rate text.own")) == 11  # the plans continue
 
 
 CUT = """
@@ -531,7 +531,7 @@ def test_a_browser_that_leaves_is_no_error(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_server_answers_nobody_else(live: ReportServer) -> None:
+def test_the_server_answers_its_own_page_alone(live: ReportServer) -> None:
     from http.client import HTTPConnection
 
     def status(path: str, **headers: str) -> int:

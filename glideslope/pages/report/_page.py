@@ -32,7 +32,7 @@ def report_page(runs: Sequence[RecordedRun], live: Mapping[str, str] | None = No
 
 
 def report_content(runs: Sequence[RecordedRun]) -> dict[str, Any]:
-    """What changes while runs go on: the title, the tables as HTML, and the data of the curves."""
+    """The parts that change while runs continue: title, tables as HTML, data of the curves."""
     names = unique_names(runs)
     happened = [events(run) for run in runs]
     each = zip(names, runs, happened, strict=True)

@@ -17,7 +17,7 @@ from ._page import report_content, report_page
 
 
 class ReportServer(LocalServer):
-    """Serves the report on runs, and later data while they go on, to this machine alone.
+    """Serves the report on runs, and later data while they continue, to this machine alone.
 
     Args:
         port: the port to listen on; 0 takes a free one.
