@@ -263,7 +263,7 @@ def test_what_is_no_run_is_refused(glideslope: Call) -> None:
     assert not Path("report.html").exists()
 
 
-def test_runs_of_one_name_are_told_apart_by_their_paths(glideslope: Call) -> None:
+def test_runs_of_one_name_are_distinguished_by_their_paths(glideslope: Call) -> None:
     for folder in ("x", "y"):
         keep_run(Path(folder, "run"), updates(2))
     glideslope("report", "x/run", "y/run")

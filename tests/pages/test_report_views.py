@@ -434,9 +434,7 @@ def lightness(color: list[int]) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_colours_of_sixteen_runs_are_told_apart(
-    browser: Browser, page: Path, dark: bool
-) -> None:
+def test_the_colours_of_sixteen_runs_are_distinct(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, dark=dark)
     colors = browser.run(
         "return Array.from({length: 16}, (_, k) => {"
