@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from glideslope import optim
 from glideslope.optim import RuleOptimizer, available, create
+from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
 
 from .cases import every_engine, shapes_of
 
@@ -83,7 +85,7 @@ RATES: dict[str, dict[str, float]] = {
     **{name: {"lr": 6e-4} for name in ("SGD", "SGDScheduleFree", "ASGD")},
     "Adadelta": {"lr": 0.1},
     "LARS": {"lr": 0.3},
-    **{name: {"lr": 3e-3} for name in ("Muon", "MuonWithAuxAdam")},
+    **{name: {"lr": 3e-3} for name in NAMES if issubclass(getattr(optim, name), DirectedOptimizer)},
     "Prodigy": {"lr": 1.0, "d0": 3e-4, "d_coef": 0.0},
 }
 """What makes steps of a few ten-thousandths."""
