@@ -11,7 +11,7 @@ from glideslope.errors import require
 from ._base.common import Common
 from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
-from ._base.plan import Plan
+from ._base.plan import Plan, PreparedStep
 from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Prodigy"]
@@ -113,7 +113,8 @@ class Prodigy(RuleOptimizer):
         super().add_param_group(param_group)
         self._tell({name: self.param_groups[0][name] for name in FOUND})
 
-    def _run(self, plan: Plan, factor: float) -> None:
+    def _run(self, plan: PreparedStep, factor: float) -> None:
+        assert isinstance(plan, Plan), "the rule has no direction"
         rates = {float(group["lr"]) for group in self.param_groups} - {0.0}
         require(len(rates) < 2, "lr", "be the same in every group, or 0", sorted(rates))
         totals = plan.totals(rules.prodigy_totals, self.param_groups, factor)

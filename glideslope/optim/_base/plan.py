@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import compress
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -126,6 +126,23 @@ class Assignment(NamedTuple):
     parameter: Tensor
     engine: str
     reason: str | None
+
+
+class PreparedStep(Protocol):
+    """A step that is ready to run: a `Plan`, or several of them with their directions."""
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        """Which engine runs each parameter, and why no faster one."""
+
+    def sum_of_squares(self) -> float:
+        """The sum of the squares of all gradients."""
+
+    def run(self, groups: Sequence[Group], factor: float) -> None:
+        """Update everything, as if each gradient had been multiplied by the factor."""
+
+    def release(self) -> None:
+        """Drop the references to the gradients."""
 
 
 class Plan:

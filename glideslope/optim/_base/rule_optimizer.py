@@ -29,7 +29,7 @@ from .engine_report import EngineReport, EngineReportRow
 from .gradients import dense, large_norm
 from .hyperparameters import starts
 from .optimizer import Optimizer, Params
-from .plan import Plan, StepConfig, flattened, require_aimed
+from .plan import Plan, PreparedStep, StepConfig, flattened, require_aimed
 from .snapshot import separate
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
@@ -302,7 +302,7 @@ class RuleOptimizer(Optimizer):
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
         return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
-    def _aimed_plan(self, config: StepConfig) -> Plan:
+    def _aimed_plan(self, config: StepConfig) -> PreparedStep:
         """The plan, aimed at the present gradients; a new one if the old does not fit."""
         parameters = flattened(self.param_groups)
         gradients = [parameter.grad for parameter in parameters]
@@ -319,7 +319,7 @@ class RuleOptimizer(Optimizer):
             finally:
                 plan.release()
 
-    def _apply(self, plan: Plan, config: StepConfig) -> None:
+    def _apply(self, plan: PreparedStep, config: StepConfig) -> None:
         factor = self._factor(plan)
         if factor is None:
             self._skip(config)
@@ -332,10 +332,10 @@ class RuleOptimizer(Optimizer):
     def _update_untraced(self, config: StepConfig) -> None:
         self._update(config)
 
-    def _run(self, plan: Plan, factor: float) -> None:
+    def _run(self, plan: PreparedStep, factor: float) -> None:
         plan.run(self.param_groups, factor)
 
-    def _factor(self, plan: Plan) -> float | None:
+    def _factor(self, plan: PreparedStep) -> float | None:
         """The number that gradients are multiplied by; None if the step is to be skipped."""
         scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
         if found_inf is not None and float(found_inf):
@@ -359,7 +359,7 @@ class RuleOptimizer(Optimizer):
         """
         return all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
 
-    def _norm(self, plan: Plan) -> float:
+    def _norm(self, plan: PreparedStep) -> float:
         """The norm of all gradients, which may be finite where their squares are not."""
         squares = plan.sum_of_squares()
         if squares != math.inf:

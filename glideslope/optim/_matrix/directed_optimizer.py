@@ -55,7 +55,7 @@ class DirectedOptimizer(RuleOptimizer):
         """Never traced: a direction keeps what no compiler should unroll."""
         return super()._step(*args, **kwargs)
 
-    def _aimed_plan(self, config: StepConfig) -> DirectedStep:  # type: ignore[override]
+    def _aimed_plan(self, config: StepConfig) -> DirectedStep:
         return DirectedStep(self._all_parts(), config, self.param_groups, self.state)
 
     def _all_parts(self) -> tuple[RulePart, ...]:

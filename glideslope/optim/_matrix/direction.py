@@ -111,7 +111,7 @@ class RulePart:
 class DirectedStep:
     """One step of a matrix method: the directions of each part, then the plan of its rule.
 
-    An optimizer uses it as it uses a `Plan`.
+    It is a `PreparedStep`, as a `Plan` is.
     """
 
     def __init__(
