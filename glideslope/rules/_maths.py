@@ -24,6 +24,9 @@ __all__ = [
     "wide",
 ]
 
+TINY = 1e-300
+"""The least divisor, where the quotient is 0 or is not used."""
+
 
 def _is_torchs(value: Any) -> bool:
     """True if torch's functions take it: a tensor, or a class with ``__torch_function__``."""

@@ -6,14 +6,11 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing, maximum, mean, norm, sqrt, where
+from ._maths import TINY, agreeing, maximum, mean, norm, sqrt, where
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["lamb", "lars", "mars", "stable_adamw"]
-
-TINY = 1e-300
-"""Avoids a division by 0 in a branch that is not taken."""
 
 
 def _local_rate(weight, gradient, weight_decay, trust_coefficient):

@@ -11,14 +11,11 @@ and ``z``, and is not stored.
 
 from __future__ import annotations
 
-from ._maths import agreeing, maximum, minimum
+from ._maths import TINY, agreeing, maximum, minimum
 from ._moments import averaged_square, corrected_root
 from ._rule import rule
 
 __all__ = ["adamw_schedule_free", "sgd_schedule_free"]
-
-TINY = 1e-300
-"""Avoids 0 / 0: a step without weight among steps without weight has the share 0."""
 
 
 def _averaging_weights(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum, step):

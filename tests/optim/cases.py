@@ -207,7 +207,7 @@ def _lars_terms(p: Tensor, g: Tensor, state: State) -> State:
 def _adam_sizes(
     p: Tensor, g: Tensor, state: State, beta1: float, beta2: float
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """What Adam's averages add up, and what its step would be if nothing cancelled."""
+    """Terms of Adam's averages, and its step if no terms cancelled."""
     t = float(state["step"]) + 1
     average = beta1 * state["exp_avg"].abs() + (1 - beta1) * g.abs()
     square = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g

@@ -1,4 +1,4 @@
-"""What several tests of optimizers start from."""
+"""Fixtures of the tests of optimizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is particular to Adagrad and Adadelta."""
+"""Properties of Adagrad and Adadelta alone."""
 
 from __future__ import annotations
 

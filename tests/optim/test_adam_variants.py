@@ -1,4 +1,4 @@
-"""What is particular to Adamax, NAdam and RAdam."""
+"""Properties of Adamax, NAdam and RAdam alone."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_nadam_counts_the_product_of_its_momenta(engine: Any) -> None:
     assert optimizer.state[p]["mu_product"].item() == pytest.approx(math.prod(momenta), rel=3e-7)
 
 
-def test_a_checkpoint_of_old_whose_counts_are_plain_numbers_goes_on() -> None:
+def test_a_checkpoint_of_old_whose_counts_are_plain_numbers_resumes() -> None:
     """Torch once kept them as such, and still reads them."""
     p, q = (torch.ones(3, requires_grad=True) for _ in range(2))
     old, new = NAdam([p]), NAdam([q])

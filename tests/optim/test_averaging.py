@@ -1,4 +1,4 @@
-"""What is particular to ASGD."""
+"""Properties of ASGD alone."""
 
 from __future__ import annotations
 

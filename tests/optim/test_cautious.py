@@ -40,7 +40,7 @@ ALWAYS_AGREE = (
 )
 """Without momentum a step never points against its gradient."""
 OWN_TESTS = ("asgd", "lamb", "schedule-free")
-"""What does more with its update than subtract it."""
+"""Optimizers that do more with an update than subtract it."""
 
 elementwise = {name: case for name, case in CASES.items() if not any(o in name for o in OWN_TESTS)}
 
@@ -57,7 +57,7 @@ def random_parameter(*shape: int) -> Tensor:
 
 
 def subtracted(reference: torch.optim.Optimizer, q: Tensor, p: Tensor, g: Tensor) -> Tensor:
-    """What one step of a reference takes off a parameter that stands where ours does."""
+    """The update of one step of a reference, from the same parameter."""
     q.data.copy_(p)
     q.grad = g.clone()
     reference.step()

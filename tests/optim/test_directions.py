@@ -1,4 +1,4 @@
-"""What all matrix methods share, each against torch's own or a transcription of its paper."""
+"""Every matrix method against torch's own or a transcription of its paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of every optimizer in the catalogue, elementwise or of matrices."""
+"""Properties of every optimizer in the catalogue, elementwise or of matrices."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ RATES: dict[str, dict[str, float]] = {
     **{name: {"lr": 3e-3} for name in NAMES if issubclass(getattr(optim, name), DirectedOptimizer)},
     "Prodigy": {"lr": 1.0, "d0": 3e-4, "d_coef": 0.0},
 }
-"""What makes steps of a few ten-thousandths."""
+"""Arguments that give steps of a few ten-thousandths."""
 
 
 @every_engine

@@ -343,7 +343,7 @@ TORCHS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "N
 
 
 @pytest.mark.parametrize("name", TORCHS)
-def test_a_state_of_torch_goes_on_as_there(name: str) -> None:
+def test_a_state_of_torch_continues_as_there(name: str) -> None:
     def weights() -> list[Tensor]:
         torch.manual_seed(0)
         return [
@@ -442,7 +442,7 @@ def test_what_is_no_state_of_an_optimizer_is_refused(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @every_name
-def test_a_dtype_is_kept_and_every_loaded_run_goes_on_bit_for_bit(
+def test_a_dtype_is_kept_and_every_loaded_run_continues_bit_for_bit(
     name: str, dtype: torch.dtype
 ) -> None:
     whole = stepped(built(name, shapes_of(name), state_dtype=dtype))

@@ -88,7 +88,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("loaded", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("saved", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize(("kind", "arguments"), CASES.values(), ids=CASES)
-def test_a_run_goes_on_in_other_groups_as_in_its_own(
+def test_a_run_continues_in_other_groups_as_in_its_own(
     kind: Any, arguments: dict[str, Any], saved: Names, loaded: Names
 ) -> None:
     """Elementwise formulas and sums in double precision: the groups say nothing."""
@@ -352,7 +352,7 @@ def test_torchs_distributed_checkpoint_finds_parameters_in_another_order(
 
 
 @every_name
-def test_nothing_in_a_saved_state_moves_when_training_goes_on(name: str) -> None:
+def test_nothing_in_a_saved_state_changes_when_training_continues(name: str) -> None:
     optimizer = built(name, shapes_of(name), lr=torch.tensor(0.01), ema_decay=0.9)
     for group in optimizer.param_groups:
         group["own"] = [torch.zeros(2)]
@@ -392,7 +392,7 @@ def test_a_shared_state_is_the_live_one(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [optim.RAdam, AdamWScheduleFree, NAdam, Prodigy, optim.SOAP])
 def test_a_state_kept_in_memory_is_where_the_run_was(kind: Any) -> None:
-    """What half moves gives steps of another length: 17 times for RAdam, once."""
+    """State that changes in part gives steps of another length: 17 times for RAdam, once."""
     run = train(grouped(kind, ONE), 1)
     kept, there = run.state_dict(), {name: p.detach().clone() for name, p in by_name(run).items()}
     after = {name: p.detach().clone() for name, p in by_name(train(run, 1, 1)).items()}

@@ -163,7 +163,7 @@ def run(name: str, engine: Any, dtype: torch.dtype, resume_at: int | None = None
 
 @every_engine
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_goes_on_bit_for_bit(name: str, engine: Any) -> None:
+def test_a_run_resumes_bit_for_bit(name: str, engine: Any) -> None:
     whole = run(name, engine, torch.bfloat16)
     torch.testing.assert_close(run(name, engine, torch.bfloat16, 4), whole, rtol=0, atol=0)
 
@@ -196,7 +196,7 @@ def test_float16_parameters_have_the_state_of_float32(name: str, engine: Any) ->
 
 
 @every_engine
-def test_a_copy_goes_on_alike(engine: Any) -> None:
+def test_a_copy_continues_alike(engine: Any) -> None:
     p = torch.zeros(50, dtype=torch.bfloat16, requires_grad=True)
     p.grad = torch.full_like(p, 0.3)
     optimizer = create("SGD", [p], lr=0.1, momentum=0.9, engine=engine)

@@ -1,4 +1,4 @@
-"""What is measured over a whole tensor: where nothing is there to measure, and of which tensors."""
+"""Norms over a whole tensor: of empty tensors and zeros, and which tensors are measured."""
 
 from __future__ import annotations
 

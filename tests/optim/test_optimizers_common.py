@@ -221,7 +221,7 @@ def test_a_schedule_drives_a_hyperparameter(engine: Any) -> None:
         assert_equal(ours, theirs)
 
 
-def test_a_schedule_goes_on_after_loading() -> None:
+def test_a_schedule_continues_after_loading() -> None:
     def build() -> tuple[Tensor, SGD]:
         p = weight([1.0])
         p.grad = torch.ones(1)

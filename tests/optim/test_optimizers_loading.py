@@ -210,7 +210,7 @@ def test_whoever_has_read_a_state_may_move_it_at_any_later_step(read: Any) -> No
     assert optimizer.state[layers["a"].weight]["exp_avg"] is average
 
 
-def test_a_step_checks_less_again_when_nobody_holds_the_state_any_more() -> None:
+def test_a_step_checks_less_again_when_no_other_code_holds_the_state() -> None:
     layers = model()
     optimizer = stepped(AdamW(layers.parameters()))
     plan = optimizer._plan

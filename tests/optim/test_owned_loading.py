@@ -1,4 +1,4 @@
-"""What a loaded state makes of the schedules that an optimizer owns."""
+"""Schedules that an optimizer owns, after a state is loaded."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_each_key_and_each_group_has_its_own_schedule() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copy_goes_on_by_itself(duplicate: Any) -> None:
+def test_a_copy_continues_by_itself(duplicate: Any) -> None:
     optimizer = update(SGD([weight()], lr=gs.linear(8)), 3)
     again = update(duplicate(optimizer), 2)
     assert values_of(again) == near([1 - 5 / 8])

@@ -75,7 +75,7 @@ def test_a_group_at_rate_0_stays_where_it_is_and_other_rates_are_refused() -> No
 
 
 @pytest.mark.parametrize("hyperparameters", ["saved", "own"])
-def test_a_resumed_run_goes_on_alike(hyperparameters: Any) -> None:
+def test_a_resumed_run_continues_alike(hyperparameters: Any) -> None:
     params = weights()
     optimizer = Prodigy(params, d0=1e-3)
     descend(optimizer, params, 30)

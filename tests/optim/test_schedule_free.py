@@ -94,7 +94,7 @@ def test_moving_before_the_first_step_changes_nothing() -> None:
 
 
 def test_the_path_starts_at_the_parameter_whatever_was_asked_before() -> None:
-    """A report makes the state; a gradient of another layout has the plan made anew."""
+    """A report makes the state; a gradient of another layout needs a new plan."""
     p = torch.ones(2, 2, requires_grad=True)
     optimizer = SGDScheduleFree([p], lr=0.5)
     p.grad = torch.ones(2, 2)

@@ -1,4 +1,4 @@
-"""What is particular to Rprop."""
+"""Properties of Rprop alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an optimizer prints: its class, what differs from its defaults, how much it updates."""
+"""Repr of optimizers: class, hyperparameters that differ from defaults, number of parameters."""
 
 from __future__ import annotations
 

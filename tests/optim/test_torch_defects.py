@@ -86,7 +86,7 @@ def test_momentum_after_an_overflow_at_the_first_step(library: Any, answer: list
         (optim, {"rounding": "stochastic", "state_dtype": torch.float32}, 0.1),
     ],
 )
-def test_adamw_in_pure_bfloat16_stands_still(
+def test_adamw_in_pure_bfloat16_does_not_move(
     library: Any, arguments: dict[str, Any], expected: float
 ) -> None:
     """A hundred steps of 0.001 down from 1, where the next bfloat16 below is 0.0039 away."""
@@ -355,8 +355,8 @@ def sparse(rows: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Rprop"])
-def test_a_sparse_gradient_stands_for_one_with_zeros(name: str) -> None:
-    """Torch refuses it: a momentum goes on where there is no gradient, as here."""
+def test_a_sparse_gradient_equals_one_with_zeros(name: str) -> None:
+    """Torch refuses it: a momentum still moves elements without a gradient, as here."""
     p, q = torch.ones(5, 2, requires_grad=True), torch.ones(5, 2, requires_grad=True)
     theirs = getattr(torch.optim, name)([p])
     p.grad = sparse([1, 3, 1])

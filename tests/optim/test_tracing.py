@@ -37,7 +37,7 @@ def test_what_a_rule_derives_from_its_counts_can_be_compiled(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["adagrad", "adadelta", "adamax", "nadam", "radam"])
 def test_gradients_flow_through_the_rate(name: str) -> None:
-    """Without decay, and under given gradients, the way gone is the rate times its slope."""
+    """Without decay, and under given gradients, the distance is the rate times its slope."""
     rate = torch.tensor(0.01, dtype=torch.float64, requires_grad=True)
     _, p = run(CASES[name], lambda step: step, lr=rate, differentiable=True)
     (slope,) = torch.autograd.grad(p.sum(), rate)
