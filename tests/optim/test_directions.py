@@ -95,7 +95,7 @@ def test_bad_gradients_are_skipped_and_gradients_zeroed(case: Case) -> None:
 
 
 @every_case
-def test_copies_pickles_and_loaded_states_go_on_alike(case: Case) -> None:
+def test_copies_pickles_and_loaded_states_continue_alike(case: Case) -> None:
     params = parameters(case.shapes)
     optimizer = case.ours(params, **case.arguments)
     train(optimizer, 3)

@@ -459,7 +459,7 @@ def test_a_dtype_is_kept_and_every_loaded_run_continues_bit_for_bit(
 
 
 def test_entries_are_saved_in_the_order_of_the_parameters() -> None:
-    """Whatever was updated first: matrices, or after a load those that were loaded."""
+    """State is saved by number, in any order of updates: matrices first, or loaded ones first."""
     params = [torch.ones(3, requires_grad=True), torch.ones(4, 4, requires_grad=True)]
     optimizer = create("MuonWithAuxAdam", params)
     for p in params:

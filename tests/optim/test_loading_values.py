@@ -40,7 +40,7 @@ def hyperparameters(optimizer: Any) -> list[str]:
 @every_name
 @pytest.mark.filterwarnings("ignore:the saved state changes group")
 def test_a_value_is_refused_by_name_or_the_next_step_works(name: str, value: Any) -> None:
-    """What is refused changes nothing; a key that may hold such a value goes on to a step."""
+    """A refused value changes nothing; with an accepted one the next step runs."""
     optimizer = stepped(built(name, shapes_of(name)), 1)
     saved = stepped(built(name, shapes_of(name)), 2).state_dict()
     for key in hyperparameters(optimizer):

@@ -239,7 +239,7 @@ def test_complex_numbers_are_pairs_of_real_ones(case: Case, engine: str) -> None
 
 
 @every_case
-def test_copies_and_pickles_go_on_alike(case: Case) -> None:
+def test_copies_and_pickles_continue_alike(case: Case) -> None:
     params = parameters(torch.float32, sizes=[17, 3])
     optimizer = case.build(params)
     optimizer.step()

@@ -53,7 +53,7 @@ def test_a_scheduler_beside_it_loads_before_or_after(order: str, kept: int, poli
         scheduler.step()
 
 
-def test_own_hyperparameters_go_on_at_the_states_update() -> None:
+def test_own_hyperparameters_continue_at_the_states_update() -> None:
     state = copy.deepcopy(update(SGD([weight()], lr=gs.linear(10)), 5).state_dict())
     optimizer = SGD([weight()], lr=gs.linear(10))
     optimizer.load_state_dict(state, hyperparameters="own")
