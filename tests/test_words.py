@@ -14,13 +14,6 @@ ROOT = Path(__file__).parents[1]
 SEARCHED = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 SEARCHED += ["benchmarks", "docs", "glideslope", "tests", "validation"]
 
-NOT_YET = (
-    "glideslope/demo",
-    "tests/demo",
-    "tests/test_words.py",
-)
-"""Files and folders whose words have not been read yet, and this file, which lists the words."""
-
 OPENINGS = ("What", "Whatever", "Whether", "Whoever")
 """First words of a docstring that name no subject; a predicate begins with "True if"."""
 
@@ -41,8 +34,7 @@ def _files() -> Iterator[Path]:
             yield from sorted(path.rglob(kind)) if path.is_dir() else [path]
 
 
-NAMES = {str(path.relative_to(ROOT)): path for path in _files()}
-FILES = {name: path for name, path in NAMES.items() if not name.startswith(NOT_YET)}
+FILES = {str(path.relative_to(ROOT)): path for path in _files() if path != Path(__file__)}
 
 
 def _docstrings(text: str) -> Iterator[str]:

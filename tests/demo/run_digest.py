@@ -1,4 +1,4 @@
-"""What must be the same, to the bit, however often a run was stopped on its way."""
+"""Digest of a run, the same bits however often the run was stopped."""
 
 from __future__ import annotations
 

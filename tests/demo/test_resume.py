@@ -1,4 +1,4 @@
-"""`glideslope train --resume`: what was stopped goes on as if it had not been."""
+"""`glideslope train --resume`: a stopped run continues as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_one_random_number_more_makes_other_bits(glideslope: Program, stopped: P
     assert digest(Path("run")) != digest(Path("straight"))
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(glideslope: Program, stopped: Program) -> None:
+def test_ctrl_c_saves_and_says_how_to_continue(glideslope: Program, stopped: Program) -> None:
     ended = stopped(7, ctrl_c, *RUN)
     hints = ["continue with: glideslope train --resume --out run"]
     hints += ["look at it with: glideslope report run --open"]
@@ -100,7 +100,7 @@ def test_the_newest_run_is_resumed_when_none_is_named(
     assert "kept in runs/a" in glideslope("train", "--resume").out
 
 
-def test_a_run_that_goes_on_has_no_end(glideslope: Program, stopped: Program) -> None:
+def test_a_run_that_continues_has_no_end(glideslope: Program, stopped: Program) -> None:
     stopped(3, ctrl_c, *RUN)
     told = {"result.json", "curves.png"}
     assert told <= {path.name for path in Path("run").iterdir()}
@@ -153,7 +153,7 @@ def test_the_best_checkpoint_is_kept(glideslope: Program) -> None:
         ),
     ],
 )
-def test_what_cannot_go_on_is_one_sentence_and_changes_nothing(
+def test_what_cannot_continue_is_one_sentence_and_changes_nothing(
     glideslope: Program, words: tuple[object, ...], sentence: str
 ) -> None:
     glideslope(*RUN)

@@ -1,4 +1,4 @@
-"""What the default run of `glideslope train` must reach."""
+"""The target of the default run of `glideslope train`."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def quick(quick_run: None) -> None:
 
 @contextmanager
 def no_file_over(size: int) -> Iterator[None]:
-    """What a full disk does to files of more bytes."""
+    """Writes to a full disk, by a limit on the size of files."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
