@@ -6,6 +6,7 @@ Each takes one pass over the tensors to measure them and one to update them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress, islice
 from typing import Any, Unpack
 
 from torch import Tensor
@@ -15,7 +16,9 @@ from glideslope import rules
 from ._base.common import Common
 from ._base.hyperparameters import FRACTIONS, Scalar
 from ._base.optimizer import Params
+from ._base.plan import Group, parameter_names
 from ._base.rule_optimizer import RuleOptimizer
+from ._loading.kept import Kept
 
 __all__ = ["LAMB", "LARS", "MARS", "StableAdamW"]
 
@@ -219,8 +222,9 @@ class MARS(RuleOptimizer):
         p_t = (1 - \eta \lambda) p_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}
 
     with `Adam`'s corrected averages of :math:`\tilde c`. Only matrices, that is tensors of two
-    dimensions or more, are treated so: vectors get plain AdamW with ``vector_betas``. A group that
-    does not say ``variance_reduction`` becomes two, the matrices and then the vectors.
+    dimensions or more, are treated so: vectors get plain AdamW with ``vector_betas``. A group may
+    say ``variance_reduction``: True treats all its tensors as matrices, False gives all of them
+    plain AdamW with ``betas``.
 
     The first :math:`g_0` is 0, as published: :math:`c_1` is longer than :math:`g_1`, before it is
     clipped. The last gradient is that of another batch, the paper's "approximate" MARS, so that one
@@ -244,8 +248,10 @@ class MARS(RuleOptimizer):
         >>> import torch
         >>> layer = torch.nn.Linear(2, 1)
         >>> optimizer = MARS(layer.parameters())
-        >>> [(len(g["params"]), g["betas"]) for g in optimizer.param_groups]
-        [(1, (0.95, 0.99)), (1, (0.9, 0.95))]
+        >>> layer(torch.ones(2)).sum().backward()
+        >>> optimizer.step()
+        >>> [sorted(optimizer.state[p]) for p in layer.parameters()]
+        [['exp_avg', 'exp_avg_sq', 'last_grad', 'step'], ['exp_avg', 'exp_avg_sq', 'step']]
 
     Source: Yuan et al., `MARS: Unleashing the Power of Variance Reduction for Training Large Models
     <https://arxiv.org/abs/2411.10438>`_ (2024), algorithm 2, MARS-AdamW.
@@ -273,34 +279,38 @@ class MARS(RuleOptimizer):
             "weight_decay": weight_decay,
             "gamma": gamma,
             "vector_betas": vector_betas,
-            "variance_reduction": True,
+            "variance_reduction": None,
             "maximize": maximize,
         }
         super().__init__(params, defaults, **common)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add the matrices of a group and its vectors: see `RuleOptimizer.add_param_group`.
+    def _planned_groups(self) -> list[Group]:
+        names = iter(parameter_names(self.param_groups))
+        return [part for group in self.param_groups for part in _parts(group, names)]
 
-        Args:
-            param_group: as there. With a key ``variance_reduction`` it stays one group.
-        """
-        for group in self._divided(param_group):
-            super().add_param_group(group)
-
-    def _divided(self, group: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if "variance_reduction" in group:
-            yield group
-            return
-        params = group["params"]
-        entries = [params] if isinstance(params, Tensor) else list(params)
-        matrices = [entry for entry in entries if _tensor(entry).ndim >= 2]
-        vectors = [entry for entry in entries if _tensor(entry).ndim < 2]
-        if matrices or not vectors:
-            yield {**group, "params": matrices, "variance_reduction": True}
-        if vectors:
-            betas = {**self.defaults, **group}["vector_betas"]
-            yield {**group, "params": vectors, "betas": betas, "variance_reduction": False}
+    def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
+        return super()._keeps(
+            parameter, {**group, "variance_reduction": _is_reduced(parameter, group)}
+        )
 
 
-def _tensor(entry: Tensor | tuple[str, Tensor]) -> Tensor:
-    return entry[1] if isinstance(entry, tuple) else entry
+def _is_reduced(parameter: Tensor, group: Group) -> bool:
+    """True if a parameter of a group gets a gradient of less variance."""
+    chosen = group["variance_reduction"]
+    return parameter.ndim >= 2 if chosen is None else bool(chosen)
+
+
+def _parts(group: Group, all_names: Iterator[str]) -> Iterator[Group]:
+    """A group as a step sees it: its matrices, and its vectors with their own averages."""
+    reduced = [_is_reduced(parameter, group) for parameter in group["params"]]
+    names = [*islice(all_names, len(reduced))]
+    for chosen in sorted(set(reduced), reverse=True):
+        places = [is_reduced is chosen for is_reduced in reduced]
+        is_vectors = group["variance_reduction"] is None and not chosen
+        yield {
+            **group,
+            "params": [*compress(group["params"], places)],
+            "param_names": [*compress(names, places)],
+            "betas": group["vector_betas"] if is_vectors else group["betas"],
+            "variance_reduction": chosen,
+        }

@@ -190,7 +190,7 @@ def _schedule_free_terms(p: Tensor, g: Tensor, state: State) -> State:
     return {"z": size + step, "p": size + step, "exp_avg_sq": square}
 
 
-class OneGroupMARS(MARS):
+class AlikeMARS(MARS):
     """All tensors as matrices, or all as vectors, whatever they are."""
 
     def __init__(self, params: Any, variance_reduction: bool, **arguments: Any) -> None:
@@ -388,7 +388,7 @@ CASES: dict[str, Case] = {
         StableAdamW, transcriptions.StableAdamW, {"lr": 0.01, "weight_decay": 0.1}, _stable_terms
     ),
     "mars": Case(
-        OneGroupMARS,
+        AlikeMARS,
         transcriptions.MARS,
         {"lr": 0.01, "weight_decay": 0.1, "variance_reduction": True},
         _mars_terms,
@@ -400,7 +400,7 @@ CASES: dict[str, Case] = {
         _prodigy_terms,
     ),
     "mars-vectors": Case(
-        OneGroupMARS,
+        AlikeMARS,
         transcriptions.MARS,
         {"lr": 0.01, "weight_decay": 0.1, "variance_reduction": False},
         _mars_terms,

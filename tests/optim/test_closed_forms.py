@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glideslope.optim import LAMB, SGD, Adam, AdamW, AdEMAMix, RuleOptimizer, StableAdamW
 
-from .cases import OneGroupMARS, every_engine
+from .cases import AlikeMARS, every_engine
 
 Gradient = Callable[[Tensor], Tensor]
 
@@ -130,7 +130,7 @@ LIKE_ADAM: dict[str, tuple[type[RuleOptimizer], dict[str, Any]]] = {
     "adamw": (AdamW, {"weight_decay": 0.0}),
     "ademamix": (AdEMAMix, {"alpha": 0.0}),
     "stable-adamw": (StableAdamW, {"weight_decay": 0.0, "eps": 1e-8}),
-    "mars": (OneGroupMARS, {"variance_reduction": False, "weight_decay": 0.0}),
+    "mars": (AlikeMARS, {"variance_reduction": False, "weight_decay": 0.0}),
     "lamb": (LAMB, {"adapt": False, "weight_decay": 0.0, "eps": 1e-8}),
 }
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glideslope.errors import InvalidValue
+from glideslope.errors import InvalidValue, StateMismatch
 from glideslope.optim import LAMB, LARS, MARS, AdamW, StableAdamW
 
 from .cases import every_engine
@@ -87,22 +87,59 @@ def test_mars_leaves_vectors_to_adamw() -> None:
     torch.optim.AdamW([twin.bias], lr=0.1, betas=(0.9, 0.95), weight_decay=0.5).step()
     optimizer.step()
     torch.testing.assert_close(model.bias, twin.bias)
-    assert [group["param_names"] for group in optimizer.param_groups] == [["weight"], ["bias"]]
     assert "last_grad" not in optimizer.state[model.bias]
+    assert [group["param_names"] for group in optimizer.param_groups] == [["weight", "bias"]]
+    assert [row.name for row in optimizer.engine_report()] == ["weight", "bias"]
 
 
-def test_a_copy_of_mars_divides_later_groups_too() -> None:
-    optimizer = copy.deepcopy(MARS([torch.ones(2, 2)], vector_betas=(0.5, 0.6)))
-    optimizer.add_param_group({"params": [torch.ones(2)]})
-    assert optimizer.param_groups[1]["betas"] == (0.5, 0.6)
+def test_mars_keeps_the_groups_it_is_given() -> None:
+    """Lists with one rate for each group fit, and so do optimizers that share groups out."""
+    layers = [nn.Linear(2, 2), nn.Linear(2, 2)]
+    optimizer = MARS(
+        [
+            {"params": [*layer.parameters()], "lr": lr}
+            for layer, lr in zip(layers, (0.1, 0.2), strict=True)
+        ]
+    )
+    optimizer.add_param_group({"params": [torch.ones(2), torch.ones(2, 2)]})
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2, 2]
 
 
-def test_a_group_of_mars_that_says_what_it_is_stays_whole() -> None:
+def test_vectors_follow_a_change_of_their_averages() -> None:
+    p = torch.ones(2, requires_grad=True)
+    optimizer = copy.deepcopy(MARS([p], lr=0.1, weight_decay=0.0, vector_betas=(0.5, 0.6)))
+    (own,) = optimizer.param_groups[0]["params"]
+    twin = own.detach().clone().requires_grad_()
+    adamw = torch.optim.AdamW([twin], lr=0.1, weight_decay=0.0, betas=(0.5, 0.6))
+    for step in range(4):
+        if step == 2:
+            optimizer.param_groups[0]["vector_betas"] = (0.7, 0.8)
+            adamw.param_groups[0]["betas"] = (0.7, 0.8)
+        own.grad, twin.grad = torch.full((2,), 1.0 + step), torch.full((2,), 1.0 + step)
+        optimizer.step()
+        adamw.step()
+    torch.testing.assert_close(own, twin)
+
+
+@pytest.mark.parametrize("is_reduced", [True, False])
+def test_a_group_of_mars_may_say_what_it_is(is_reduced: bool) -> None:
     layer = nn.Linear(2, 2)
-    group = {"params": list(layer.parameters()), "variance_reduction": False}
-    assert len(MARS([group]).param_groups) == 1
-    assert len(MARS([layer.bias]).param_groups) == 1
-    assert len(MARS([{"params": layer.weight}]).param_groups) == 1
+    group = {"params": list(layer.parameters()), "variance_reduction": is_reduced}
+    optimizer = MARS([group])
+    layer(torch.ones(2)).sum().backward()
+    optimizer.step()
+    assert all(("last_grad" in optimizer.state[p]) is is_reduced for p in layer.parameters())
+
+
+def test_an_error_of_mars_names_the_parameter_by_its_number() -> None:
+    params = [torch.ones(2, requires_grad=True), torch.ones(2, 2, requires_grad=True)]
+    optimizer = MARS(params)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    optimizer.state[params[0]]["exp_avg"] = torch.ones(3)
+    with pytest.raises(StateMismatch, match="state `exp_avg` of parameter 0"):
+        optimizer.step()
 
 
 @pytest.mark.parametrize(

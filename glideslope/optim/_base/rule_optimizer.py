@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any, ClassVar, TypeVar, Unpack, overload
@@ -29,7 +29,7 @@ from .engine_report import EngineReport, EngineReportRow
 from .gradients import dense, large_norm
 from .hyperparameters import starts
 from .optimizer import Optimizer, Params
-from .plan import Plan, PreparedStep, StepConfig, flattened, require_aimed
+from .plan import Group, Plan, PreparedStep, StepConfig, flattened, require_aimed
 from .snapshot import separate
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
@@ -141,12 +141,13 @@ class RuleOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         is_scaled = getattr(self, "grad_scale", None) is not None
-        config = StepConfig.of(self.rule, self._settings, zero_grad, self.param_groups, is_scaled)
+        groups = self._planned_groups()
+        config = StepConfig.of(self.rule, self._settings, zero_grad, groups, is_scaled)
         with torch.set_grad_enabled(config.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(config)
-            elif self._traceable and can_trace(config, self.param_groups) and not self._owned:
-                traced_step(config, self.param_groups, self.state)
+            elif self._traceable and can_trace(config, groups) and not self._owned:
+                traced_step(config, groups, self.state)
             else:
                 self._update_untraced(config)
         return loss
@@ -164,12 +165,11 @@ class RuleOptimizer(Optimizer):
             tensor: weight and 1 more
         """
         with self._lock, torch.no_grad():
-            plan = self._aimed_plan(
-                StepConfig.of(self.rule, self._settings, False, self.param_groups)
-            )
+            groups = self._planned_groups()
+            plan = self._aimed_plan(StepConfig.of(self.rule, self._settings, False, groups))
             plan.release()
             assignments = plan.assignments
-        names = [name for group in self.param_groups for name in _names(group)]
+        names = [name for group in groups for name in _names(group)]
         return EngineReport(
             EngineReportRow(
                 names[position] or f"parameter {position}",
@@ -302,12 +302,17 @@ class RuleOptimizer(Optimizer):
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
         return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
+    def _planned_groups(self) -> Sequence[Group]:
+        """The groups as a step sees them: one whose parameters are updated in two ways is two."""
+        return self.param_groups
+
     def _aimed_plan(self, config: StepConfig) -> PreparedStep:
         """The plan, aimed at the present gradients; a new one if the old does not fit."""
-        parameters = flattened(self.param_groups)
+        groups = self._planned_groups()
+        parameters = flattened(groups)
         gradients = [parameter.grad for parameter in parameters]
         if self._plan is None or not self._plan.aim(config, parameters, gradients, self.state):
-            self._plan = Plan(config, self.param_groups, gradients, self.state)
+            self._plan = Plan(config, groups, gradients, self.state)
             require_aimed(self._plan.aim(config, parameters, gradients, self.state))
         return self._plan
 
@@ -333,7 +338,7 @@ class RuleOptimizer(Optimizer):
         self._update(config)
 
     def _run(self, plan: PreparedStep, factor: float) -> None:
-        plan.run(self.param_groups, factor)
+        plan.run(self._planned_groups(), factor)
 
     def _factor(self, plan: PreparedStep) -> float | None:
         """The number that gradients are multiplied by; None if the step is to be skipped."""
@@ -387,7 +392,7 @@ def _plain(entry: Any) -> Any:
     return dict(entry) if isinstance(entry, dict) else entry
 
 
-def _names(group: dict[str, Any]) -> list[str]:
+def _names(group: Group) -> list[str]:
     return group.get("param_names") or [""] * len(group["params"])
 
 
