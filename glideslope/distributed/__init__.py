@@ -36,6 +36,7 @@ __all__ = [
     "check_agree",
     "cut_of",
     "has_peers",
+    "is_flat_shard",
     "is_sharded",
     "layout_of",
     "own_rank",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from ._reduction import Reduction as Reduction
     from ._reduction import reduction_of as reduction_of
     from ._shards import aligned as aligned
+    from ._shards import is_flat_shard as is_flat_shard
     from ._shards import is_sharded as is_sharded
     from ._shards import layout_of as layout_of
     from ._shards import shard as shard
@@ -70,6 +72,7 @@ else:
             "aligned": "_shards",
             "axis_of": "_exchange",
             "cut_of": "_exchange",
+            "is_flat_shard": "_shards",
             "is_sharded": "_shards",
             "layout_of": "_shards",
             "owners": "_exchange",

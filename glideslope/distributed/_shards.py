@@ -48,6 +48,11 @@ def sharded_as(part: Tensor, model: DTensor) -> DTensor:
     return DTensor.from_local(part, mesh, placements, run_check=False, shape=shape, stride=stride)
 
 
+def is_flat_shard(tensor: Tensor) -> bool:
+    """True for what FSDP1 makes of a parameter: a plain vector, of which other ranks hold more."""
+    return bool(getattr(tensor, "_fsdp_flattened", False))
+
+
 def layout_of(tensor: Tensor) -> Any:
     """The mesh and the placements of a sharded tensor; None for a plain one."""
     return (tensor.device_mesh, tensor.placements) if is_sharded(tensor) else None

@@ -61,6 +61,7 @@ from ._engine import Recipe as Recipe
 from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
 from ._engine import Whole as Whole
+from ._front.specialise import takes_totals as takes_totals
 from ._layout import is_plain as is_plain
 from ._memory import Use as Use
 from ._memory import is_backed as is_backed
@@ -94,6 +95,7 @@ __all__ = [
     "runs_on_parts",
     "sharing_owners",
     "stored",
+    "takes_totals",
     "update",
 ]
 

@@ -293,6 +293,9 @@ class MARS(RuleOptimizer):
             parameter, {**group, "variance_reduction": _is_reduced(parameter, group)}
         )
 
+    def _need_of_wholes(self, group: Group) -> str | None:
+        return "MARS tells matrices from vectors"
+
 
 def _is_reduced(parameter: Tensor, group: Group) -> bool:
     """True if a parameter of a group gets a gradient of less variance."""

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 import glideslope as gs
+from glideslope import optim
 from glideslope.errors import GlideslopeError
 from glideslope.optim.lr_scheduler import (
     ChainedScheduler,
@@ -110,6 +112,34 @@ def drawn() -> list[float]:
     return [random.random(), float(np.random.rand()), float(torch.rand(()))]
 
 
+FLAT: dict[str, tuple[str, dict[str, Any]]] = {
+    "AdamW": ("AdamW", {}),
+    "clipped": ("AdamW", {"max_grad_norm": 1.0}),
+    "skipping": ("AdamW", {"skip_nonfinite": True}),
+    "cautious": ("Lion", {"cautious": True}),
+    **{
+        name: (name, {})
+        for name in ("LAMB", "LARS", "StableAdamW", "MARS", "Prodigy", "SOAP", "Adafactor", "CAME")
+    },
+    "MuonWithAuxAdam": ("MuonWithAuxAdam", {}),
+}
+
+
+def flat_shards() -> dict[str, str]:
+    """The refusals of optimizers for parameters that FSDP1 cut."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        linear = torch.nn.Linear(4, 3)
+        model = FullyShardedDataParallel(
+            linear, use_orig_params=True, device_id=torch.device("cpu")
+        )
+    params = list(model.parameters())
+    return {
+        label: refused(lambda p, n=name, o=options: getattr(optim, n)(p, **o), params)  # type: ignore[misc]
+        for label, (name, options) in FLAT.items()
+    }
+
+
 def refused(call: Callable[[Any], Any], value: Any) -> str:
     try:
         call(value)
@@ -130,6 +160,7 @@ def main(file: Path) -> None:
     }
     results |= {f"stopping {agree}": stopped(agree, own) for agree in WAYS}
     results["range test"] = tested("mean", rank)
+    results["flat"] = flat_shards()
     results["random"] = random_after_resume(rank, file.with_name("run.checkpoint"))
     bad = [1.0, "no number"][rank]
     results["bad metric"] = refused(plateau("mean")(optimizer()).step, bad)

@@ -70,6 +70,16 @@ def test_each_rank_has_random_numbers_of_its_own(results: list[dict[str, Any]]) 
     assert "the random states are those of rank 0: rank 1 resumes with others" in text
 
 
+@pytest.mark.parametrize("label", agreeing.FLAT)
+def test_parts_that_hide_the_whole_are_refused_where_it_is_needed(
+    label: str, results: list[dict[str, Any]]
+) -> None:
+    for rank in results:
+        text = rank["flat"][label]
+        assert bool(text) == (label != "AdamW")
+        assert label == "AdamW" or "use `torch.distributed.fsdp.fully_shard`" in text
+
+
 def test_one_process_agrees_with_itself() -> None:
     assert agreed("value", lambda: 0.1, "mean") == 0.1
 

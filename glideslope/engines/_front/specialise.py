@@ -18,6 +18,7 @@ import ast
 from dataclasses import dataclass
 from functools import cache
 
+from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
 from .fold import Fold
@@ -65,3 +66,11 @@ def specialise(rule: Rule, options: frozenset[str]) -> StraightLine:
         stages=tuple(line.stage(number, kept) for number in range(line.stage_count)),
         gives_totals=line.gives_totals,
     )
+
+
+def takes_totals(rule: Rule, options: frozenset[str]) -> bool:
+    """True if a rule takes a sum, a mean or a norm over each tensor."""
+    try:
+        return len(specialise(rule, options).stages) > 1
+    except InvalidValue:
+        return False

@@ -15,7 +15,9 @@ from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from glideslope.errors import require
+from glideslope.distributed import has_peers, is_flat_shard
+from glideslope.engines import takes_totals
+from glideslope.errors import GlideslopeError, InvalidValue, require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
@@ -215,13 +217,39 @@ class RuleOptimizer(Optimizer):
             param_group: ``params`` and any hyperparameters that differ from the defaults.
 
         Raises:
-            InvalidValue: a hyperparameter is outside its bounds, a key is misspelt, or the rule
-                cannot run on these hyperparameters.
+            InvalidValue: a hyperparameter is outside its bounds, a key is misspelt, the rule
+                cannot run on these hyperparameters, or the parameters are parts that FSDP1 cut
+                and the step needs the whole.
         """
         if isinstance(param_group, dict):
             self._check_rules({**self.defaults, **param_group})
         super().add_param_group(param_group)
+        try:
+            self._check_flat_shards(self.param_groups[-1])
+        except GlideslopeError:
+            del self.param_groups[-1]
+            raise
         self._owned.take_group(self)
+
+    def _check_flat_shards(self, group: Group) -> None:
+        """Refuse parts of parameters of which only FSDP1 knows the whole, where that is needed."""
+        if has_peers() and any(map(is_flat_shard, group["params"])):
+            need = self._need_of_wholes(group)
+            if need is not None:
+                raise InvalidValue(
+                    f"`params` are parts that FSDP1 cut from parameters, and {need}: use "
+                    "`torch.distributed.fsdp.fully_shard`"
+                )
+
+    def _need_of_wholes(self, group: Group) -> str | None:
+        """The reason for which a step needs whole parameters; None if parts of them will do."""
+        if self._settings.max_grad_norm is not None:
+            return "`max_grad_norm` takes the norm of all of them"
+        if self._settings.skip_nonfinite:
+            return "`skip_nonfinite` looks at all of them"
+        options = self.rule.active_options({"cautious": self._settings.cautious, **group})
+        takes = takes_totals(self.rule, options)
+        return f"{type(self).__name__} takes sums over whole parameters" if takes else None
 
     @_disable_dynamo
     def load_state_dict(

@@ -40,6 +40,9 @@ class DirectedOptimizer(RuleOptimizer):
             fits = p.ndim == 2 or not self.matrices_only
             require(fits, "params", f"be matrices for {type(self).__name__}", tuple(p.shape))
 
+    def _need_of_wholes(self, group: Group) -> str | None:
+        return f"{type(self).__name__} computes with whole matrices"
+
     @_disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters; see `RuleOptimizer.add_param_group`."""
