@@ -68,6 +68,10 @@ class StepConfig(NamedTuple):
         """True if gradients flow through the step."""
         return any(differentiable for _, _, differentiable in self.groups)
 
+    def extras(self, factor: float) -> dict[str, float]:
+        """The scalars of a step that belong to no rule."""
+        return {FACTOR: factor, EMA_WEIGHT: 1.0 - (self.settings.ema_decay or 0.0)}
+
     def recipe(self, group: int, parameter: Tensor) -> Recipe:
         """The recipe for a parameter of a group."""
         options, maximize, differentiable = self.groups[group]
@@ -224,7 +228,7 @@ class Plan:
 
     def run(self, groups: Sequence[Group], factor: float) -> None:
         """Update everything: parameters, state and counts."""
-        extras = {FACTOR: factor, EMA_WEIGHT: 1.0 - (self._config.settings.ema_decay or 0.0)}
+        extras = self._config.extras(factor)
         rule = self._config.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
         scalars = [{**known, **extras, SEED: seed_of(known)} for known in values]

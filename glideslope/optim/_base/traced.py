@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from glideslope.engines import EMA_WEIGHT, FACTOR, SEED, Slot, update
+from glideslope.engines import SEED, Slot, update
 
 from .param_state import NARROW, complete, usual_dtype
 from .plan import Group, States, StepConfig
@@ -26,7 +26,7 @@ def can_trace(config: StepConfig, groups: Sequence[Group]) -> bool:
 
 def traced_step(config: StepConfig, groups: Sequence[Group], states: States) -> None:
     """Update all parameters that have gradients; counts stay tensors."""
-    extras = {FACTOR: 1.0, EMA_WEIGHT: 1.0 - (config.settings.ema_decay or 0.0), SEED: 0}
+    extras = {**config.extras(1.0), SEED: 0}
     for home, group in enumerate(groups):
         for parameter in group["params"]:
             if parameter.grad is not None:
