@@ -67,6 +67,7 @@ from ._memory import Use as Use
 from ._memory import is_backed as is_backed
 from ._memory import overlaps_itself as overlaps_itself
 from ._memory import sharing_owners as sharing_owners
+from ._memory import tangled as tangled
 from ._tensor.engine import runs_on_parts as runs_on_parts
 from ._tensor.engine import update as update
 from ._tensor.rounding import generator_of as generator_of
@@ -96,6 +97,7 @@ __all__ = [
     "sharing_owners",
     "stored",
     "takes_totals",
+    "tangled",
     "update",
 ]
 

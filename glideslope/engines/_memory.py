@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ._layout import has_addresses
+from ._layout import has_addresses, is_dense
 
 
 class Use(NamedTuple):
@@ -42,6 +43,31 @@ def overlaps_itself(tensor: Tensor) -> bool:
             return bool(tensor.numel())
         reach += (size - 1) * stride
     return False
+
+
+def tangled(tensors: Sequence[Tensor]) -> tuple[int, int] | None:
+    """The places of two tensors that share memory without being the same elements, if any do.
+
+    torch's operations refuse to write one of them from the other. Two that both have gaps may lie
+    in each other's, as the columns of a matrix do: they pass, as with torch.
+    """
+    reached = [(place, t) for place, t in enumerate(tensors) if _is_in_reach(t)]
+    spans = [(place, *_span(tensor)) for place, tensor in reached]
+    for (i, start, end), (j, other, stop) in combinations(spans, 2):
+        if start < stop and other < end and _are_tangled(tensors[i], tensors[j]):
+            return i, j
+    return None
+
+
+def _are_tangled(one: Tensor, other: Tensor) -> bool:
+    """True if tensors whose spans overlap share elements, and not all in the same order."""
+    return not _are_same(one, other) and (is_dense(one) or is_dense(other))
+
+
+def _are_same(one: Tensor, other: Tensor) -> bool:
+    """True if two tensors are the same elements in the same order."""
+    alike = one.dtype == other.dtype and one.data_ptr() == other.data_ptr()
+    return alike and one.shape == other.shape and one.stride() == other.stride()
 
 
 def sharing_owners(uses: Sequence[Use]) -> set[int]:

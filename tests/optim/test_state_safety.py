@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from glideslope import optim
 from glideslope.errors import InvalidValue, StateMismatch
 from glideslope.optim import SGD, AdamW, RuleOptimizer, available, create
 
@@ -275,3 +276,55 @@ def test_a_refused_step_leaves_nothing_behind(name: str, engine: Any) -> None:
         optimizer.step()
     assert not optimizer.state_dict()["state"]
     assert all(torch.equal(p, torch.ones(4, 4)) for p in params)
+
+
+def transposed(matrix: Tensor) -> Tensor:
+    return matrix.detach().t()
+
+
+def shifted(matrix: Tensor) -> Tensor:
+    """The last rows of a larger matrix of which the first are the given one."""
+    matrix.data = torch.randn(len(matrix) + 1, matrix.size(1))[:-1]
+    return matrix.detach().as_strided(matrix.shape, matrix.stride(), matrix.size(1))
+
+
+@pytest.mark.parametrize("engine", ["auto", "tensor"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "NAdam", "SOAP"])
+@pytest.mark.parametrize("view", [transposed, shifted])
+def test_a_gradient_across_its_parameter_is_refused(view: Any, name: str, engine: str) -> None:
+    p = torch.randn(3, 3, requires_grad=True)
+    optimizer = getattr(optim, name)([("weight", p)], lr=0.1, engine=engine)
+    p.grad = view(p)
+    before = p.detach().clone()
+    with pytest.raises(InvalidValue, match="the parameter and `grad` of weight share memory"):
+        optimizer.step()
+    assert torch.equal(p, before)
+    assert not optimizer.state[p]
+
+
+@pytest.mark.parametrize("of", ["parameter", "gradient"])
+@pytest.mark.parametrize("view", [transposed, shifted])
+def test_state_across_other_tensors_is_refused(view: Any, of: str) -> None:
+    p = torch.randn(3, 3, requires_grad=True)
+    optimizer = AdamW([("weight", p)])
+    p.grad = torch.randn(3, 3)
+    optimizer.step()
+    optimizer.state[p]["exp_avg"] = view(p if of == "parameter" else p.grad)
+    with pytest.raises(InvalidValue, match="state `exp_avg` of weight share memory"):
+        optimizer.step()
+
+
+def test_columns_of_one_matrix_are_apart() -> None:
+    """The spans of a parameter and its gradient may overlap where their elements do not."""
+    both = torch.ones(4, 2)
+    p = both[:, 0].requires_grad_()
+    p.grad = both.detach()[:, 1]
+    optim.SGD([p], lr=0.5).step()
+    assert both.detach().tolist() == [[0.5, 1.0]] * 4
+
+
+def test_a_gradient_that_is_its_parameter_is_apart() -> None:
+    p = torch.ones(3, requires_grad=True)
+    p.grad = p.detach()
+    optim.SGD([p], lr=0.5).step()
+    assert p.tolist() == [0.5] * 3

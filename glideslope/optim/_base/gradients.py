@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from glideslope.distributed import Reduction, shard
-from glideslope.engines import is_backed, overlaps_itself
+from glideslope.engines import is_backed, overlaps_itself, tangled
 from glideslope.errors import InvalidValue
 
 
@@ -38,6 +38,22 @@ def check_gradient(name: str, parameter: Tensor, gradient: Tensor) -> None:
     if gradient.is_complex() != parameter.is_complex():
         dtypes = f"{parameter.dtype}, as the parameter is, got {gradient.dtype}"
         raise InvalidValue(f"`grad` of {name} must be of a kind with {dtypes}")
+
+
+def check_apart(
+    name: str, parameter: Tensor, gradient: Tensor, state: Mapping[str, Tensor | None]
+) -> None:
+    """Refuse tensors of one parameter that share memory without being the same elements.
+
+    Raises:
+        InvalidValue: two of them do.
+    """
+    kept = {f"state `{entry}`": t for entry, t in state.items() if isinstance(t, Tensor)}
+    named = {"the parameter": parameter, "`grad`": gradient, **kept}
+    pair = tangled(list(named.values()))
+    if pair is not None:
+        first, second = (list(named)[place] for place in pair)
+        raise InvalidValue(f"{first} and {second} of {name} share memory: clone one of them")
 
 
 def large_norm(gradients: Sequence[Tensor]) -> float:

@@ -30,7 +30,7 @@ from glideslope.rules import Rule
 
 from .common import CommonSettings
 from .counters import Counters, new_count
-from .gradients import check_gradient
+from .gradients import check_apart, check_gradient
 from .local import Local, Parts, Watched, local_part
 from .param_state import NARROW, check_state, complete
 from .watched_state import AccessLog, WatchedState
@@ -350,8 +350,10 @@ def check_members(
     homes = [(i, p) for i, group in enumerate(groups) for p in group["params"]]
     for name, (i, p), g in zip(parameter_names(groups), homes, gradients, strict=True):
         if g is not None:
+            recipe = config.recipe(i, p)
             check_gradient(name, p, g)
-            check_state(name, config.recipe(i, p), p, states[p])
+            check_state(name, recipe, p, states[p])
+            check_apart(name, p, g, {entry: states[p].get(entry) for entry in recipe.state})
 
 
 def _members(
