@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.tensor import Shard, distribute_tensor
 
 import glideslope as gs
 from glideslope import optim
@@ -140,6 +142,20 @@ def flat_shards() -> dict[str, str]:
     }
 
 
+HUGE = (1e200, 2e200, 3e200, 5e200)
+
+
+def huge_norm() -> float | None:
+    """The norm of a sharded gradient whose squares overflow."""
+    mesh = init_device_mesh("cpu", (2,))
+    zeros, whole = torch.zeros(4, dtype=torch.float64), torch.tensor(HUGE, dtype=torch.float64)
+    p = torch.nn.Parameter(distribute_tensor(zeros, mesh, [Shard(0)]))
+    p.grad = distribute_tensor(whole, mesh, [Shard(0)])
+    own = optim.SGD([p], lr=1.0, max_grad_norm=1.0)
+    own.step()
+    return own.grad_norm
+
+
 def refused(call: Callable[[Any], Any], value: Any) -> str:
     try:
         call(value)
@@ -160,6 +176,7 @@ def main(file: Path) -> None:
     }
     results |= {f"stopping {agree}": stopped(agree, own) for agree in WAYS}
     results["range test"] = tested("mean", rank)
+    results["huge"] = huge_norm()
     results["flat"] = flat_shards()
     results["random"] = random_after_resume(rank, file.with_name("run.checkpoint"))
     bad = [1.0, "no number"][rank]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -78,6 +79,11 @@ def test_parts_that_hide_the_whole_are_refused_where_it_is_needed(
         text = rank["flat"][label]
         assert bool(text) == (label != "AdamW")
         assert label == "AdamW" or "use `torch.distributed.fsdp.fully_shard`" in text
+
+
+def test_a_norm_whose_squares_overflow_is_that_of_all_shards(results: list[dict[str, Any]]) -> None:
+    for rank in results:
+        assert rank["huge"] == pytest.approx(math.hypot(*agreeing.HUGE), rel=1e-12)
 
 
 def test_one_process_agrees_with_itself() -> None:

@@ -56,13 +56,16 @@ def check_apart(
         raise InvalidValue(f"{first} and {second} of {name} share memory: clone one of them")
 
 
-def large_norm(gradients: Sequence[Tensor]) -> float:
+def large_norm(gradients: Sequence[Tensor], reduction: Reduction | None) -> float:
     """The norm of gradients whose squares overflow: of each over the largest element, times it."""
-    largest = max(float(g.detach().abs().max()) for g in gradients if g.numel())
+    parts = [shard(dense(gradient.detach())) for gradient in gradients]
+    largest = max((float(part.abs().max()) for part in parts if part.numel()), default=0.0)
+    if reduction is not None:
+        largest = float(reduction.max(torch.tensor(largest, device="cpu", dtype=torch.float64)))
     if not 0 < largest < math.inf:
         return largest
-    scaled = (g.detach().to(_double(g)) / largest for g in gradients)
-    return largest * math.hypot(*(float(torch.linalg.vector_norm(g)) for g in scaled))
+    scaled = [gradient.detach().to(_double(gradient)) / largest for gradient in gradients]
+    return largest * math.sqrt(sum_of_squares(scaled, reduction))
 
 
 def sum_of_squares(gradients: Sequence[Tensor], reduction: Reduction | None) -> float:

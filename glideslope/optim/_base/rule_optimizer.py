@@ -15,7 +15,7 @@ from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from glideslope.distributed import has_peers, is_flat_shard
+from glideslope.distributed import has_peers, is_flat_shard, reduction_of
 from glideslope.engines import takes_totals
 from glideslope.errors import GlideslopeError, InvalidValue, require
 from glideslope.groups import NOTE
@@ -28,7 +28,7 @@ from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 from .arguments import check_arguments
 from .common import Common, CommonSettings, changed_settings, check_settings
 from .engine_report import EngineReport, EngineReportRow
-from .gradients import dense, large_norm
+from .gradients import large_norm
 from .hyperparameters import starts
 from .optimizer import Optimizer, Params
 from .plan import Group, Plan, PreparedStep, StepConfig, flattened, require_aimed
@@ -397,8 +397,8 @@ class RuleOptimizer(Optimizer):
         squares = plan.sum_of_squares()
         if squares != math.inf:
             return math.sqrt(squares)
-        gradients = (p.grad for p in flattened(self.param_groups) if p.grad is not None)
-        return large_norm([dense(gradient) for gradient in gradients])
+        gradients = [p.grad for p in flattened(self.param_groups) if p.grad is not None]
+        return large_norm(gradients, reduction_of(gradients))
 
     def _skip(self, config: StepConfig) -> None:
         if config.zeroing:
