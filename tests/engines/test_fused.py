@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from glideslope.engines import Recipe
 from glideslope.engines._fused import compilation, threads
-from glideslope.engines._fused.kernel import Kernel
+from glideslope.engines._fused.kernel import update
 from glideslope.engines._fused.threads import launch
+from glideslope.engines._kernel import Kernel
 from glideslope.errors import InvalidValue
 from glideslope.optim._adaptive import AdamW
 from glideslope.optim._base.rule_optimizer import RuleOptimizer
@@ -288,7 +289,7 @@ KERNELS = {
 def test_loops_compile_to_vectors_of_single_precision(name: str, dtype: str) -> None:
     made, options, arrays = KERNELS[name]
     recipe = Recipe(made, frozenset(options), scaled=True, zeroing=True)
-    source = Kernel(recipe, "float32", (dtype,) * arrays).update()
+    source = update(Kernel(recipe, "float32", (dtype,) * arrays))
     # A comment of this process's own keeps it out of the cache, which holds no assembly.
     kernel = compilation.machine_code(f"# {os.getpid()}\n{source}").owner
     assembly = kernel._library.get_asm_str()  # type: ignore[attr-defined]

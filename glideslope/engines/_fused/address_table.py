@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .kernel import CHUNK, TENSOR_FIELDS
+from .._kernel import CHUNK
+from .kernel import TENSOR_FIELDS
 from .threads import Native, launch
 
 SMALL = 1 << 17

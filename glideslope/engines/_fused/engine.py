@@ -16,12 +16,13 @@ from glideslope.rules import Rule
 
 from .._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
 from .._front.specialise import specialise
+from .._kernel import Kernel
 from .._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
 from .._memory import is_backed
 from .._watch import StateWatch, Watch, addresses_of, first_places
 from .address_table import AddressTable
 from .compilation import machine_code, numba_is_installed
-from .kernel import Kernel, sum_of_squares
+from .kernel import measure, sum_of_squares, update
 from .threads import Native
 
 
@@ -60,7 +61,7 @@ class FusedBatch(Batch):
     """The tensors of one kernel, and the table of their addresses."""
 
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
-        self._kernel, self._function = kernel, machine_code(kernel.update())
+        self._kernel, self._function = kernel, machine_code(update(kernel))
         self._parameters = [slot.parameter for slot in slots]
         entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
         self._states = StateWatch(entries)
@@ -148,7 +149,7 @@ class _Rows:
         places = np.array(cohorts)
         self._members = {cohort: np.flatnonzero(places == cohort) for cohort in set(cohorts)}
         self._passes = [
-            (machine_code(kernel.measure(number)), len(stage.outputs))
+            (machine_code(measure(kernel, number)), len(stage.outputs))
             for number, stage in enumerate(kernel.line.measuring)
         ]
 
@@ -193,7 +194,7 @@ class _Rows:
 def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> AddressTable:
     """A table of these parameters that has no addresses yet."""
     counts = [real_count(parameter) for parameter in parameters]
-    scalars = np.zeros((rows.height, kernel.row_width), kernel.real)
+    scalars = np.zeros((rows.height, len(kernel.scalars)), kernel.real)
     return AddressTable(counts, rows.row_of, len(kernel.dtypes), scalars)
 
 

@@ -1,0 +1,143 @@
+"""Key of a kernel, and the lines of text that it runs for one element, in any dialect of Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from glideslope.rules import Rule
+
+from ._engine import COMPENSATION, Recipe
+from ._front.specialise import StraightLine, specialise
+
+SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
+
+CHUNK = 16384
+"""Elements of a tensor that are updated at a time; each chunk has noise of its own."""
+
+CHUNK_STRIDE = 0x2545F491
+"""Between the seeds of a chunk's noise and the next one's."""
+
+APART = 0x632BE5AB
+"""Between the seeds of an element's numbers: near ones would give noise that goes together."""
+
+
+class Memory(NamedTuple):
+    """Format strings of a dialect: how the element ``_i`` of the array ``{name}_at`` is accessed.
+
+    Attributes:
+        load: the number that is stored.
+        store: the statement that stores ``{number}``.
+    """
+
+    load: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The key of a kernel: a recipe, and the dtype of each array it accesses.
+
+    Args:
+        recipe: what happens to an element.
+        real: the dtype of the arithmetic, ``float32`` or ``float64``.
+        dtypes: those of the parameter, the gradient and the recipe's state, in this order.
+    """
+
+    recipe: Recipe
+    real: str
+    dtypes: tuple[str, ...]
+
+    @property
+    def line(self) -> StraightLine:
+        """The rule of the recipe under its options."""
+        return specialise(self.recipe.rule, self.recipe.options)
+
+    @property
+    def arrays(self) -> dict[str, str]:
+        """The dtype of each array by its name, in the order of the table's addresses."""
+        return dict(zip(("p", "g", *self.recipe.state), self.dtypes, strict=True))
+
+    @property
+    def constants(self) -> list[str]:
+        """The names of the scalars that the rule's lines read."""
+        return [f"_c{i}" for i in range(len(self.line.constants))]
+
+    @property
+    def scalars(self) -> list[str]:
+        """The names of the scalars in a row of the table."""
+        return [*self.constants, *self.recipe.extras]
+
+    @property
+    def title(self) -> str:
+        """The docstring of the kernel's module."""
+        arrays = ", ".join(f"{name} {dtype}" for name, dtype in self.arrays.items())
+        options = ", ".join(sorted(self.recipe.options)) or "no option"
+        return f'"""{self.recipe.rule.name} ({options}): {arrays}."""'
+
+    def measuring_by(self, rule: Rule) -> Kernel:
+        """The key of kernels of another rule, on some of the same arrays."""
+        recipe = Recipe(rule, frozenset(), maximize=self.recipe.maximize, scaled=self.recipe.scaled)
+        dtypes = tuple(self.arrays[name] for name in ("p", "g", *rule.state))
+        return Kernel(recipe, self.real, dtypes)
+
+    def update_lines(self, memory: Memory) -> list[str]:
+        """The lines that update an element: the last stage of the rule."""
+        results = [name for name in self.line.elements if name != "g"]
+        return [*self._loads(memory), self._call(results), *self._after(memory)]
+
+    def measure_lines(self, memory: Memory, number: int) -> list[str]:
+        """The lines that compute what an earlier stage of the rule adds up."""
+        return [*self._loads(memory), self._call(list(self.line.stages[number].outputs))]
+
+    def _loads(self, memory: Memory) -> list[str]:
+        """The numbers of one element, as the rule takes them."""
+        loads = (load(memory, name, dtype) for name, dtype in self.arrays.items())
+        return [*loads, *self.recipe.before]
+
+    def _call(self, results: list[str]) -> str:
+        arguments = ", ".join([*self.line.elements, *self.constants])
+        return f"{', '.join(results)}, = formula({arguments})"
+
+    def _after(self, memory: Memory) -> list[str]:
+        """The lines after the rule: rounding, the recipe's own, the stores."""
+        return [
+            *self._rounding(),
+            *self.recipe.after,
+            *(self._stored(memory, name) for name in self.arrays if name != "g"),
+            *[memory.store.format(name="g", number="0")] * self.recipe.zeroing,
+        ]
+
+    def _stored(self, memory: Memory, name: str) -> str:
+        """The store of an array; each that is rounded stochastically has noise of its own."""
+        dtype = self.arrays[name]
+        number = f"{dtype}({name})"
+        if SIZES[dtype] == 2 and name in self.recipe.averages:
+            number = f"random_{dtype}(float32({name}), {self._noise(name)})"
+        elif SIZES[dtype] == 2:
+            number = f"narrow_{dtype}(float32({name}))"
+        return memory.store.format(name=name, number=number)
+
+    def _noise(self, name: str) -> str:
+        """Random bits for an average: two, which take sixteen at most, share thirty-two."""
+        number = self.recipe.averages.index(name)
+        seed = f"_seed + {(1 + number // 2) * APART}"
+        return f"noise({seed}, _i)" + " >> uint32(16)" * (number % 2)
+
+    def _rounding(self) -> list[str]:
+        """The parameter as it will be stored, where that is more than the store itself."""
+        dtype = self.arrays["p"]
+        match self.recipe.rounding:
+            case "stochastic":
+                return [f"p = real(stochastic_{dtype}(float32(p), noise(_seed, _i)))"]
+            case "compensated":
+                nearest = f"real(widen_{dtype}(narrow_{dtype}(float32(p))))"
+                return ["_exact = p", f"p = {nearest}", f"{COMPENSATION} = _exact - p"]
+            case _:
+                return []
+
+
+def load(memory: Memory, name: str, dtype: str) -> str:
+    """The line that loads an array's element into a number of its own name."""
+    number = memory.load.format(name=name)
+    return f"{name} = real({f'widen_{dtype}({number})' if SIZES[dtype] == 2 else number})"
