@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test long matrix check docs bench validate
+.PHONY: help setup train test long clients matrix check docs bench validate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ test: $(STAMP) ## run the tests and the documentation's examples
 
 long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every property
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "long or hypothesis"
+
+clients: $(CLIENTS)/.complete ## run the tests in Lightning, transformers and others (QUICK=1: most of them)
+	@$(CLIENTS)/bin/python -m pytest tests/clients $(if $(QUICK),,-m "long or not long")
 
 matrix: ## run the tests on every torch and every Python that is supported and found, for hours
 	@$(PYTHON) tests/matrix.py
@@ -42,16 +46,27 @@ validate: $(STAMP) ## train four small models with every optimizer, about half a
 	@$(PIP) -c constraints.txt -e '.[validate]' --no-build-isolation
 	@$(BIN)/python -m validation
 
-# The stamp is removed first and written last, so a venv that was interrupted while
-# it was made carries none and is made anew; a complete one is only brought up to date.
+# An environment, for $(1) the extra of pyproject.toml and $(2) packages besides. The stamp is
+# removed first and written last, so one that was interrupted while it was made carries none and
+# is built again; a complete one is only brought up to date.
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  found=$$($(PYTHON) --version 2>&1) || found=missing; \
+  echo "Glideslope needs Python 3.11 or newer, but $(PYTHON) is $$found." >&2; \
+  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
+@test -e $@ || $(PYTHON) -m venv --clear $(@D)
+@rm -f $@
+@echo "installing the packages of constraints.txt into $(@D) (once, a minute or two)"
+@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
+  pip hatchling editables $(2)
+@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
+  --no-build-isolation -e '.[$(1)]'
+@touch $@
+endef
+
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  found=$$($(PYTHON) --version 2>&1) || found=missing; \
-	  echo "Glideslope needs Python 3.11 or newer, but $(PYTHON) is $$found." >&2; \
-	  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)" >&2; exit 1; }
-	@test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV)
-	@rm -f $(STAMP)
-	@echo "installing the packages of constraints.txt into $(VENV) (once, a minute or two)"
-	@$(PIP) -c constraints.txt pip hatchling editables
-	@$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
-	@touch $(STAMP)
+	$(call environment,dev)
+
+# setuptools builds DeepSpeed, without its kernels.
+$(CLIENTS)/.complete: pyproject.toml constraints.txt
+	$(call environment,clients,setuptools)

@@ -1,0 +1,40 @@
+"""The Python in a page: its blocks run in order, and print what the page shows."""
+
+from __future__ import annotations
+
+import re
+from doctest import NORMALIZE_WHITESPACE, DocTestParser, DocTestRunner
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CLIENTS = ROOT / "docs" / "clients"
+"""Pages whose code needs the packages of `make clients`."""
+BLOCK = re.compile(r"^```(?P<kind>python|pycon)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def has_code(page: Path) -> bool:
+    return BLOCK.search(page.read_text()) is not None
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def run_blocks(page: Path) -> None:
+    """Run a page's blocks in the current folder; later ones use the names of earlier ones."""
+    names: dict[str, object] = {"__name__": page.stem}
+    text = page.read_text()
+    for block in BLOCK.finditer(text):
+        run = _run_script if block["kind"] == "python" else _run_session
+        run(block["code"], names, page, text.count("\n", 0, block.start("code")))
+
+
+def _run_script(code: str, names: dict[str, object], page: Path, line: int) -> None:
+    exec(compile("\n" * line + code, page, "exec"), names)
+
+
+def _run_session(code: str, names: dict[str, object], page: Path, line: int) -> None:
+    session = DocTestParser().get_doctest(code, names, page.name, str(page), line)
+    session.globs = names  # not a copy: later blocks use the names of this one
+    result = DocTestRunner(optionflags=NORMALIZE_WHITESPACE).run(session, clear_globs=False)
+    assert result.failed == 0
