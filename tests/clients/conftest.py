@@ -1,4 +1,4 @@
-"""Settings shared by the tests of clients: offline, and no warning of ours unless it is expected."""
+"""Settings shared by the tests of clients: offline, and warnings of ours only where expected."""
 
 from __future__ import annotations
 
