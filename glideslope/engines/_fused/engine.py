@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +13,12 @@ from torch import Tensor
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
+from .._aim import Aim
 from .._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
 from .._front.specialise import specialise
 from .._kernel import Kernel
-from .._layout import DTYPES, copy_laid_out_as, is_dense, is_plain, real_count, walk_alike
-from .._memory import is_backed
-from .._watch import StateWatch, Watch, addresses_of, first_places
+from .._layout import DTYPES, real_count
+from .._reach import unreachable
 from .address_table import AddressTable
 from .compilation import machine_code, numba_is_installed
 from .kernel import measure, sum_of_squares, update
@@ -34,17 +33,9 @@ class FusedEngine(Engine):
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         if recipe.differentiable:
             return "gradients must flow through the step"
-        if slot.shares_memory:
-            return "a tensor shares memory with another one that the step writes"
-        parameter, state = slot.parameter, [slot.state[name] for name in recipe.state]
-        for tensor in (parameter, gradient, *state):
-            if reason := _strangeness(tensor):
-                return reason
-        if not is_dense(parameter):
-            return "the parameter has gaps or overlaps in memory"
-        if not all(walk_alike(tensor, parameter) for tensor in state):
-            return "the state is not laid out as the parameter"
-        return _obstacle(recipe.rule, recipe.options)
+        return unreachable(recipe, slot, gradient, _elsewhere) or _obstacle(
+            recipe.rule, recipe.options
+        )
 
     def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Kernel:
         tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
@@ -63,48 +54,27 @@ class FusedBatch(Batch):
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._kernel, self._function = kernel, machine_code(update(kernel))
         self._parameters = [slot.parameter for slot in slots]
-        entries = [(slot.state, name) for name in kernel.recipe.state for slot in slots]
-        self._states = StateWatch(entries)
-        firsts = first_places(gradients)
-        # A gradient of two parameters is read by the second from a copy: the first may zero it.
-        self._foreign = [
-            i for i, g in enumerate(gradients) if firsts[i] != i or not _is_laid_out(g, slots[i])
-        ]
-        self._watch = Watch([*self._parameters, *gradients])
-        self._gradients = gradients
-        self._empty = sum(not parameter.numel() for parameter in self._parameters)
-        self._addresses = addresses_of(self._parameters)
+        self._aim = Aim(kernel.recipe, slots, gradients)
         self._slots = slots
         self._rows = _Rows(kernel, slots)
         self._measures: dict[Rule, tuple[_Rows, AddressTable, list[int]]] = {}
         self._table = _new_table(kernel, self._rows, self._parameters)
-        self._table.addresses[:, 0] = self._addresses
-        states = np.array(self._states.addresses, np.int64).reshape(-1, len(slots))
+        self._table.addresses[:, 0] = self._aim.parameters
+        states = np.array(self._aim.states, np.int64).reshape(-1, len(slots))
         self._table.addresses[:, 2:] = states.T
 
     def aim(self, gradients: Sequence[Tensor | None]) -> bool:
-        if not self._watch.all_unchanged([*self._parameters, *gradients]):
-            return False
-        if addresses_of(self._parameters) != self._addresses:
-            return False
-        self._gradients = gradients  # type: ignore[assignment]
-        aligned: list[Any] = list(gradients)
-        if not all(is_backed(aligned[i]) for i in self._foreign):
-            return False
-        for i in self._foreign:
-            aligned[i] = copy_laid_out_as(aligned[i], self._parameters[i])
-        self._copies = [aligned[i] for i in self._foreign]
-        addresses = addresses_of(aligned)
-        if addresses.count(0) != self._empty:  # a gradient whose memory was freed
+        addresses = self._aim.take(gradients)
+        if addresses is None:
             return False
         self._table.addresses[:, 1] = addresses
         return True
 
     def has_moved(self) -> bool:
-        return self._states.has_moved()
+        return self._aim.has_moved()
 
     def is_shared(self) -> bool:
-        return self._states.is_shared()
+        return self._aim.is_shared()
 
     def sum_of_squares(self) -> float:
         (squares,) = self._table.totals(_squaring(self._kernel.dtypes[1]), 1)
@@ -129,11 +99,10 @@ class FusedBatch(Batch):
         self._rows.fill(self._table, len(self._kernel.line.measuring), cohorts, totals)
         self._table.run(self._function, int(cohorts[self._slots[0].cohort][SEED]))
         if self._kernel.recipe.zeroing:
-            for i in self._foreign:
-                self._gradients[i].zero_()
+            self._aim.zero_copied()
 
     def release(self) -> None:
-        self._gradients, self._copies = (), []
+        self._aim.release()
 
 
 class _Rows:
@@ -204,22 +173,8 @@ def _squaring(dtype: str) -> Native:
     return machine_code(sum_of_squares(dtype))
 
 
-def _is_laid_out(gradient: Tensor, slot: Slot) -> bool:
-    lazy = gradient.is_conj() or gradient.is_neg()
-    return walk_alike(gradient, slot.parameter) and not lazy
-
-
-def _strangeness(tensor: Tensor) -> str | None:
-    """Why a tensor's elements cannot be read at its address, or None if they can."""
-    if not is_plain(tensor):
-        return f"{type(tensor).__name__} is not a plain tensor"
-    if tensor.device.type != "cpu":
-        return f"a tensor is on {tensor.device}"
-    if tensor.layout is not torch.strided:
-        return "a gradient is sparse"
-    if tensor.dtype not in DTYPES:
-        return f"{tensor.dtype} is not among the dtypes of the kernels"
-    return None
+def _elsewhere(device: torch.device) -> str | None:
+    return None if device.type == "cpu" else f"a tensor is on {device}"
 
 
 @cache
