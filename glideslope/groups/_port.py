@@ -43,10 +43,24 @@ class AttributeGroup:
             self._notes[key] = value
 
 
+def unwrapped(optimizer: Any) -> Any:
+    """The optimizer inside a wrapper that shows its groups, such as Accelerate's.
+
+    The wrapper and its ``optimizer`` share one list of groups. Hooks, loads and the other writers
+    of the groups are those of the inner optimizer.
+    """
+    inner = getattr(optimizer, "optimizer", None)
+    groups = getattr(inner, "param_groups", None)
+    if inner is optimizer or groups is None or groups is not optimizer.param_groups:
+        return optimizer
+    return unwrapped(inner)
+
+
 class Port:
     """One optimizer as a list of groups, read again each time, because a load replaces them.
 
-    It holds a weak reference to the optimizer; the schedulers hold strong ones.
+    It holds a weak reference to the optimizer; the schedulers hold strong ones. A wrapper's
+    optimizer is the one inside.
 
     Attributes:
         groups: gives the groups as they are now.
@@ -58,6 +72,7 @@ class Port:
     groups: Callable[[], list[Any]]
 
     def __init__(self, optimizer: Any) -> None:
+        optimizer = unwrapped(optimizer)
         self.has_groups = has_groups = hasattr(optimizer, "param_groups")
         rule = "have `param_groups`, a list of dictionaries with an 'lr', or a plain `lr`"
         require_type(has_groups or hasattr(optimizer, "lr"), "optimizer", rule, optimizer)

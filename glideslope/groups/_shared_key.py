@@ -31,7 +31,7 @@ from ._key_values import key_values
 from ._loads import load_of, values_in_code
 from ._notes import NOTE, note_base, noted_base
 from ._numbers import compounded, undone
-from ._port import Port
+from ._port import Port, unwrapped
 
 
 class SharedKey:
@@ -92,6 +92,7 @@ class SharedKey:
         Raises:
             InvalidType: no group has such a key, or one whose ``"lr"`` is asked for lacks it.
         """
+        optimizer = unwrapped(optimizer)
         shared = cls._open.get((id(optimizer), key))
         if shared is None or shared.port.optimizer is not optimizer:  # an id is used again
             shared = cls(optimizer, key)

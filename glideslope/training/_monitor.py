@@ -52,7 +52,7 @@ class LRMonitor:
         self.writers = writers
         self._port = Port(optimizer)
         self._optimizer = optimizer
-        self._skipped_steps = _skipped_steps(optimizer)
+        self._skipped_steps = _skipped_steps(self._port.optimizer)
 
     def values(self) -> dict[str, float]:
         """The present hyperparameters, by the names above."""
@@ -83,7 +83,7 @@ class LRMonitor:
 
     def _has_skipped(self) -> bool:
         """True if the optimizer has skipped an update since the last call."""
-        before, self._skipped_steps = self._skipped_steps, _skipped_steps(self._optimizer)
+        before, self._skipped_steps = self._skipped_steps, _skipped_steps(self._port.optimizer)
         return self._skipped_steps > before
 
 

@@ -231,7 +231,7 @@ class LRFinder:
         """The losses of the sweep, and the reason for its end."""
         losses: list[float] = []
         average, best = Average(self.smoothing), math.inf
-        with _Rates(self.optimizer, self._port) as rates:
+        with _Rates(self._port) as rates:
             for t in range(math.ceil(max(curve.steps for curve in curves))):
                 lr = rates.write([float(curve(t)) for curve in curves])
                 batch = next(batches, batches)
@@ -254,7 +254,8 @@ class LRFinder:
 class _Rates:
     """Writes the learning rates, and checks that the optimizer steps at them."""
 
-    def __init__(self, optimizer: Any, port: Port) -> None:
+    def __init__(self, port: Port) -> None:
+        optimizer = port.optimizer
         self._groups = port.groups
         self._values: KeyValues = key_values("lr")
         self._written: list[float] = []
