@@ -13,12 +13,12 @@ from typing import Any
 TIMEOUT = 240
 
 
-def run(program: str, folder: Path, ranks: int = 2) -> list[dict[str, Any]]:
-    """The results that each rank of a program of this folder writes to its file.
+def run(program: str | Path, folder: Path, ranks: int = 2) -> list[dict[str, Any]]:
+    """The results that each rank of a program, of this folder or a path, writes to its file.
 
     The program is called with the path of that file.
     """
-    script = Path(__file__).with_name(program)
+    script = Path(__file__).parent / program
     port = str(_free_port())
     files = [folder / f"rank{rank}.json" for rank in range(ranks)]
     processes = [
