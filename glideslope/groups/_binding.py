@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ._entry import Entry, NewGroup
 from ._names import group_names
 from ._numbers import plain
+from ._port import unwrapped
 from ._shared_key import SharedKey
 
 
@@ -104,7 +105,7 @@ class Binding:
         The groups join with their own values. A copy keeps its bases, because the groups' values
         contain the factor of step ``t`` already.
         """
-        if self.bound_to is optimizer:
+        if unwrapped(self.bound_to) is unwrapped(optimizer):
             return
         self.detach()
         self.shared = SharedKey.of(optimizer, self.key)

@@ -85,14 +85,15 @@ class RuleOptimizer(Optimizer):
     matrices_only: ClassVar[bool] = False
     """True for a class that updates nothing but parameters of two dimensions."""
 
-    grad_norm: float | None = None
+    # No values on the class: Lightning's wrapper inherits from it, and would find them there.
+    grad_norm: float | None
     """The norm of all gradients at the last step; None if no argument needs it."""
-    skipped_steps: int = 0
+    skipped_steps: int
     """The number of steps that `skip_nonfinite` has skipped."""
 
     _traceable: ClassVar[bool] = True
     """True if a step is the rule and nothing else."""
-    _plan: Plan | None = None
+    _plan: Plan | None
     _lock: RLock
     """Held by a step: the plan, its table and the counts belong to one thread at a time."""
 
@@ -102,8 +103,9 @@ class RuleOptimizer(Optimizer):
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
+        self.grad_norm, self.skipped_steps = None, 0
         self._owned = OwnedSchedules()
-        self._lock = RLock()
+        self._plan, self._lock = None, RLock()
         super().__init__(params, defaults)
 
     @overload
@@ -298,7 +300,7 @@ class RuleOptimizer(Optimizer):
         return saved
 
     def __repr__(self) -> str:
-        return optimizer_repr(self, changed_settings(vars(self).get("_settings", CommonSettings())))
+        return optimizer_repr(self, changed_settings(getattr(self, "_settings", CommonSettings())))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

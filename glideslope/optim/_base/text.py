@@ -32,7 +32,7 @@ def optimizer_repr(optimizer: torch.optim.Optimizer, options: Mapping[str, Any])
         optimizer: the optimizer.
         options: what else was given, by name.
     """
-    groups: list[dict[str, Any]] = vars(optimizer).get("param_groups", [])
+    groups: list[dict[str, Any]] = getattr(optimizer, "param_groups", [])
     rows = _rows(optimizer, groups)
     shared = {key: text for key, text in rows[0].items() if _is_in_all(key, text, rows)}
     head = _arguments(shared | _texts(options) | shared)  # a group overrules an option
@@ -51,7 +51,7 @@ def optimizer_repr(optimizer: torch.optim.Optimizer, options: Mapping[str, Any])
 def shown_group(optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any]:
     """A group with the schedules of the hyperparameters that the optimizer itself drives."""
     group: dict[str, Any] = optimizer.param_groups[index]
-    owned = vars(optimizer).get("_owned")
+    owned = getattr(optimizer, "_owned", None)
     return group if owned is None else owned.put_into(index, group)
 
 
@@ -97,7 +97,7 @@ def _defaults(optimizer: torch.optim.Optimizer) -> Texts:
             usual = {each.name: each.default for each in arguments} | usual
         if kind.__module__.startswith(PACKAGE):
             break
-    own: dict[str, Any] = vars(optimizer).get("defaults", {})
+    own: dict[str, Any] = getattr(optimizer, "defaults", {})
     keys = [key for key in own if key not in NO_HYPERPARAMETERS]
     return _texts({key: usual.get(key, own[key]) for key in keys})
 

@@ -134,3 +134,49 @@ def test_a_monitor_of_a_wrapper_counts_skipped_updates() -> None:
         optimizer.step()
         monitor.record(step)
     assert [record.get("skipped", False) for record in records] == [False, True, False]
+
+
+class Lightning:
+    """A wrapper that takes the class of its optimizer as a base, as Lightning's does."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self._optimizer = optimizer
+        self.__class__ = type(  # type: ignore[assignment]
+            f"Lightning{type(optimizer).__name__}", (Lightning, type(optimizer)), {}
+        )
+
+    @property
+    def optimizer(self) -> Any:
+        return self._optimizer
+
+    def step(self, closure: Any = None) -> None:
+        self._optimizer.step(closure)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._optimizer, name)
+
+
+def test_a_group_added_through_a_wrapper_follows_the_schedule() -> None:
+    optimizer = SGD([weight()], lr=gs.linear(10))
+    for _ in range(5):
+        optimizer.step()
+    Lightning(optimizer).add_param_group({"params": [weight()], "lr": 3.0})
+    for t in range(5, 8):
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == near([1 - t / 10, 3 * (1 - t / 10)])
+        optimizer.step()
+
+
+def test_a_wrapper_shows_the_values_of_its_optimizer() -> None:
+    parameter = weight()
+    optimizer = SGD([parameter], lr=0.1, max_grad_norm=1.0, skip_nonfinite=True, ema_decay=0.5)
+    wrapper: Any = Lightning(optimizer)
+    for gradient in (3.0, float("inf"), 2.0):
+        parameter.grad = torch.full((1,), gradient)
+        wrapper.step()
+    assert (wrapper.grad_norm, wrapper.skipped_steps) == (2.0, 1)
+    with wrapper.averaged():
+        average = parameter.item()
+    assert average == near(-0.125)  # (0 - 0.1) / 2 · 1/2 + (-0.2) / 2
+    assert repr(wrapper) == f"Lightning{optimizer!r}"
+    assert wrapper.engine_report() == optimizer.engine_report()
