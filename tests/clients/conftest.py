@@ -14,8 +14,13 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A client's own warnings are for its users; these are given when it is imported."""
+    config.addinivalue_line("filterwarnings", "ignore:`torch.jit")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A client's own warnings are for its users."""
+    """The others come in its tests."""
     for item in items:
         item.add_marker(pytest.mark.filterwarnings("ignore"))
 

@@ -47,7 +47,8 @@ def as_step(value: Any) -> Any:
     except (TypeError, ValueError, RuntimeError):
         step = math.nan
     if math.isnan(step):
-        raise InvalidType(f"`epoch` must be a step, got {value!r}")
+        rule = "be a step or left out (a handler of events: `lambda _: scheduler.step()`)"
+        require_type(False, "epoch", rule, value)
     require(math.isfinite(step), "epoch", "be finite", value)
     return int(step) if step.is_integer() else step
 

@@ -689,6 +689,15 @@ def test_arguments_of_another_kind_are_refused(make: Callable[[Any], Any]) -> No
         make(sgd())
 
 
+@pytest.mark.parametrize("step", [object(), "2", True, [1]])
+def test_a_step_that_is_none_names_the_cure(step: Any) -> None:
+    """An engine of events gives itself to its handlers."""
+    for scheduler in (gs.StepLR(sgd(), 2), gs.Scheduler(sgd(), lr="cosine(9)")):
+        with pytest.raises(InvalidType, match=r"handler of events: `lambda _: scheduler.step\(\)`"):
+            scheduler.step(step)
+        assert scheduler.last_epoch == 0
+
+
 FINE: dict[str, tuple[Make, list[float]]] = {
     "no ramp": (lambda lib, o: lib.LinearLR(o, 0.5, 0.25, total_iters=0), [0.2, 0.2]),
     "no constant": (lambda lib, o: lib.ConstantLR(o, 0.5, total_iters=0), [0.8, 0.8]),
