@@ -14,6 +14,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TRITON_INTERPRET", "1")  # of the tests of GPU kernels
 
 # The default run tries the same few examples every time; `make long` looks for new ones.
 settings.register_profile("default", max_examples=50, derandomize=True, deadline=None)

@@ -27,15 +27,17 @@ Terms:
 - a **slot** is one parameter with its state; a **cohort** is the slots that share scalars: those of
   one group that are at the same step;
 - a **batch** is the slots that an engine updates together: for the fused engine one kernel, one
-  table, one parallel region.
+  table, one parallel region; for the Triton engine one launch.
 - a **stage** is one pass of a rule: a rule that takes a `total`, `mean` or `norm` over a tensor has
   a pass that adds it up before the one that uses it, on the same table, with a row of scalars for
   each tensor.
 
-The **fused** engine is the above. The **tensor** engine turns the same straight line into torch's
+The **fused** engine is the above. The **Triton** engine writes the same lines as a kernel for a
+GPU: one launch, a program for each chunk of the same table, and what a step computes of its
+gradients stays on the device. The **tensor** engine turns the same straight line into torch's
 operations on lists of tensors, on any device and dtype: each is a pass over memory, so there are as
 few as can be. Where gradients must flow through the step, or torch traces it, the formula itself is
-called with tensors: the reference for both. All compute in float32, or in float64 if any tensor is,
+called with tensors: the reference for all. All compute in float32, or in float64 if any tensor is,
 and round a 16-bit number once, when it is stored. An `Engine` says why it cannot run a slot, or
 prepares a `Batch` of them; `choose` takes the first that has no reason.
 
@@ -55,6 +57,7 @@ from ._choice import choose as choose
 from ._engine import EMA_WEIGHT as EMA_WEIGHT
 from ._engine import FACTOR as FACTOR
 from ._engine import SEED as SEED
+from ._engine import SKIP as SKIP
 from ._engine import Batch as Batch
 from ._engine import Engine as Engine
 from ._engine import Recipe as Recipe
@@ -84,6 +87,7 @@ __all__ = [
     "Recipe",
     "Rounding",
     "SEED",
+    "SKIP",
     "Slot",
     "Use",
     "Whole",

@@ -11,10 +11,11 @@ from glideslope.errors import InvalidValue
 from ._engine import Engine, Recipe, Slot
 from ._fused.engine import FusedEngine
 from ._tensor.engine import TensorEngine
+from ._triton.engine import TritonEngine
 
-EngineName = Literal["auto", "fused", "tensor"]
+EngineName = Literal["auto", "fused", "triton", "tensor"]
 
-ENGINES: tuple[Engine, ...] = (FusedEngine(), TensorEngine())
+ENGINES: tuple[Engine, ...] = (FusedEngine(), TritonEngine(), TensorEngine())
 """From fast to general; the last one runs everything."""
 
 
@@ -31,12 +32,14 @@ def choose(wanted: EngineName, recipe: Recipe, slot: Slot, gradient: Tensor) -> 
     Raises:
         InvalidValue: the wanted engine cannot run this slot.
     """
-    first_reason = None
+    reasons: list[str] = []
     for engine in ENGINES:
         if wanted not in ("auto", engine.name):
             continue
+        is_made_for_it = not engine.devices or slot.parameter.device.type in engine.devices
         reason = engine.reason_against(recipe, slot, gradient)
-        if reason is None:
-            return Choice(engine, first_reason)
-        first_reason = first_reason or reason
-    raise InvalidValue(f"the {wanted} engine cannot run this parameter: {first_reason}")
+        if reason is not None:
+            reasons.insert(0 if is_made_for_it else len(reasons), reason)
+        elif is_made_for_it or engine.name == wanted:
+            return Choice(engine, reasons[0] if reasons else None)
+    raise InvalidValue(f"the {wanted} engine cannot run this parameter: {reasons[0]}")

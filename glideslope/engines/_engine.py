@@ -22,6 +22,8 @@ FACTOR, EMA_WEIGHT = "gradient_factor", "ema_weight"
 """Scalars of a step that belong to no rule: see `Recipe`."""
 SEED = "seed"
 """The scalar of a step that stochastic rounding starts from: a number below 2^31."""
+SKIP = "skip"
+"""The scalar of a step that leaves everything as it is if it is 1, where a device decides that."""
 COMPENSATION, EMA = "compensation", "ema"
 """State that belongs to no rule: see `Recipe`."""
 
@@ -160,11 +162,11 @@ class Batch(ABC):
         return False
 
     @abstractmethod
-    def sum_of_squares(self) -> float:
-        """The sum of the squares of all gradients, in double precision."""
+    def sum_of_squares(self) -> float | Tensor:
+        """The sum of the squares of all gradients, in double precision; perhaps on a device."""
 
     @abstractmethod
-    def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
+    def totals(self, measure: Rule, cohorts: Sequence[Values]) -> Sequence[float | Tensor]:
         """The totals that a measuring rule returns, added up over every slot.
 
         Its state is among that of the recipe's rule.
@@ -183,6 +185,8 @@ class Engine(ABC):
     """A way to run rules over tensors."""
 
     name: ClassVar[str]
+    devices: ClassVar[frozenset[str]]
+    """The types of the devices that it is made for; none if it runs on any."""
 
     @abstractmethod
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:

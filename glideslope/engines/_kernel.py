@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from torch import Tensor
+
 from glideslope.rules import Rule
 
-from ._engine import COMPENSATION, Recipe
+from ._engine import COMPENSATION, Recipe, Slot, compute_dtype
 from ._front.specialise import StraightLine, specialise
+from ._layout import DTYPES
 
 SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
 
@@ -47,6 +50,13 @@ class Kernel:
     recipe: Recipe
     real: str
     dtypes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recipe: Recipe, slot: Slot, gradient: Tensor) -> Kernel:
+        """The key of the kernels for a slot."""
+        tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
+        real = DTYPES[compute_dtype(*tensors)]
+        return cls(recipe, real, tuple(DTYPES[tensor.dtype] for tensor in tensors))
 
     @property
     def line(self) -> StraightLine:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ._layout import has_addresses, is_dense
 
+_ADDRESSED = ("cpu", "cuda", "xpu")
+
 
 class Use(NamedTuple):
     """A tensor that an owner reads or writes in a step."""
@@ -90,8 +92,8 @@ def _overlaps(uses: Sequence[Use]) -> Iterator[tuple[int, int]]:
 
 
 def _is_in_reach(tensor: Tensor) -> bool:
-    """True if a tensor has elements that this process can read by address."""
-    return tensor.device.type == "cpu" and has_addresses(tensor) and bool(tensor.numel())
+    """True if a tensor has elements, on a device that tells where they are."""
+    return tensor.device.type in _ADDRESSED and has_addresses(tensor) and bool(tensor.numel())
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:

@@ -153,7 +153,7 @@ def _row(kind: OptimizerClass) -> OptimizerRow:
 
 
 def _measured(kind: type[RuleOptimizer]) -> tuple[float, tuple[str, ...]]:
-    """The state that a step leaves, in bytes per number, and the engines that could make it."""
+    """The state that a step leaves, in bytes per number, and this processor's engines for it."""
     probe = torch.eye(PROBE_SIDE, requires_grad=True)
     probe.grad = torch.eye(PROBE_SIDE)
     optimizer = kind([probe], engine="tensor")  # type: ignore[call-arg]
@@ -169,7 +169,9 @@ def _engines(optimizer: RuleOptimizer, probe: Tensor) -> Iterator[str]:
     for name in get_args(EngineName):
         if name != "auto":
             with suppress(InvalidValue):
-                yield choose(name, config.recipe(0, probe), slot, probe).engine.name
+                engine = choose(name, config.recipe(0, probe), slot, probe).engine
+                if not engine.devices or probe.device.type in engine.devices:
+                    yield engine.name
 
 
 def _cells(row: OptimizerRow) -> tuple[str, ...]:

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
 from .._aim import Aim
-from .._engine import SEED, Batch, Engine, Recipe, Slot, Values, compute_dtype
-from .._front.specialise import specialise
+from .._engine import SEED, Batch, Engine, Recipe, Slot, Values
 from .._kernel import Kernel
-from .._layout import DTYPES, real_count
+from .._layout import real_count
+from .._obstacle import obstacle
 from .._reach import unreachable
+from .._rows import RowLayout
 from .address_table import AddressTable
 from .compilation import machine_code, numba_is_installed
 from .kernel import measure, sum_of_squares, update
@@ -29,18 +29,19 @@ class FusedEngine(Engine):
     """Compiles the rule and runs it over dense tensors on the CPU."""
 
     name = "fused"
+    devices = frozenset({"cpu"})
 
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         if recipe.differentiable:
             return "gradients must flow through the step"
-        return unreachable(recipe, slot, gradient, _elsewhere) or _obstacle(
-            recipe.rule, recipe.options
-        )
+        if reason := unreachable(recipe, slot, gradient, _elsewhere):
+            return reason
+        if not numba_is_installed():
+            return "Numba is not installed"
+        return obstacle(recipe.rule, recipe.options)
 
     def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> Kernel:
-        tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
-        real = DTYPES[compute_dtype(*tensors)]
-        return Kernel(recipe, real, tuple(DTYPES[tensor.dtype] for tensor in tensors))
+        return Kernel.of(recipe, slot, gradient)
 
     def prepare(
         self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
@@ -110,13 +111,7 @@ class _Rows:
 
     def __init__(self, kernel: Kernel, slots: Sequence[Slot]) -> None:
         self._kernel, self._first = kernel, slots[0]
-        self._elements = np.array([slot.elements for slot in slots])
-        cohorts = [slot.cohort for slot in slots]
-        self._apart = len(kernel.line.stages) > 1
-        self.row_of: Sequence[int] = range(len(cohorts)) if self._apart else cohorts
-        self.height = 1 + max(self.row_of)
-        places = np.array(cohorts)
-        self._members = {cohort: np.flatnonzero(places == cohort) for cohort in set(cohorts)}
+        self.layout = RowLayout(kernel, slots)
         self._passes = [
             (machine_code(measure(kernel, number)), len(stage.outputs))
             for number, stage in enumerate(kernel.line.measuring)
@@ -145,14 +140,14 @@ class _Rows:
     ) -> None:
         """Write the constants that are known at a stage, and the scalars of the recipe."""
         stage, recipe = self._kernel.line.stages[number], self._kernel.recipe
-        for cohort, members in self._members.items():
+        for cohort, members in self.layout.members.items():
             values = cohorts[cohort]
             scalars = [float(values[name]) for name in recipe.rule.scalars]
             extras = [values[name] for name in recipe.extras]
             sums = [total[members] for total in totals]
             with np.errstate(divide="ignore", invalid="ignore"):  # a tensor may have no elements
-                constants = stage.prologue(*scalars, self._elements[members], *sums)
-            if self._apart:
+                constants = stage.prologue(*scalars, self.layout.elements[members], *sums)
+            if self.layout.apart:
                 for column, constant in zip(stage.known, constants, strict=True):
                     table.rows[members, column] = constant
                 table.rows[members, len(self._kernel.line.constants) :] = extras
@@ -163,8 +158,8 @@ class _Rows:
 def _new_table(kernel: Kernel, rows: _Rows, parameters: Sequence[Tensor]) -> AddressTable:
     """A table of these parameters that has no addresses yet."""
     counts = [real_count(parameter) for parameter in parameters]
-    scalars = np.zeros((rows.height, len(kernel.scalars)), kernel.real)
-    return AddressTable(counts, rows.row_of, len(kernel.dtypes), scalars)
+    scalars = np.zeros((rows.layout.height, len(kernel.scalars)), kernel.real)
+    return AddressTable(counts, rows.layout.row_of, len(kernel.dtypes), scalars)
 
 
 @cache
@@ -175,15 +170,3 @@ def _squaring(dtype: str) -> Native:
 
 def _elsewhere(device: torch.device) -> str | None:
     return None if device.type == "cpu" else f"a tensor is on {device}"
-
-
-@cache
-def _obstacle(rule: Rule, options: frozenset[str]) -> str | None:
-    """Why a rule cannot be compiled, or None if it can."""
-    if not numba_is_installed():
-        return "Numba is not installed"
-    try:
-        specialise(rule, options)
-    except InvalidValue as error:
-        return str(error)
-    return None

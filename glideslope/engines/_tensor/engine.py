@@ -44,6 +44,7 @@ class TensorEngine(Engine):
     """Runs a rule as operations of torch."""
 
     name = "tensor"
+    devices = frozenset()
 
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         return None

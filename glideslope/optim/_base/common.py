@@ -15,7 +15,8 @@ class Common(TypedDict, total=False):
 
     Attributes:
         engine: what runs the rule: ``"auto"``, the fastest that is right for each parameter,
-            ``"fused"`` or ``"tensor"``. `RuleOptimizer.engine_report` says which it is and why.
+            ``"fused"`` on a CPU, ``"triton"`` on a GPU, or ``"tensor"``.
+            `RuleOptimizer.engine_report` says which it is and why.
         max_grad_norm: scale all gradients down so that their common Euclidean norm is at most this,
             inside the step: ``grad`` itself stays as it is.
         skip_nonfinite: leave out a step whose gradients hold an infinity or a not-a-number; the

@@ -18,6 +18,7 @@ from glideslope.engines import (
     EMA_WEIGHT,
     FACTOR,
     SEED,
+    SKIP,
     Batch,
     Engine,
     Recipe,
@@ -201,18 +202,18 @@ class Plan:
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
-        sums = [(each.batch.sum_of_squares(), each.is_counted) for each in self._batches]
+        sums = [(float(each.batch.sum_of_squares()), each.is_counted) for each in self._batches]
         (squares,) = self._summed([sum(square for square, is_counted in sums if is_counted)])
         return squares
 
     def totals(self, measure: Rule, groups: Sequence[Group], factor: float) -> list[float]:
         """The totals of a measuring rule over all parameters; empty if none has a gradient."""
-        extras = {FACTOR: factor}
+        extras = {FACTOR: factor, SEED: 0, SKIP: 0.0}
         scalars = [
             {**self._values(cohort, groups[cohort.group], measure), **extras}
             for cohort in self._cohorts
         ]
-        by_batch = [each.batch.totals(measure, scalars) for each in self._batches]
+        by_batch = [map(float, each.batch.totals(measure, scalars)) for each in self._batches]
         counted = [each.is_counted for each in self._batches]
         columns = zip(*by_batch, strict=True)
         return self._summed([sum(compress(column, counted)) for column in columns])
@@ -231,7 +232,7 @@ class Plan:
         extras = self._config.extras(factor)
         rule = self._config.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
-        scalars = [{**known, **extras, SEED: seed_of(known)} for known in values]
+        scalars = [{**known, **extras, SEED: seed_of(known), SKIP: 0.0} for known in values]
         for each in self._batches:
             each.batch.run(scalars)
         if self._config.zeroing:

@@ -1,0 +1,192 @@
+"""Functions that generated Triton kernels import: the versions for a GPU of `glideslope.rules`'.
+
+They treat infinities and not-a-numbers as the other engines do. Numbers of 16 bits are loaded and
+stored by their bits and rounded in integer arithmetic, since Triton's interpreter would cut them
+off where a GPU rounds.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs, allow-untyped-decorators
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def float32(x):
+    return x.to(tl.float32)
+
+
+@triton.jit
+def float64(x):
+    return x.to(tl.float64)
+
+
+@triton.jit
+def wide(x):
+    return x.to(tl.float64)
+
+
+@triton.jit
+def uint32(x):
+    return tl.full((), x, tl.uint32)
+
+
+@triton.jit
+def absolute(x):
+    return tl.abs(x)
+
+
+@triton.jit
+def divide(x, y):
+    """The quotient, correctly rounded: ``/`` is off by up to two units in the last place."""
+    if x.dtype == tl.float64:
+        return x / y
+    return tl.div_rn(x, y)
+
+
+@triton.jit
+def sqrt(x):
+    if x.dtype == tl.float64:
+        return tl.sqrt(x)
+    return tl.sqrt_rn(x)
+
+
+@triton.jit
+def sign(x):
+    return (x > 0).to(x.dtype) - (x < 0).to(x.dtype)
+
+
+@triton.jit
+def maximum(x, y):
+    return tl.where((x > y) | (x != x), x, y)
+
+
+@triton.jit
+def minimum(x, y):
+    return tl.where((x < y) | (x != x), x, y)
+
+
+@triton.jit
+def clip(x, low, high):
+    return tl.where(x < low, low, tl.where(x > high, high, x))
+
+
+@triton.jit
+def where(condition, x, y):
+    return tl.where(condition, x, y)
+
+
+@triton.jit
+def widen_bfloat16(number):
+    """The float32 that equals a bfloat16 given by its bits."""
+    return (number.to(tl.uint32) << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def narrow_bfloat16(number):
+    """The bits of the bfloat16 nearest to a float32, ties to even."""
+    bits = number.to(tl.uint32, bitcast=True)
+    rounded = bits + (((bits >> 16) & 1) + 0x7FFF)
+    return (tl.where(number != number, 0x7FC00000, rounded) >> 16).to(tl.uint16)
+
+
+@triton.jit
+def random_bfloat16(number, random):
+    """The bits of one of the two bfloat16 around a float32, by the low sixteen of random bits."""
+    return narrow_bfloat16(stochastic_bfloat16(number, random))
+
+
+@triton.jit
+def widen_float16(number):
+    """The float32 that equals a float16 given by its bits."""
+    return number.to(tl.float16, bitcast=True).to(tl.float32)
+
+
+@triton.jit
+def narrow_float16(number):
+    """The bits of the float16 nearest to a float32, ties to even."""
+    return number.to(tl.float16).to(tl.uint16, bitcast=True)
+
+
+@triton.jit
+def random_float16(number, random):
+    """The bits of one of the two float16 around a float32."""
+    return narrow_float16(stochastic_float16(number, random))
+
+
+@triton.jit
+def stochastic_bfloat16(x, random):
+    """One of the two bfloat16 around x, the nearer the likelier."""
+    return tl.where(tl.abs(x) < float("inf"), jitter(x, random, 0xFFFF), x)
+
+
+@triton.jit
+def stochastic_float16(x, random):
+    """One of the two float16 around x, the nearer the likelier.
+
+    Below the smallest normal number they are as far apart as just above it, so it is added first.
+    """
+    magnitude = tl.abs(x)
+    offset = tl.where(magnitude < 0.00006103515625, 0.00006103515625, 0.0)
+    moved = jitter(magnitude + offset, random, 0x1FFF) - offset
+    chosen = tl.where(magnitude < float("inf"), moved, magnitude)
+    signs = x.to(tl.uint32, bitcast=True) & 0x80000000
+    return (chosen.to(tl.uint32, bitcast=True) | signs).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def jitter(number, random, low: tl.constexpr):
+    """A float32 moved at random to a neighbour among those whose bits ``low`` are zero."""
+    moved = number.to(tl.uint32, bitcast=True) + (random & low)
+    return (moved & (0xFFFFFFFF - low)).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def noise(seed, index):
+    """Thirty-two random bits for each index: the same hash as on the CPU."""
+    h = (index.to(tl.uint32) * 0x9E3779B1) ^ seed.to(tl.uint32)
+    h = (h ^ (h >> 16)) * 0x21F0AAAD
+    return h ^ (h >> 15)
+
+
+@triton.jit
+def add_up(tensors, sums, totals, WIDTH: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr):
+    """The totals over each tensor, of those over its chunks, always in the same order."""
+    tensor, column, columns = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
+    row = tensors + tensor.to(tl.int64) * WIDTH
+    first, chunks = tl.load(row + 2), tl.cdiv(tl.load(row), CHUNK)
+    lanes = tl.zeros((BLOCK,), tl.float64)
+    for start in range(0, chunks, BLOCK):
+        chunk = start + tl.arange(0, BLOCK)
+        place = (first + chunk) * columns + column
+        lanes += tl.load(sums + place, chunk < chunks, other=0.0)
+    tl.store(totals + column * tl.num_programs(0) + tensor, tl.sum(lanes, 0))
+
+
+__all__ = [
+    "absolute",
+    "clip",
+    "divide",
+    "float32",
+    "float64",
+    "maximum",
+    "minimum",
+    "narrow_bfloat16",
+    "narrow_float16",
+    "noise",
+    "random_bfloat16",
+    "random_float16",
+    "sign",
+    "sqrt",
+    "stochastic_bfloat16",
+    "stochastic_float16",
+    "tl",
+    "triton",
+    "uint32",
+    "where",
+    "wide",
+    "widen_bfloat16",
+    "widen_float16",
+]

@@ -1,0 +1,54 @@
+"""The Triton engine: one launch over all tensors of a GPU, one pass over its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .._engine import Engine, Recipe, Slot
+from .._kernel import Kernel
+from .._obstacle import obstacle
+from .._reach import unreachable
+from .launch import is_interpreted, triton_is_installed
+
+if TYPE_CHECKING:
+    from .batch import TritonBatch
+
+DEVICES = frozenset({"cuda", "xpu"})
+"""Devices that Triton compiles for; torch calls AMD's ``cuda`` as well."""
+
+
+class TritonEngine(Engine):
+    """Compiles the rule with Triton and runs it over dense tensors on a GPU."""
+
+    name = "triton"
+    devices = DEVICES
+
+    def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
+        if recipe.differentiable:
+            return "gradients must flow through the step"
+        if reason := unreachable(recipe, slot, gradient, _elsewhere):
+            return reason
+        if not triton_is_installed():
+            return "Triton is not installed"
+        return obstacle(recipe.rule, recipe.options)
+
+    def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> tuple[Kernel, torch.device]:
+        return Kernel.of(recipe, slot, gradient), slot.parameter.device
+
+    def prepare(
+        self, recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
+    ) -> TritonBatch:
+        from .batch import TritonBatch
+
+        return TritonBatch(Kernel.of(recipe, slots[0], gradients[0]), slots, gradients)
+
+
+def _elsewhere(device: torch.device) -> str | None:
+    """Why Triton runs nothing on a device, or None if it does."""
+    if device.type in DEVICES or (device.type == "cpu" and is_interpreted()):
+        return None
+    return f"a tensor is on {device}"

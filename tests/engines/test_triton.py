@@ -1,0 +1,255 @@
+"""The Triton engine in Triton's interpreter: every rule and option as on the other engines."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from glideslope.engines import Recipe, Slot, _choice, choose
+from glideslope.errors import InvalidValue
+from glideslope.optim import SGD, AdamW, RuleOptimizer
+from glideslope.rules import rule
+
+pytest.importorskip("triton", reason="Triton has no wheels for this platform")
+
+from glideslope.engines._triton import engine as triton_engine
+from glideslope.engines._triton.table import chunked
+
+from .triton_cases import (
+    BFLOAT16,
+    BIT_EQUAL,
+    CHUNK,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    LARGE,
+    Case,
+    arrays_of_state,
+    distance,
+    give_gradients,
+    parameters,
+    run,
+)
+
+ALL: dict[str, Any] = {"max_grad_norm": 0.5, "skip_nonfinite": True, "ema_decay": 0.75}
+FEW_ULP32, FEW_ULP64 = 1e-6, 4e-15
+
+CASES = [
+    Case("SGD", FLOAT32, {"lr": 0.1, "momentum": 0.9, "nesterov": True}, FEW_ULP32),
+    Case("SGD", FLOAT16, {"lr": 0.1, "momentum": 0.9, "state_dtype": FLOAT16}, BIT_EQUAL, LARGE),
+    Case("Signum", FLOAT32, {}, FEW_ULP32),
+    Case("Lion", FLOAT32, {"cautious": True}, FEW_ULP32),
+    Case("Lion", BFLOAT16, {"rounding": "compensated"}, BIT_EQUAL),
+    Case("RMSprop", FLOAT32, {"momentum": 0.9, "centered": True}, 1e-5),
+    Case("RMSprop", FLOAT64, ALL, FEW_ULP64),
+    Case("Adagrad", FLOAT32, {"weight_decay": 0.1}, FEW_ULP32),
+    Case("Adadelta", FLOAT32, {}, FEW_ULP32),
+    Case("ASGD", FLOAT32, {"weight_decay": 0.1}, FEW_ULP32),
+    Case("Rprop", FLOAT32, {}, FEW_ULP32),
+    Case("Rprop", BFLOAT16, {"state_dtype": FLOAT32}, BIT_EQUAL),
+    Case("Adam", FLOAT32, {"amsgrad": True, "weight_decay": 0.1}, FEW_ULP32),
+    Case("AdamW", FLOAT32, {}, FEW_ULP32, LARGE),
+    Case("AdamW", FLOAT32, {**ALL, "cautious": True}, FEW_ULP32),
+    Case("AdamW", FLOAT64, ALL, FEW_ULP64),
+    Case("AdamW", BFLOAT16, {"rounding": "stochastic", "state_dtype": FLOAT32}, 2**-7, LARGE),
+    Case("AdamW", BFLOAT16, {"rounding": "compensated"}, BIT_EQUAL),
+    Case("AdamW", FLOAT16, {"rounding": "stochastic"}, 2**-10),
+    Case("AdamW", FLOAT16, {"ema_decay": 0.5}, BIT_EQUAL),
+    Case("AdamW", FLOAT32, {"state_dtype": BFLOAT16}, FEW_ULP32),
+    Case("NAdam", FLOAT32, {}, FEW_ULP32),
+    Case("RAdam", FLOAT32, {}, FEW_ULP32),
+    Case("Adamax", FLOAT32, {}, FEW_ULP32),
+    Case("AdaBelief", FLOAT32, {}, 1e-5),
+    Case("AdaBelief", FLOAT64, {"cautious": True}, FEW_ULP64),
+    Case("ADOPT", FLOAT32, {}, FEW_ULP32),
+    Case("AdEMAMix", FLOAT32, {}, FEW_ULP32),
+    Case("SGDScheduleFree", FLOAT32, {"lr": 0.1}, FEW_ULP32),
+    Case("AdamWScheduleFree", FLOAT32, {}, FEW_ULP32),
+    Case("LARS", FLOAT32, {"lr": 0.1, "momentum": 0.9}, FEW_ULP32),
+    Case("LAMB", FLOAT32, {**ALL, "cautious": True}, FEW_ULP32),
+    Case("LAMB", BFLOAT16, {"rounding": "stochastic"}, 2**-10),
+    Case("StableAdamW", FLOAT32, {}, FEW_ULP32, LARGE),
+    Case("MARS", FLOAT32, {}, FEW_ULP32),
+    Case("Prodigy", FLOAT32, {}, FEW_ULP32),
+    Case("Prodigy", FLOAT64, {"max_grad_norm": 0.5}, FEW_ULP64),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_rule_and_option_as_on_the_cpu(case: Case) -> None:
+    ours, theirs = run(case, "triton"), run(case, "fused")
+    assert {row.engine for row in ours.optimizer.engine_report()} == {"triton"}
+    for one, other in zip(ours.parameters, theirs.parameters, strict=True):
+        assert distance(one, other) <= case.tolerance
+    for one, other in zip(arrays_of_state(ours), arrays_of_state(theirs), strict=True):
+        assert distance(one, other) <= max(case.tolerance, 4 * torch.finfo(one.dtype).eps)
+
+
+def test_one_step_is_within_the_bounds_of_float64() -> None:
+    """Four units in the last place of the parameter and of the update, whose size is the rate."""
+    case = Case("AdamW", FLOAT32, {"lr": 0.25, "weight_decay": 0.0}, 0.0, LARGE)
+    ours, theirs = parameters(case), parameters(case)
+    exact = [p.detach().double().requires_grad_() for p in theirs]
+    give_gradients(ours, 0)
+    for p, q in zip(ours, exact, strict=True):
+        q.grad = p.grad.double()
+    AdamW(ours, engine="triton", **case.options).step()
+    AdamW(exact, engine="fused", **case.options).step()
+    for p, q in zip(ours, exact, strict=True):
+        assert bool(((p.double() - q).abs() <= 4 * 2.0**-24 * (q.abs() + 0.25)).all())
+
+
+@rule
+def taking(p, g, kept, /, lr):  # type: ignore[no-untyped-def]
+    """The gradient becomes the parameter and the state, so that only the rounding is seen."""
+    return g, g
+
+
+class Taking(RuleOptimizer):
+    rule = taking
+
+    def __init__(self, params: Any, lr: float = 0.1, **common: Any) -> None:
+        super().__init__(params, {"lr": lr}, **common)
+
+
+def every_kind_of_number() -> Tensor:
+    """Float32 numbers of every exponent, all ties between 16-bit numbers, infinities, NaN."""
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(-(2**31), 2**31 - 1, (20_000,), generator=generator)
+    ties = torch.arange(-(2**15), 2**15, 7) * 2**16 + 2**15
+    return torch.cat([bits, ties]).to(torch.int32).view(torch.float32)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of infinities
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "compensated"])
+@pytest.mark.parametrize("dtype", [BFLOAT16, FLOAT16])
+def test_every_number_is_rounded_to_the_same_bits(dtype: torch.dtype, rounding: Any) -> None:
+    numbers = every_kind_of_number()
+    found = []
+    for engine in ("triton", "fused"):
+        p = torch.zeros(len(numbers), dtype=dtype, requires_grad=True)
+        optimizer = Taking([p], engine=engine, rounding=rounding, state_dtype=dtype)
+        optimizer.state[p]["kept"] = torch.zeros_like(p)
+        p.grad_dtype = torch.float32  # type: ignore[attr-defined]
+        p.grad = numbers.clone()
+        optimizer.step()
+        found.append((p.detach(), optimizer.state[p]["kept"]))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=0.0, equal_nan=True)
+
+
+def test_unaligned_views_and_other_layouts() -> None:
+    """One address that is no multiple of sixteen bytes, columns first, and an expanded gradient."""
+    found = []
+    for engine in ("triton", "fused"):
+        torch.manual_seed(0)
+        memory = torch.randn(200)
+        params = [memory[1:100], torch.randn(5, 8).t(), torch.randn(4, 6)]
+        gradients = [torch.randn(103)[3:102], torch.randn(8, 5), torch.randn(1, 6).expand(4, 6)]
+        for p, g in zip(params, gradients, strict=True):
+            p.requires_grad_()
+            p.grad = g
+        optimizer = SGD(params, lr=0.5, engine=engine)  # type: ignore[arg-type]
+        optimizer.step()
+        found.append([p.detach() for p in params])
+        assert {row.engine for row in optimizer.engine_report()} == {engine}
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+def test_complex_numbers_are_pairs() -> None:
+    found = []
+    for engine in ("triton", "fused"):
+        torch.manual_seed(0)
+        p = torch.randn(40, dtype=torch.complex64, requires_grad=True)
+        p.grad = torch.randn_like(p).conj()
+        AdamW([p], engine=engine).step()  # type: ignore[arg-type]
+        found.append(p.detach())
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "LAMB"])
+def test_gradients_are_left_zero(name: str) -> None:
+    found = run(Case(name, FLOAT32, {}, 0.0, LARGE), "triton", steps=1, zero_grad=True)
+    assert not any(p.grad.any() for p in found.parameters)
+
+
+def test_a_gradient_of_another_dtype_needs_another_kernel() -> None:
+    found = []
+    for engine in ("triton", "fused"):
+        p = torch.ones(9, dtype=BFLOAT16, requires_grad=True)
+        p.grad_dtype = None  # type: ignore[attr-defined]
+        optimizer = SGD([p], lr=1.0, engine=engine)  # type: ignore[arg-type]
+        for dtype in (BFLOAT16, FLOAT32, BFLOAT16):
+            p.grad = torch.full((9,), 0.25, dtype=dtype)
+            optimizer.step()
+        found.append(p.detach())
+    assert torch.equal(*found)
+    assert found[0].tolist() == [0.25] * 9
+
+
+small = st.lists(st.integers(0, 3 * CHUNK), max_size=6)
+large = st.lists(st.integers(2**31 - 5, 2**31 + CHUNK), min_size=1, max_size=2)
+
+
+@settings(max_examples=10)
+@given(st.builds(operator.add, small, large))
+def test_chunks_cover_each_element_once(counts: list[int]) -> None:
+    """The place that a program computes, for tensors of any size; none is allocated."""
+    tensors, owners = chunked(counts, range(len(counts)), 2)
+    chunk = np.arange(len(owners), dtype=np.int64)
+    start = (chunk - tensors[owners, 2]) * CHUNK
+    count = np.minimum(tensors[owners, 0] - start, CHUNK)
+    assert (count > 0).all()
+    ends = start + count
+    for number, elements in enumerate(counts):
+        mine = owners == number
+        assert [0, *ends[mine]] == [*start[mine], elements]
+    assert (count[ends != tensors[owners, 0]] == CHUNK).all()
+
+
+def test_auto_never_interprets() -> None:
+    p = torch.ones(3, requires_grad=True)
+    p.grad = torch.ones(3)
+    assert AdamW([p]).engine_report()[0].engine == "fused"
+
+
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("TRITON_INTERPRET")
+    return "a tensor is on cpu"
+
+
+def without_triton(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(triton_engine, "triton_is_installed", lambda: False)
+    return "Triton is not installed"
+
+
+@pytest.mark.parametrize("lack", [on_the_cpu, without_triton])
+def test_the_reason_against_it(lack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = lack(monkeypatch)
+    p = torch.ones(3, requires_grad=True)
+    p.grad = torch.ones(3)
+    with pytest.raises(InvalidValue, match=f"the triton engine cannot run this .*: {reason}"):
+        AdamW([p], engine="triton").step()
+
+
+class OnGpu(NamedTuple):
+    """A slot's parameter, as far as the choice of an engine looks at it."""
+
+    device: torch.device
+
+
+def test_on_a_gpu_the_reason_reported_is_tritons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the engine for the CPU, which says that the tensor is on a GPU."""
+    monkeypatch.setattr(_choice.TritonEngine, "reason_against", lambda *_: "Triton is missing")
+    monkeypatch.setattr(_choice.FusedEngine, "reason_against", lambda *_: "a tensor is on cuda")
+    parameter: Any = OnGpu(torch.device("cuda"))
+    recipe = Recipe(taking, frozenset())
+    engine, reason = choose("auto", recipe, Slot(parameter, {}, 0), parameter)
+    assert (engine.name, reason) == ("tensor", "Triton is missing")
