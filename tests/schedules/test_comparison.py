@@ -47,7 +47,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "error", "sentence"), WRONG, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("make", "error", "sentence"), WRONG, ids=[row[2][:30] for row in WRONG])
 def test_what_cannot_be_listed_is_refused(make: Any, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         make()
