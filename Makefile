@@ -17,8 +17,8 @@ setup: $(STAMP) ## build .venv from constraints.txt (nothing to do when it is up
 train: $(STAMP) ## train a small language model under a schedule, about a minute
 	@$(BIN)/glideslope train
 
-test: $(STAMP) ## run the tests and the documentation's examples
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests and the documentation's examples, on up to four cores
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every property
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "long or hypothesis"
