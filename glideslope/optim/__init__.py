@@ -32,6 +32,7 @@ from ._base.common import Common as Common
 from ._base.engine_report import EngineReport as EngineReport
 from ._base.engine_report import EngineReportRow as EngineReportRow
 from ._base.optimizer import Optimizer as Optimizer
+from ._base.released import ReleasedGradients as ReleasedGradients
 from ._base.rule_optimizer import RuleOptimizer as RuleOptimizer
 from ._catalogue import Catalogue as Catalogue
 from ._catalogue import OptimizerRow as OptimizerRow
@@ -61,6 +62,7 @@ __all__ = [
     "Optimizer",
     "OptimizerRow",
     "ParamGroups",
+    "ReleasedGradients",
     "RuleOptimizer",
     "SparseAdam",
     "available",

@@ -5,7 +5,7 @@ Each takes one pass over the tensors to measure them and one to update them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress, islice
 from typing import Any, Unpack
 
@@ -284,9 +284,9 @@ class MARS(RuleOptimizer):
         }
         super().__init__(params, defaults, **common)
 
-    def _planned_groups(self) -> list[Group]:
-        names = iter(parameter_names(self.param_groups))
-        return [part for group in self.param_groups for part in _parts(group, names)]
+    def _planned_groups(self, groups: Sequence[Group]) -> list[Group]:
+        names = iter(parameter_names(groups))
+        return [part for group in groups for part in _parts(group, names)]
 
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
         return super()._keeps(

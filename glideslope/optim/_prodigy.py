@@ -11,7 +11,7 @@ from glideslope.errors import require
 from ._base.common import Common
 from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
-from ._base.plan import Group, Plan, PreparedStep
+from ._base.plan import Plan, PreparedStep
 from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["Prodigy"]
@@ -113,7 +113,7 @@ class Prodigy(RuleOptimizer):
         super().add_param_group(param_group)
         self._tell({name: self.param_groups[0][name] for name in FOUND})
 
-    def _need_of_wholes(self, group: Group) -> str | None:
+    def _need_of_all(self) -> str | None:
         return "Prodigy takes sums over all of them"
 
     def _run(self, plan: PreparedStep, factor: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from glideslope.schedules import Schedule
 from ._base.common import Common
 from ._base.hyperparameters import FRACTIONS, Scalar
 from ._base.optimizer import Params
-from ._base.rule_optimizer import Closure, Loss, RuleOptimizer
+from ._base.rule_optimizer import RuleOptimizer
 
 __all__ = ["AdamWScheduleFree", "SGDScheduleFree", "ScheduleFree"]
 
@@ -29,22 +29,6 @@ class ScheduleFree(RuleOptimizer):
     call ``optimizer.train()`` and ``optimizer.eval()`` where these exist, as transformers' does,
     are right to.
     """
-
-    @overload
-    def step(self, closure: None = None, *, zero_grad: bool = False) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], Loss], *, zero_grad: bool = False) -> Loss: ...
-    def step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
-        """Update all parameters that have gradients: see `RuleOptimizer.step`.
-
-        Raises:
-            InvalidValue: the parameters are those for evaluation.
-        """
-        if not all(group["train_mode"] for group in self.param_groups):
-            raise InvalidValue("the parameters are the average: call `train()` before `step()`")
-        return super().step(closure, zero_grad=zero_grad)
-
-    step.hooked = True  # type: ignore[attr-defined]
 
     def train(self) -> None:
         """Set the parameters to y, the point where gradients are computed."""
@@ -72,6 +56,10 @@ class ScheduleFree(RuleOptimizer):
     @abstractmethod
     def _share_of_average(group: dict[str, Any]) -> Any:
         """The weight of x in y; the rest is z."""
+
+    def _check_ready(self) -> None:
+        if not all(group["train_mode"] for group in self.param_groups):
+            raise InvalidValue("the parameters are the average: call `train()` before `step()`")
 
     @torch.no_grad()
     def _move(self, training: bool, share_of_z: Callable[[float], float]) -> None:

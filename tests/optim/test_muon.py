@@ -98,10 +98,11 @@ def test_plans_are_made_once() -> None:
     params = list(ours.parameters())
     give_gradients(params, 0)
     optimizer.step()
-    plans = [part._plan for part in optimizer._all_parts()]
+    (parts,) = optimizer._prepare.args  # type: ignore[attr-defined]
+    plans = [part.cache.plan for part in parts]
     give_gradients(params, 1)
     optimizer.step()
-    assert [part._plan for part in optimizer._all_parts()] == plans
+    assert [part.cache.plan for part in parts] == plans
 
 
 def test_a_group_of_no_matrices_is_all_adamw() -> None:

@@ -15,6 +15,7 @@ from glideslope import optim
 from glideslope.errors import StateMismatch
 from glideslope.optim._adaptive import Adam, AdamW
 from glideslope.optim._base.optimizer import Optimizer
+from glideslope.optim._base.plan_cache import PlanCache
 from glideslope.optim._base.rule_optimizer import RuleOptimizer
 from glideslope.optim._momentum import SGD
 
@@ -213,7 +214,8 @@ def test_whoever_has_read_a_state_may_move_it_at_any_later_step(read: Any) -> No
 def test_a_step_checks_less_again_when_no_other_code_holds_the_state() -> None:
     layers = model()
     optimizer = stepped(AdamW(layers.parameters()))
-    plan = optimizer._plan
+    cache: PlanCache = optimizer._prepare.__self__  # type: ignore[attr-defined]
+    plan = cache.plan
     assert plan is not None
     average = optimizer.state[layers["a"].weight]["exp_avg"]
     optimizer.step()
@@ -221,7 +223,7 @@ def test_a_step_checks_less_again_when_no_other_code_holds_the_state() -> None:
     del average
     optimizer.step()
     assert not plan._log.touched
-    assert optimizer._plan is plan
+    assert cache.plan is plan
 
 
 class ByHand(Optimizer):

@@ -51,6 +51,8 @@ class StepConfig(NamedTuple):
     """Of each group: the rule's active options, maximize, differentiable."""
     scaled: bool
     """Gradients are multiplied by a factor: they are clipped, or come scaled."""
+    place: int = 0
+    """The number of the first parameter: noise differs between plans that have other places."""
 
     @classmethod
     def of(
@@ -232,7 +234,11 @@ class Plan:
         extras = self._config.extras(factor)
         rule = self._config.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
-        scalars = [{**known, **extras, SEED: seed_of(known), SKIP: 0.0} for known in values]
+        seeds = [seed_of(known, self._config.place) for known in values]
+        scalars = [
+            {**known, **extras, SEED: seed, SKIP: 0.0}
+            for known, seed in zip(values, seeds, strict=True)
+        ]
         for each in self._batches:
             each.batch.run(scalars)
         if self._config.zeroing:
@@ -300,24 +306,14 @@ def _prepared(engine: Engine, pairs: Sequence[tuple[Planned, Slot]]) -> Prepared
     return Prepared([m.position for m in members], batch, first.local.is_counted)
 
 
-def require_aimed(is_aimed: bool) -> None:
-    """Refuse to run a plan that does not suit the tensors that it was just made for.
-
-    Raises:
-        RuntimeError: another thread changed them in the meantime.
-    """
-    if not is_aimed:
-        raise RuntimeError("parameters, gradients or state changed while the step was prepared")
-
-
 def flattened(groups: Sequence[Group]) -> list[Tensor]:
     """The parameters of all groups."""
     return [parameter for group in groups for parameter in group["params"]]
 
 
-def seed_of(values: Mapping[str, Any]) -> int:
+def seed_of(values: Mapping[str, Any], place: int = 0) -> int:
     """The seed of a step: the same on every process, and in a resumed run."""
-    return int(values.get("step", 0)) * 0x9E3779B1 % 2**31
+    return (int(values.get("step", 0)) * 0x9E3779B1 + place * 0x85EBCA77) % 2**31
 
 
 def _counted(config: StepConfig, members: Sequence[Planned]) -> tuple[str, ...]:

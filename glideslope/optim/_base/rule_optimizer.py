@@ -10,7 +10,7 @@ from threading import RLock
 from typing import Any, ClassVar, TypeVar, Unpack, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
@@ -31,7 +31,9 @@ from .engine_report import EngineReport, EngineReportRow
 from .gradients import large_norm
 from .hyperparameters import starts
 from .optimizer import Optimizer, Params
-from .plan import Group, Plan, PreparedStep, StepConfig, flattened, require_aimed
+from .plan import Group, PreparedStep, StepConfig, flattened
+from .plan_cache import PlanCache, Preparation
+from .released import ReleasedGradients, released
 from .snapshot import separate
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
@@ -93,7 +95,8 @@ class RuleOptimizer(Optimizer):
 
     _traceable: ClassVar[bool] = True
     """True if a step is the rule and nothing else."""
-    _plan: Plan | None
+    _prepare: Preparation
+    _released: ReleasedGradients | None
     _lock: RLock
     """Held by a step: the plan, its table and the counts belong to one thread at a time."""
 
@@ -105,7 +108,8 @@ class RuleOptimizer(Optimizer):
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
         self.grad_norm, self.skipped_steps = None, 0
         self._owned = OwnedSchedules()
-        self._plan, self._lock = None, RLock()
+        self._lock, self._prepare = RLock(), self._preparation()
+        self._released = None
         super().__init__(params, defaults)
 
     @overload
@@ -140,12 +144,15 @@ class RuleOptimizer(Optimizer):
         )
 
     def _step(self, closure: Closure | None = None, *, zero_grad: bool = False) -> Any:
+        self._check_ready()
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if self._released is not None:
+            self._released.end_step(self)
         is_scaled = getattr(self, "grad_scale", None) is not None
-        groups = self._planned_groups()
+        groups = self._planned_groups(self.param_groups)
         config = StepConfig.of(self.rule, self._settings, zero_grad, groups, is_scaled)
         with torch.set_grad_enabled(config.differentiable):
             if not torch.compiler.is_compiling():
@@ -169,8 +176,9 @@ class RuleOptimizer(Optimizer):
             tensor: weight and 1 more
         """
         with self._lock, torch.no_grad():
-            groups = self._planned_groups()
-            plan = self._aimed_plan(StepConfig.of(self.rule, self._settings, False, groups))
+            groups = self._planned_groups(self.param_groups)
+            config = StepConfig.of(self.rule, self._settings, False, groups)
+            plan = self._prepare(config, groups, self.state)
             plan.release()
             assignments = plan.assignments
         names = [name for group in groups for name in _names(group)]
@@ -184,6 +192,47 @@ class RuleOptimizer(Optimizer):
             )
             for position, parameter, engine, reason in assignments
         )
+
+    def release_gradients(self, model: nn.Module) -> ReleasedGradients:
+        """Update each parameter of a model in the backward pass, and free its gradient at once.
+
+        As soon as the gradient of a parameter is complete, the parameter is updated and its
+        ``grad`` becomes None, so the gradients of all layers are never in memory together. The
+        numbers are those of an ordinary step, bit for bit; where they are rounded stochastically,
+        the noise is another one. The loop stays as it is: `step`, once
+        after each backward pass, ends the update. There, schedules advance, hooks are called, and
+        parameters that were not updated (other models', or added later) take an ordinary step.
+
+        Rates are those at the backward pass. A second backward pass before `step` would accumulate
+        gradients and is refused; so is a `torch.amp.GradScaler`, at `step`. If a backward pass
+        fails, the parameters that it has reached are updated.
+
+        Args:
+            model: the parameters that it shares with the optimizer, and that require gradients.
+
+        Returns:
+            A handle: ``remove()`` ends it, or the end of a ``with`` block.
+
+        Raises:
+            InvalidValue: the step needs all gradients at once (`max_grad_norm`, `skip_nonfinite`,
+                Prodigy, ``differentiable``), or gradients that are not there in the backward pass
+                (`DistributedDataParallel`, whole matrices of sharded parameters); the model has no
+                parameter of the optimizer, or its gradients are released already.
+
+        Example:
+            >>> import torch
+            >>> from glideslope.optim import AdamW
+            >>> model = torch.nn.Linear(3, 1)
+            >>> optimizer = AdamW(model.parameters())
+            >>> with optimizer.release_gradients(model):
+            ...     for _ in range(2):
+            ...         model(torch.ones(3)).sum().backward()
+            ...         print(model.weight.grad)
+            ...         optimizer.step()
+            None
+            None
+        """
+        return released(self, model)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -243,12 +292,16 @@ class RuleOptimizer(Optimizer):
                     "`torch.distributed.fsdp.fully_shard`"
                 )
 
-    def _need_of_wholes(self, group: Group) -> str | None:
-        """The reason for which a step needs whole parameters; None if parts of them will do."""
+    def _need_of_all(self) -> str | None:
+        """The reason for which a step needs all parameters together; None if one will do."""
         if self._settings.max_grad_norm is not None:
             return "`max_grad_norm` takes the norm of all of them"
-        if self._settings.skip_nonfinite:
-            return "`skip_nonfinite` looks at all of them"
+        return "`skip_nonfinite` looks at all of them" if self._settings.skip_nonfinite else None
+
+    def _need_of_wholes(self, group: Group) -> str | None:
+        """The reason for which a step needs whole parameters; None if parts of them will do."""
+        if need := self._need_of_all():
+            return need
         options = self.rule.active_options({"cautious": self._settings.cautious, **group})
         takes = takes_totals(self.rule, options)
         return f"{type(self).__name__} takes sums over whole parameters" if takes else None
@@ -311,7 +364,12 @@ class RuleOptimizer(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._plan, self._lock = None, RLock()
+        self._lock, self._prepare = RLock(), self._preparation()
+        if (handle := vars(self).setdefault("_released", None)) is not None:
+            handle.forget()
+
+    def _check_ready(self) -> None:
+        """Refuse to update parameters that are not those of training; here, they always are."""
 
     def _can_be_cautious(self) -> bool:
         return "cautious" in self.rule.options
@@ -332,23 +390,17 @@ class RuleOptimizer(Optimizer):
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
         return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
 
-    def _planned_groups(self) -> Sequence[Group]:
-        """The groups as a step sees them: one whose parameters are updated in two ways is two."""
-        return self.param_groups
+    def _planned_groups(self, groups: Sequence[Group]) -> Sequence[Group]:
+        """Groups as a step sees them: one whose parameters are updated in two ways is two."""
+        return groups
 
-    def _aimed_plan(self, config: StepConfig) -> PreparedStep:
-        """The plan, aimed at the present gradients; a new one if the old does not fit."""
-        groups = self._planned_groups()
-        parameters = flattened(groups)
-        gradients = [parameter.grad for parameter in parameters]
-        if self._plan is None or not self._plan.aim(config, parameters, gradients, self.state):
-            self._plan = Plan(config, groups, gradients, self.state)
-            require_aimed(self._plan.aim(config, parameters, gradients, self.state))
-        return self._plan
+    def _preparation(self) -> Preparation:
+        """A function that prepares steps, and keeps what it can from one to the next."""
+        return PlanCache().prepare
 
     def _update(self, config: StepConfig) -> None:
         with self._lock:
-            plan = self._aimed_plan(config)
+            plan = self._prepare(config, self._planned_groups(self.param_groups), self.state)
             try:
                 self._apply(plan, config)
             finally:
@@ -368,7 +420,7 @@ class RuleOptimizer(Optimizer):
         self._update(config)
 
     def _run(self, plan: PreparedStep, factor: float) -> None:
-        plan.run(self._planned_groups(), factor)
+        plan.run(self._planned_groups(self.param_groups), factor)
 
     def _factor(self, plan: PreparedStep) -> float | None:
         """The number that gradients are multiplied by; None if the step is to be skipped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -10,7 +11,8 @@ from torch._compile import _disable_dynamo
 from glideslope.errors import GlideslopeError, UnsupportedDtype, require
 from glideslope.rules import Rule
 
-from .._base.plan import Group, StepConfig
+from .._base.plan import Group
+from .._base.plan_cache import Preparation
 from .._base.rule_optimizer import RuleOptimizer
 from .._loading.kept import Kept
 from .direction import DirectedStep, Direction, RulePart
@@ -25,8 +27,6 @@ class DirectedOptimizer(RuleOptimizer):
 
     direction: ClassVar[Direction]
     companion: ClassVar[Rule | None] = None
-
-    _parts: tuple[RulePart, ...] = ()
 
     def _is_directed(self, p: Tensor, group: Group) -> bool:
         """True if a parameter has a direction; if not, the companion updates it."""
@@ -58,24 +58,22 @@ class DirectedOptimizer(RuleOptimizer):
         """Never traced: a direction keeps what no compiler should unroll."""
         return super()._step(*args, **kwargs)
 
-    def _aimed_plan(self, config: StepConfig) -> DirectedStep:
-        return DirectedStep(self._all_parts(), config, self.param_groups, self.state)
+    def _preparation(self) -> Preparation:
+        return partial(DirectedStep, self._new_parts())
 
-    def _all_parts(self) -> tuple[RulePart, ...]:
-        if not self._parts:
-            self._parts = (RulePart(self.rule, self.direction, self._is_directed),)
-            if self.companion is not None:
-                rest = RulePart(
-                    self.companion, None, lambda p, group: not self._is_directed(p, group)
-                )
-                self._parts += (rest,)
-        return self._parts
+    def _new_parts(self) -> tuple[RulePart, ...]:
+        """The parts of a step, with nothing prepared yet."""
+        directed = RulePart(self.rule, self.direction, self._is_directed)
+        if self.companion is None:
+            return (directed,)
+        rest = RulePart(self.companion, None, lambda p, group: not self._is_directed(p, group))
+        return directed, rest
 
     def _can_be_cautious(self) -> bool:
         return True
 
     def _rules(self) -> tuple[Rule, ...]:
-        return tuple(part.rule for part in self._all_parts())
+        return (self.rule,) if self.companion is None else (self.rule, self.companion)
 
     def _keeps(self, parameter: Tensor, group: Group) -> Kept:
         """The entries of the rule and of its direction; of the companion, where there is none."""

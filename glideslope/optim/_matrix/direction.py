@@ -29,9 +29,9 @@ from .._base.plan import (
     check_members,
     flattened,
     parameter_names,
-    require_aimed,
     seed_of,
 )
+from .._base.plan_cache import PlanCache
 from .matrices import Task, placed_beside, sharded_directions, zeros_beside
 
 Tensors = Mapping[str, Tensor]
@@ -80,7 +80,7 @@ class RulePart:
         self, rule: Rule, direction: Direction | None, chosen: Callable[[Tensor, Group], bool]
     ) -> None:
         self.rule, self.direction, self._chosen = rule, direction, chosen
-        self._plan: Plan | None = None
+        self.cache = PlanCache()
 
     def pick(self, groups: Sequence[Group]) -> Gradients:
         """The gradient of each parameter of the groups that is one of these."""
@@ -96,16 +96,13 @@ class RulePart:
         """The plan, aimed at these gradients; a new one if the old does not fit."""
         parameters = flattened(groups)
         mine = {p: states[p] for p, g in zip(parameters, gradients, strict=True) if g is not None}
-        if self._plan is None or not self._plan.aim(config, parameters, gradients, mine):
-            self._plan = Plan(config, groups, gradients, mine)
-            states.update(mine)
-            require_aimed(self._plan.aim(config, parameters, gradients, mine))
-        return self._plan
+        plan = self.cache.aimed(config, groups, gradients, mine)
+        states.update(mine)
+        return plan
 
     def release(self) -> None:
         """Drop the references to the gradients."""
-        if self._plan is not None:
-            self._plan.release()
+        self.cache.release()
 
 
 class DirectedStep:
