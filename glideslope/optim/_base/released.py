@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from threading import RLock
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,28 @@ from torch.nn.parallel import DistributedDataParallel
 
 from glideslope.distributed import has_peers, is_sharded
 from glideslope.errors import InvalidValue, require
+from glideslope.rules import Rule
 
+from .common import CommonSettings
 from .plan import Group, StepConfig, flattened, parameter_names
+from .plan_cache import Preparation
 
-if TYPE_CHECKING:
-    from .rule_optimizer import RuleOptimizer
+
+class Releasing(Protocol):
+    """The parts of a `RuleOptimizer` that take the step of one parameter."""
+
+    rule: ClassVar[Rule]
+    state: Any
+    param_groups: list[dict[str, Any]]
+    _settings: CommonSettings
+    _released: ReleasedGradients | None
+    _lock: RLock
+
+    def _preparation(self) -> Preparation: ...
+    def _planned_groups(self, groups: Sequence[Group]) -> Sequence[Group]: ...
+    def _check_ready(self) -> None: ...
+    def _need_of_all(self) -> str | None: ...
+    def _need_of_wholes(self, group: Group) -> str | None: ...
 
 
 class ReleasedGradients:
@@ -26,7 +44,7 @@ class ReleasedGradients:
     As a context manager it removes itself at the end of the ``with`` block.
     """
 
-    def __init__(self, optimizer: RuleOptimizer, parameters: Sequence[Tensor]) -> None:
+    def __init__(self, optimizer: Releasing, parameters: Sequence[Tensor]) -> None:
         self._optimizer = weakref.ref(optimizer)
         self._updated: set[Tensor] = set()
         self._hooks = [
@@ -50,7 +68,7 @@ class ReleasedGradients:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def end_step(self, optimizer: RuleOptimizer) -> None:
+    def end_step(self, optimizer: Releasing) -> None:
         """Let the next backward pass begin.
 
         Raises:
@@ -86,12 +104,12 @@ class ReleasedGradients:
 class _OneParameter:
     """The step of one parameter, with what was prepared for it."""
 
-    def __init__(self, optimizer: RuleOptimizer, parameter: Tensor) -> None:
+    def __init__(self, optimizer: Releasing, parameter: Tensor) -> None:
         self._prepare = optimizer._preparation()
         self._parameter = parameter
         self._place = (0, 0)
 
-    def update(self, optimizer: RuleOptimizer) -> None:
+    def update(self, optimizer: Releasing) -> None:
         """Take the step."""
         optimizer._check_ready()
         groups = optimizer._planned_groups([self._group(optimizer)])
@@ -105,7 +123,7 @@ class _OneParameter:
             optimizer.state.update(states)
             step.release()
 
-    def name(self, optimizer: RuleOptimizer) -> str:
+    def name(self, optimizer: Releasing) -> str:
         """The name of the parameter, or its number."""
         return parameter_names(optimizer.param_groups)[self._number(optimizer.param_groups)]
 
@@ -127,7 +145,7 @@ class _OneParameter:
         self._place = next(places, (0, 0))
         return self._is_at(groups[self._place[0]]["params"], self._place[1])
 
-    def _group(self, optimizer: RuleOptimizer) -> Group:
+    def _group(self, optimizer: Releasing) -> Group:
         """Its group, with this parameter alone."""
         index, place = self._place
         group = optimizer.param_groups[index]
@@ -138,7 +156,7 @@ class _OneParameter:
         return place < len(parameters) and parameters[place] is self._parameter
 
 
-def released(optimizer: RuleOptimizer, model: nn.Module) -> ReleasedGradients:
+def released(optimizer: Releasing, model: nn.Module) -> ReleasedGradients:
     """Update the parameters that an optimizer shares with a model in the backward pass.
 
     Raises:
@@ -155,7 +173,7 @@ def released(optimizer: RuleOptimizer, model: nn.Module) -> ReleasedGradients:
     return optimizer._released
 
 
-def _check(optimizer: RuleOptimizer, model: nn.Module) -> None:
+def _check(optimizer: Releasing, model: nn.Module) -> None:
     """Refuse a step that needs more than one gradient at a time."""
     if optimizer._released is not None:
         raise InvalidValue("gradients of this optimizer are released already: `remove()` ends it")
@@ -167,7 +185,7 @@ def _check(optimizer: RuleOptimizer, model: nn.Module) -> None:
     _refuse(need)
 
 
-def _check_local(optimizer: RuleOptimizer, parameters: Sequence[Tensor]) -> None:
+def _check_local(optimizer: Releasing, parameters: Sequence[Tensor]) -> None:
     """Refuse, on several processes, gradients that are not complete where the parameter is."""
     if has_peers():
         if not all(map(is_sharded, parameters)):
