@@ -41,16 +41,12 @@ def absolute(x):
 @triton.jit
 def divide(x, y):
     """The quotient, correctly rounded: ``/`` is off by up to two units in the last place."""
-    if x.dtype == tl.float64:
-        return x / y
-    return tl.div_rn(x, y)
+    return x / y if x.dtype == tl.float64 else tl.div_rn(x, y)
 
 
 @triton.jit
 def sqrt(x):
-    if x.dtype == tl.float64:
-        return tl.sqrt(x)
-    return tl.sqrt_rn(x)
+    return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
 
 
 @triton.jit
