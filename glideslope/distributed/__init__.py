@@ -22,7 +22,9 @@ from ._agreement import Agree as Agree
 from ._agreement import agreed as agreed
 from ._agreement import check_agree as check_agree
 from ._agreement import has_peers as has_peers
+from ._agreement import mean as mean
 from ._agreement import own_rank as own_rank
+from ._agreement import rank_count as rank_count
 
 __all__ = [
     "Agree",
@@ -35,15 +37,19 @@ __all__ = [
     "axis_of",
     "check_agree",
     "cut_of",
+    "exchanged",
     "has_peers",
     "is_flat_shard",
     "is_sharded",
     "layout_of",
+    "mean",
     "own_rank",
     "owners",
+    "rank_count",
     "reduction_of",
     "shard",
     "sharded_as",
+    "time_out",
 ]
 
 if TYPE_CHECKING:
@@ -53,6 +59,8 @@ if TYPE_CHECKING:
     from ._exchange import axis_of as axis_of
     from ._exchange import cut_of as cut_of
     from ._exchange import owners as owners
+    from ._peers import exchanged as exchanged
+    from ._peers import time_out as time_out
     from ._reduction import Reduction as Reduction
     from ._reduction import reduction_of as reduction_of
     from ._shards import aligned as aligned
@@ -72,6 +80,7 @@ else:
             "aligned": "_shards",
             "axis_of": "_exchange",
             "cut_of": "_exchange",
+            "exchanged": "_peers",
             "is_flat_shard": "_shards",
             "is_sharded": "_shards",
             "layout_of": "_shards",
@@ -79,6 +88,7 @@ else:
             "reduction_of": "_reduction",
             "shard": "_shards",
             "sharded_as": "_shards",
+            "time_out": "_peers",
         },
         first="glideslope._torch",
     )

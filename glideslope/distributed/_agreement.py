@@ -34,6 +34,11 @@ def own_rank() -> int:
     return int(sys.modules["torch.distributed"].get_rank()) if has_peers() else 0
 
 
+def rank_count() -> int:
+    """The number of ranks of the default process group; 1 if this process has no peers."""
+    return int(sys.modules["torch.distributed"].get_world_size()) if has_peers() else 1
+
+
 def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
     """The number that all ranks of the default process group use.
 
@@ -58,7 +63,7 @@ def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
     if failed:
         raise InvalidValue(f"`{name}` was refused on rank {failed[0]}, which says why")
     values = [value for value, _ in numbers]
-    return values[0] if agree == "rank0" else _mean(values)
+    return values[0] if agree == "rank0" else mean(values)
 
 
 def _attempt(read: Callable[[], float]) -> tuple[float, GlideslopeError | None]:
@@ -82,7 +87,7 @@ def _gathered(numbers: Sequence[float]) -> list[list[float]]:
     return [row.tolist() for row in rows]
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
     """The mean; equal numbers are their mean, to the last bit."""
     if all(value == values[0] for value in values):
         return values[0]

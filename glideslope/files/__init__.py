@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ._folder_lock import FolderLock
-from ._replace import replacing
+from ._replace import flush_folder, replacing
 
-__all__ = ["FolderLock", "replacing"]
+__all__ = ["FolderLock", "flush_folder", "replacing"]
 
 
 def __dir__() -> list[str]:

@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         if lock is not None:
             os.close(lock)
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def _create_beside(folder: Path) -> tuple[Path, int | None]:
@@ -78,7 +78,7 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
     return True
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Flush the folder, so that the renaming survives a power cut."""
     if os.name == "nt":  # which cannot open folders
         return

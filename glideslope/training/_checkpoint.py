@@ -100,11 +100,38 @@ def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
             verified = verify(file)
             content = _unpickle(file, mmap)
     except OSError as error:
-        raise Damaged(f"could not read {os.fspath(path)}: {_reason(error)}") from error
+        raise _unreadable(path, error) from error
+    _warn_unless(verified, path)
+    return content
+
+
+def verify_checkpoint(path: str | os.PathLike[str]) -> None:
+    """Verify a file without loading it."""
+    try:
+        with open(path, "rb") as file:
+            verified = verify(file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    _warn_unless(verified, path)
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Any:
+    """Load a file that has been verified; tensors are read when they are used."""
+    try:
+        with open(path, "rb") as file:
+            return _unpickle(file, mmap=True)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> Damaged:
+    return Damaged(f"could not read {os.fspath(path)}: {_reason(error)}")
+
+
+def _warn_unless(verified: bool, path: str | os.PathLike[str]) -> None:
     if not verified:
         message = f"{os.fspath(path)} has no checksums: damage to it would go unnoticed"
-        warnings.warn(message, stacklevel=3)
-    return content
+        warnings.warn(message, stacklevel=4)
 
 
 def _unpickle(file: BinaryIO, mmap: bool) -> Any:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, SupportsFloat
 
+from glideslope.distributed import has_peers, own_rank
 from glideslope.errors import CheckpointError, require, require_type
 from glideslope.files import FolderLock
 
 from ._background import Background
-from ._checkpoint import read_checkpoint, write_checkpoint
+from ._checkpoint import write_checkpoint
 from ._nest import Buffers
+from ._numbered import NumberedCheckpoints
 from ._scalar import number
 from ._seal import Damaged
-
-NAME = re.compile(r"step-(\d+)\.pt")
+from ._sharded.reading import of_rank_0, read_alone, read_together
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +54,16 @@ class Checkpointer:
     A checkpoint is deleted only after newer undamaged ones replace it. A damaged one is skipped
     with a warning, does not count, and is never deleted.
 
-    One process at a time saves into a folder; any number may read.
+    One run at a time saves into a folder; any number of processes may read.
+
+    On several ranks (a process group is up), every rank calls `save`, `latest`, `best` and `load`.
+    A checkpoint is then a folder ``step-00000500`` with a file of each rank: what all ranks hold
+    alike is written once, what they do not by each, and the folder appears when all of it is on
+    disk. A rank that waits for another one gives up after the time-out of the process group.
 
     Args:
-        folder: where the files ``step-00000500.pt`` are. It is made at the first save.
+        folder: where the files ``step-00000500.pt`` are; on several ranks, a folder that they
+            share. It is made at the first save.
         keep: how many of the newest to keep.
         keep_best: the name of a metric, and ``"min"`` or ``"max"``: the checkpoint in which it is
             best is kept as well.
@@ -92,6 +99,7 @@ class Checkpointer:
             require(keep_best[1] in ("min", "max"), "keep_best", "end in 'min' or 'max'", keep_best)
         self.folder = Path(folder).absolute()
         self.keep, self.keep_best, self.every = keep, keep_best, every
+        self._numbered = NumberedCheckpoints(self.folder)
         self._lock = FolderLock(self.folder)
         self._buffers = Buffers()
         self._background = Background()
@@ -112,12 +120,13 @@ class Checkpointer:
         Args:
             step: the number of the checkpoint: at least that of the newest undamaged one.
             state: any nest of plain values, see `save_checkpoint`.
-            metrics: values to keep with it, such as ``val_loss=0.31``.
+            metrics: values to keep with it, such as ``val_loss=0.31``; of several ranks, the mean.
 
         Raises:
             InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest; a metric
                 that is not a number, such as None.
-            CheckpointError: another process saves into the folder, or an earlier write failed.
+            CheckpointError: another process saves into the folder, an earlier write failed, or
+                another rank refused or has ended.
         """
         require_type(isinstance(step, int), "step", "be a whole number", step)
         require(step >= 0, "step", "be at least 0", step)
@@ -145,7 +154,7 @@ class Checkpointer:
     def steps(self) -> list[int]:
         """The numbers of the checkpoints in the folder, damaged ones included, in order."""
         self.wait()
-        return self._steps()
+        return self._numbered.steps()
 
     def latest(self) -> Checkpoint | None:
         """The newest undamaged checkpoint; None if the folder has no checkpoints.
@@ -154,7 +163,7 @@ class Checkpointer:
             CheckpointError: all checkpoints are damaged; or the newest undamaged one could not be
                 loaded, for lack of memory or because a `Checkpointer` did not write it.
         """
-        steps = self.steps()
+        steps = of_rank_0(self.steps)
         for step in reversed(steps):
             try:
                 return self.load(step)
@@ -166,8 +175,7 @@ class Checkpointer:
 
     def best(self) -> Checkpoint | None:
         """The undamaged checkpoint with the best ``keep_best`` metric, if any has it."""
-        self.wait()
-        best = self._best(self._whole())
+        best = of_rank_0(self._best_step)
         return None if best is None else self.load(best)
 
     def load(self, step: int) -> Checkpoint:
@@ -176,14 +184,16 @@ class Checkpointer:
         Raises:
             CheckpointError: it is missing, or damaged.
         """
-        path = self.path(step)
-        content = read_checkpoint(path)
+        path = of_rank_0(partial(self.path, step))
+        content = read_together(path) if has_peers() else read_alone(path)
         self._metrics[step] = _metrics(content, path)
         return Checkpoint(step, content["state"], dict(self._metrics[step]), path)
 
     def path(self, step: int) -> Path:
-        """The file of the checkpoint with this number."""
-        return self.folder / f"step-{step:08d}.pt"
+        """The file of the checkpoint with this number; the folder, if several ranks save it."""
+        numbered = self._numbered
+        new = numbered.directory(step) if has_peers() else numbered.file(step)
+        return numbered.find(step) or new
 
     def __repr__(self) -> str:
         best = "" if self.keep_best is None else f", keep_best={self.keep_best}"
@@ -206,24 +216,66 @@ class Checkpointer:
             error.add_note(f"and the last checkpoint was lost: {failed}")
 
     def _begin(self, step: int, state: object, metrics: dict[str, float]) -> None:
-        self._acquire()
-        newest = self._newest()
-        rule = f"be at least {newest}, the newest in {self.folder}"
-        require(newest is None or step >= newest, "step", rule, step)
-        copy = self._buffers.snapshot({"step": step, "metrics": metrics, "state": state})
-        self._background.start(lambda: self._write(step, copy, metrics))
+        if has_peers():
+            self._begin_together(step, state, metrics)
+        else:
+            self._begin_alone(step, state, metrics)
 
-    def _acquire(self) -> None:
+    def _begin_alone(self, step: int, state: object, metrics: dict[str, float]) -> None:
+        self._acquire(step)
+        copy = self._buffers.snapshot({"step": step, "metrics": metrics, "state": state})
+        path = self._numbered.file(step)
+
+        def write() -> None:
+            self._numbered.sweep()
+            write_checkpoint(copy, path)
+            self._complete(step, path, metrics)
+
+        self._background.start(write)
+
+    def _begin_together(self, step: int, state: object, metrics: dict[str, float]) -> None:
+        from ._sharded.saving import agree_to_save  # torch's planner takes long to load
+
+        target = self._numbered.directory(step)
+        save = agree_to_save(target, step, state, metrics, lambda: self._acquire(step))
+        rendezvous = save.rendezvous
         try:
-            self._lock.acquire()
+            write_file = partial(write_checkpoint, self._buffers.snapshot(save.content))
+        except Exception as error:  # raised in the background, where the other ranks learn of it
+            write_file = partial(_raise, error)
+
+        def complete() -> None:
+            self._complete(step, rendezvous.target, save.metrics)
+
+        def write() -> None:
+            if rendezvous.rank == 0:
+                self._numbered.sweep(rendezvous.token)
+            rendezvous.run(write_file, complete)
+            self._note(step, save.metrics)
+
+        self._background.start(write)
+
+    def _acquire(self, step: int) -> None:
+        """Take the lock of the folder, and refuse a step below the newest."""
+        try:
+            self._lock.acquire(own_rank())
         except OSError as error:
             raise CheckpointError(f"could not save into {self.folder}: {error.strerror}") from error
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}{_hint_for_lone_rank()}") from error
+        newest = self._newest() if own_rank() == 0 else None
+        rule = f"be at least {newest}, the newest in {self.folder}{_hint_for_lone_rank()}"
+        require(newest is None or step >= newest, "step", rule, step)
 
-    def _write(self, step: int, copy: object, metrics: dict[str, float]) -> None:
-        write_checkpoint(copy, self.path(step))
+    def _complete(self, step: int, path: Path, metrics: dict[str, float]) -> None:
+        """Delete what a new checkpoint replaces."""
+        self._note(step, metrics)
+        self._numbered.keep_only(path)
+        self._prune()
+
+    def _note(self, step: int, metrics: dict[str, float]) -> None:
         self._metrics[step] = metrics
         self._damaged.discard(step)
-        self._prune()
 
     def _prune(self) -> None:
         """Delete the undamaged checkpoints that are neither among the newest nor the best."""
@@ -235,25 +287,15 @@ class Checkpointer:
 
     def _delete(self, step: int) -> None:
         try:
-            self.path(step).unlink(missing_ok=True)
+            self._numbered.delete(step)
             del self._metrics[step]
         except OSError as error:  # training continues with one file too many
             warnings.warn(f"could not delete {self.path(step)}: {error.strerror}", stacklevel=2)
 
-    def _steps(self) -> list[int]:
-        try:
-            names = os.listdir(self.folder)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise CheckpointError(f"could not read {self.folder}: {error.strerror}") from error
-        matches = (NAME.fullmatch(name) for name in names)
-        return sorted(int(match[1]) for match in matches if match)
-
     def _holding(self) -> str:
         """The number of checkpoints in the folder and the newest, without waiting for a save."""
         try:
-            steps = self._steps()
+            steps = self._numbered.steps()
         except CheckpointError:
             return "unreadable"
         if not steps:
@@ -262,10 +304,12 @@ class Checkpointer:
         return f"{count}, the newest of step {steps[-1]}"
 
     def _newest(self) -> int | None:
-        return next((step for step in reversed(self._steps()) if self._is_whole(step)), None)
+        return next(
+            (step for step in reversed(self._numbered.steps()) if self._is_whole(step)), None
+        )
 
     def _whole(self) -> list[int]:
-        return [step for step in self._steps() if self._is_whole(step)]
+        return [step for step in self._numbered.steps() if self._is_whole(step)]
 
     def _is_whole(self, step: int) -> bool:
         """True if a checkpoint is undamaged; the first look at a damaged one warns."""
@@ -273,7 +317,7 @@ class Checkpointer:
             return step in self._metrics
         path = self.path(step)
         try:
-            self._metrics[step] = _metrics(read_checkpoint(path, mmap=True), path)
+            self._metrics[step] = _metrics(read_alone(path, mmap=True), path)
         except CheckpointError as error:
             self._warn_damaged(step, error)
             return False
@@ -282,6 +326,11 @@ class Checkpointer:
     def _warn_damaged(self, step: int, error: CheckpointError) -> None:
         self._damaged.add(step)
         warnings.warn(f"skipping a checkpoint: {error}", stacklevel=3)
+
+    def _best_step(self) -> int | None:
+        """The step of the best undamaged checkpoint; rank 0 looks for it."""
+        self.wait()
+        return self._best(self._whole()) if own_rank() == 0 else None
 
     def _best(self, steps: list[int]) -> int | None:
         """The step with the best metric; of several, the newest."""
@@ -305,3 +354,19 @@ def _metrics(content: object, path: Path) -> dict[str, float]:
     if not isinstance(content, Mapping) or not {"step", "metrics", "state"} <= content.keys():
         raise CheckpointError(f"{path} was not saved by a Checkpointer")
     return dict(content["metrics"])
+
+
+def _raise(error: Exception, _: object) -> None:
+    raise error
+
+
+def _hint_for_lone_rank() -> str:
+    """Advice for a rank without a process group; empty for one process."""
+    ranks = os.environ.get("WORLD_SIZE", "")
+    if has_peers() or not ranks.isdigit() or int(ranks) < 2:
+        return ""
+    rank = os.environ.get("RANK", "?")
+    return (
+        f"; this is rank {rank} of {ranks}: after torch.distributed.init_process_group all ranks "
+        "save into one folder together, without it each needs a folder of its own"
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from glideslope.distributed import has_peers, own_rank
+from glideslope.distributed import has_peers, own_rank, rank_count
 from glideslope.errors import READABLE, StateMismatch, require, shortened
 
 from ._history import History
@@ -92,6 +92,7 @@ class TrainingState:
             "threads": torch.get_num_threads(),
             "random": global_state(),
             "rank": own_rank(),
+            "ranks": rank_count(),
         }
         parts = {name: state_of(name, part) for name, part in vars(self).items()}
         return {**parts, ENVIRONMENT: environment}
@@ -188,10 +189,16 @@ def _check_environment(environment: Any) -> None:
 def _derive_random(environment: dict[str, Any]) -> None:
     """On another rank than the one that saved them, derive random states from the restored ones."""
     saved, own = environment.get("rank", 0), own_rank()
+    before, now = environment.get("ranks", rank_count()), rank_count()
+    told = f"saved on {before} ranks, resumed on {now}: " if before != now else ""
     if has_peers() and saved != own:
         seed_global_streams(own)
-        message = f"the random states are those of rank {saved}: rank {own} resumes with others"
-        warnings.warn(f"{message}, derived from them and its number", stacklevel=3)
+        told += f"the random states are those of rank {saved}: rank {own} resumes with others, "
+        told += "derived from them and its number"
+    elif told:
+        told += f"rank {own} resumes with the random states of rank {saved}"
+    if told:
+        warnings.warn(told, stacklevel=3)
 
 
 def _warn_of_changes(environment: dict[str, Any]) -> None:

@@ -1,0 +1,148 @@
+"""Saves and loads checkpoints on several ranks, and writes down what each finds."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+import glideslope as gs
+from glideslope.errors import GlideslopeError
+
+TIME_OUT = timedelta(seconds=20)
+
+
+def build(rank: int) -> Any:
+    """A run whose weights all ranks share, and whose random numbers and losses are a rank's own."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8))
+    optimizer = gs.optim.AdamW(model.parameters(), lr=0.01)
+    for value in (random.seed, np.random.seed, torch.manual_seed):
+        value(100 + rank)
+    own = torch.Generator().manual_seed(rank)
+    return gs.training.TrainingState(
+        model=model, optimizer=optimizer, own=own, step=0, losses=[], rank=rank
+    )
+
+
+def train(run: Any, steps: int) -> None:
+    for _ in range(steps):
+        batch = torch.rand(8, 4, generator=torch.Generator().manual_seed(run.step))
+        run.optimizer.zero_grad()
+        run.model(batch).square().mean().backward()
+        run.optimizer.step()
+        run.losses.append(random.random() + float(np.random.rand()) + float(torch.rand(())))
+        run.losses.append(float(torch.rand((), generator=run.own)))
+        run.step += 1
+
+
+def told(run: Any) -> dict[str, Any]:
+    return {
+        "losses": run.losses,
+        "weights": run.model[0].weight.flatten().tolist(),
+        "means": run.model[1].running_mean.tolist(),
+        "rank": run.rank,
+    }
+
+
+def straight(rank: int) -> dict[str, Any]:
+    run = build(rank)
+    train(run, 6)
+    return told(run)
+
+
+def resumed(rank: int, folder: Path) -> dict[str, Any]:
+    """The same, with a stop after three steps."""
+    run = build(rank)
+    with gs.training.Checkpointer(folder, keep=2, keep_best=("loss", "min")) as saved:
+        for loss in (0.0, 2.0, 3.0):
+            train(run, 1)
+            saved.save(run.step, run.state_dict(), loss=loss + rank)
+        steps = saved.steps()
+    again, names = build(50 + rank), sorted(path.name for path in folder.iterdir())
+    saved = gs.training.Checkpointer(folder, keep_best=("loss", "min"))
+    found, best = saved.latest(), saved.best()
+    assert found is not None and best is not None
+    again.load_state_dict(found.state)
+    train(again, 3)
+    return {
+        **told(again),
+        "steps": steps,
+        "names": names,
+        "found": [found.step, found.metrics, best.step, best.metrics],
+    }
+
+
+def refused(work: Any) -> str:
+    try:
+        work()
+    except GlideslopeError as error:
+        return str(error)
+    return ""
+
+
+def refusals(rank: int, folder: Path) -> dict[str, str]:
+    """Saves that one rank refuses, or that differ by rank."""
+    saved = gs.training.Checkpointer(folder)
+    saved.save(5, {})
+    saved.wait()
+    states: list[Any] = [{}, {"file": folder}]
+    return {
+        "state": refused(lambda: saved.save(6, states[rank])),
+        "steps": refused(lambda: saved.save(6 + rank, {})),
+        "back": refused(lambda: saved.save(4, {})),
+        "folders": refused(lambda: gs.training.Checkpointer(folder / str(rank)).save(7, {})),
+        "missing": refused(lambda: saved.load(8)),
+        "leftovers": str(sorted(path.name for path in folder.rglob("*"))),
+    }
+
+
+def damaged(rank: int, folder: Path) -> dict[str, Any]:
+    """The newest checkpoint has a damaged file, which one rank verifies."""
+    saved = gs.training.Checkpointer(folder)
+    for step in (1, 2):
+        saved.save(step, {"own": torch.full((1000,), float(rank)), "step": step})
+    saved.wait()
+    if rank == 0:
+        damage(folder / "step-00000002" / "rank-00001.pt")
+    dist.barrier()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = gs.training.Checkpointer(folder).latest()
+    assert found is not None
+    return {
+        "step": found.step,
+        "own": float(found.state["own"].mean()),
+        "warnings": [str(each.message) for each in caught],
+    }
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def main(file: Path) -> None:
+    dist.init_process_group("gloo", timeout=TIME_OUT)
+    rank, folder = dist.get_rank(), file.parent
+    results = {
+        "straight": straight(rank),
+        "resumed": resumed(rank, folder / "resumed"),
+        "refusals": refusals(rank, folder / "refusals"),
+        "damaged": damaged(rank, folder / "damaged"),
+    }
+    file.write_text(json.dumps(results))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,114 @@
+"""Ranks save into one folder together: each resumes as it was, and all agree on the step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import glideslope as gs
+from glideslope.errors import CheckpointError
+
+from . import ranks, saving
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("saving")
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> list[dict[str, Any]]:
+    return ranks.run("saving.py", folder)
+
+
+def test_each_rank_resumes_bit_for_bit_with_its_own_random_states(
+    results: list[dict[str, Any]],
+) -> None:
+    for found in results:
+        for name, values in found["straight"].items():
+            assert found["resumed"][name] == values, name
+    first, second = (found["resumed"] for found in results)
+    assert first["losses"] != second["losses"]
+    assert first["weights"] == second["weights"]
+
+
+def test_all_ranks_keep_and_find_the_same(results: list[dict[str, Any]]) -> None:
+    names = [".lock", ".lock-00001", "step-00000001", "step-00000002", "step-00000003"]
+    for found in results:
+        assert found["resumed"]["names"] == names
+        assert found["resumed"]["steps"] == [1, 2, 3]  # the best, and the newest two
+        assert found["resumed"]["found"] == [3, {"loss": 3.5}, 1, {"loss": 0.5}]
+
+
+def test_what_all_ranks_share_is_written_once(results: list[dict[str, Any]], folder: Path) -> None:
+    del results
+    files = [folder / "resumed" / "step-00000003" / f"rank-0000{rank}.pt" for rank in (0, 1)]
+    parts = [torch.load(file, weights_only=True)["parts"] for file in files]
+    written = [{eval(key.partition("#")[0]) for key in each} for each in parts]
+    assert written[0] & written[1] == {
+        *(("environment", "random", *place) for place in RANDOM),
+        ("own",),
+    }
+    assert ("model", "0.weight") in written[0] ^ written[1]
+
+
+RANDOM = [("python", 1), ("numpy", "state", "key"), ("torch",)]
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("state", 'rank 1 refused: `state["file"]` must be a tensor'),
+        ("steps", "the ranks gave different steps: 6 on rank 0, 7 on rank 1"),
+        ("back", "`step` must be at least 5, the newest in"),
+        ("folders", "the ranks gave different folders: "),
+        ("missing", "step-00000008: No such file or directory"),
+    ],
+)
+def test_a_refusal_of_one_rank_is_one_of_all(
+    what: str, told: str, results: list[dict[str, Any]]
+) -> None:
+    for found in results:
+        assert told.removeprefix("rank 1 refused: ") in found["refusals"][what]
+    assert told in results[0]["refusals"][what]
+    assert ".tmp" not in results[0]["refusals"]["leftovers"]
+    assert ".saving" not in results[0]["refusals"]["leftovers"]
+
+
+def test_a_file_damaged_for_one_rank_is_skipped_by_all(results: list[dict[str, Any]]) -> None:
+    for rank, found in enumerate(results):
+        assert found["damaged"]["step"] == 1
+        assert found["damaged"]["own"] == rank
+        (warning,) = found["damaged"]["warnings"]
+        assert warning.startswith("skipping a checkpoint: ")
+        assert "step-00000002/rank-00001.pt is damaged" in warning
+
+
+def test_one_process_resumes_with_the_state_of_rank_0_and_says_so(
+    results: list[dict[str, Any]], folder: Path
+) -> None:
+    saved = gs.training.Checkpointer(folder / "resumed")
+    found = saved.latest()
+    assert found is not None
+    assert (found.step, found.metrics) == (3, {"loss": 3.5})
+    run = saving.build(7)
+    with pytest.warns(UserWarning, match="saved on 2 ranks, resumed on 1: rank 0 resumes with"):
+        run.load_state_dict(found.state)
+    saving.train(run, 3)
+    assert run.losses == results[0]["straight"]["losses"]
+
+
+def test_the_refusal_of_a_rank_without_a_process_group_says_what_to_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gs.training.Checkpointer(tmp_path).save(4, {})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    told = "this is rank 1 of 2: after torch.distributed.init_process_group all ranks save"
+    with pytest.raises(ValueError, match=told):
+        gs.training.Checkpointer(tmp_path).save(1, {})
+    with pytest.raises((CheckpointError, ValueError), match=told):
+        gs.training.Checkpointer(tmp_path).save(1, {})
