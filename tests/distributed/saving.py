@@ -70,7 +70,8 @@ def resumed(rank: int, folder: Path) -> dict[str, Any]:
     again, names = build(50 + rank), sorted(path.name for path in folder.iterdir())
     saved = gs.training.Checkpointer(folder, keep_best=("loss", "min"))
     found, best = saved.latest(), saved.best()
-    assert found is not None and best is not None
+    assert found is not None
+    assert best is not None
     again.load_state_dict(found.state)
     train(again, 3)
     return {
