@@ -40,7 +40,7 @@ assert RATES.keys() == SCHEDULERS.keys()
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
-    """What `accelerating.results` gives on every rank, of one process and of two."""
+    """The results of `accelerating` on every rank, of one process and of two."""
     program = Path(__file__).with_name("accelerating.py")
     folder = tmp_path_factory.mktemp("accelerate")
     return {world: ranks.run(program, folder, world) for world in (1, 2)}

@@ -34,7 +34,7 @@ from .._engine import (
 from .._layout import is_plain, real_view
 from .._watch import StateWatch, Watch, addresses_of
 from .lists import ListProgram
-from .rounding import generator_of, stochastic, stored
+from .rounding import generator_of, is_narrow, stochastic
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""
@@ -209,7 +209,8 @@ class _Noise:
 
     def stored(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """An average as it is stored."""
-        return stored(x, dtype, self._generator)
+        # No generator without need: none can be made inside a graph.
+        return stochastic(x, dtype, self._generator) if is_narrow(dtype) else x.to(dtype)
 
 
 def update(

@@ -35,9 +35,14 @@ def _equally_spaced(x: Tensor, random: Tensor) -> Tensor:
     return torch.copysign(ulps * _SUBNORMAL_ULP, x)
 
 
+def is_narrow(dtype: torch.dtype) -> bool:
+    """True if averages of this dtype are rounded stochastically."""
+    return dtype in _DROPPED_BITS
+
+
 def stored(x: Tensor, dtype: torch.dtype, generator: torch.Generator | None = None) -> Tensor:
     """An average as it is stored: rounded stochastically where that is 16 bits."""
-    return stochastic(x, dtype, generator) if dtype in _DROPPED_BITS else x.to(dtype)
+    return stochastic(x, dtype, generator) if is_narrow(dtype) else x.to(dtype)
 
 
 def generator_of(device: torch.device, seed: int) -> torch.Generator | None:

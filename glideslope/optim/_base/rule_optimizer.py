@@ -126,7 +126,7 @@ class RuleOptimizer(Optimizer):
         Returns:
             The closure's loss, or None.
         """
-        if self._is_observed() and not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and self._is_observed():
             return _observed_step(self, closure, zero_grad=zero_grad)
         return self._step(closure, zero_grad=zero_grad)
 
