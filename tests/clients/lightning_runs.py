@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -143,11 +144,10 @@ def trainer(folder: Path, epochs: int = 1, **options: Any) -> lightning.Trainer:
     )
 
 
-class Each(Callback):
-    """Calls a function with the trainer before each training batch."""
-
-    def __init__(self, function: Callable[[lightning.Trainer], None]) -> None:
-        self.function = function
-
-    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self.function(trainer)
+def logged(logger: CSVLogger) -> dict[str, list[float]]:
+    """The columns that a learning rate monitor logged."""
+    logger.save()
+    with open(f"{logger.log_dir}/metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    columns = [name for name in rows[0] if name.startswith(("lr-", "rate"))]
+    return {name: [float(row[name]) for row in rows if row[name]] for name in columns}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ import glideslope as gs
 from glideslope import optim
 from glideslope.optim import lr_scheduler as ours
 
-from .lightning_runs import Network, Slopes, batches, trainer
+from .lightning_runs import Network, Slopes, batches, logged, trainer
 
 theirs = torch.optim.lr_scheduler
 EPOCHS, BATCHES = 4, 6
@@ -175,15 +174,6 @@ def test_the_monitor_shows_the_rate_of_every_update(text: str, way: str, tmp_pat
     expected = [0.01 * TEXTS[text](t) for t in range(EPOCHS * BATCHES)]
     torch.testing.assert_close(used, expected, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(shown, expected, rtol=1e-6, atol=1e-12)  # through float32
-
-
-def logged(logger: CSVLogger) -> dict[str, list[float]]:
-    """The columns of what a learning rate monitor logged."""
-    logger.save()
-    with open(f"{logger.log_dir}/metrics.csv") as file:
-        rows = list(csv.DictReader(file))
-    columns = [name for name in rows[0] if name.startswith("lr-")]
-    return {name: [float(row[name]) for row in rows if row[name]] for name in columns}
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.AdamW, optim.AdamW], ids=["torch's", "ours"])
