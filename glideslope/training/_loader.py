@@ -83,13 +83,14 @@ class ResumableLoader(Generic[Batch]):
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
+        # A generator: an iterator of which no batch is taken begins no epoch, and ends none.
         batches, self._rest = self._rest, None
         if batches is None:
             self.batch = 0
             epochs = [_epoch(sampler) for sampler in self._samplers()]
             self._beginning = {"random": global_state(), "epochs": epochs, **self._position()}
             batches = self._batches()
-        return self._count(batches, self._beginning)
+        yield from self._count(batches, self._beginning)
 
     def follow(self, streams: Mapping[str, Stream]) -> None:
         """Restore more generators: those that the loader uses without holding them.

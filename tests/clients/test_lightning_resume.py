@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -14,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 import glideslope as gs
 from glideslope import optim
 from glideslope.errors import StateMismatch
+from glideslope.integrations.lightning import ResumableLoader
 from glideslope.optim import lr_scheduler as ours
 
 from .lightning_runs import Network, batches, trainer
@@ -95,10 +98,11 @@ class Straight:
         loader: Callable[[], Any] = lambda: batches(BATCHES),
         dropout: float = 0.0,
         callbacks: Callable[[], list[Any]] = list,
+        options: Mapping[str, Any] = MappingProxyType({}),
         **saving: Any,
     ) -> None:
         self.folder, self.loader = folder, loader
-        self.dropout, self.callbacks = dropout, callbacks
+        self.dropout, self.callbacks, self.options = dropout, callbacks, options
         save = ModelCheckpoint(dirpath=folder, filename="{step}", save_top_k=-1, **saving)
         self.model = self._run(configure, EPOCHS, None, [save])
 
@@ -106,7 +110,8 @@ class Straight:
         model = Network(configure, self.dropout)
         torch.manual_seed(len(more))  # a resumed process has other random numbers
         options = {"callbacks": [*self.callbacks(), *more], "enable_checkpointing": bool(more)}
-        trainer(self.folder, epochs, **options).fit(model, self.loader(), ckpt_path=path)
+        run = trainer(self.folder, epochs, **options, **self.options)
+        run.fit(model, self.loader(), ckpt_path=path)
         return model
 
     def resume(self, configure: Any, step: int, epochs: int = EPOCHS) -> Network:
@@ -129,18 +134,62 @@ def test_a_fit_resumes_at_the_end_of_an_epoch(label: str, tmp_path: Path) -> Non
     Straight(tmp_path, configure, every_n_epochs=1).assert_resumes(configure, 2 * BATCHES)
 
 
+class Data(lightning.LightningDataModule):
+    """Keeps the position of its loader: at an epoch's end Lightning itself does not restore it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loader: Any = ResumableLoader(batches(BATCHES, shuffle=True))
+
+    def train_dataloader(self) -> Any:
+        return self.loader
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.loader.load_state_dict(state)
+
+
 MIDDLE = ["OneCycleLR", "SequentialLR", "Scheduler of several keys", "given", "ema", "SOAP"]
+SAVING = {
+    "by steps": {"every_n_train_steps": 2},
+    "by epochs": {"every_n_epochs": 1},
+    "at the epoch's end": {"every_n_epochs": 1, "save_on_train_epoch_end": True},
+}
 
 
-def resumable() -> Any:
-    return gs.training.ResumableLoader(batches(BATCHES, shuffle=True))
-
-
+@pytest.mark.parametrize("saving", SAVING)
 @pytest.mark.parametrize("label", MIDDLE)
-def test_with_a_resumable_loader_a_fit_resumes_within_an_epoch(label: str, tmp_path: Path) -> None:
+def test_with_a_resumable_loader_a_fit_resumes_at_any_step(
+    label: str, saving: str, tmp_path: Path
+) -> None:
     configure = CASES[label]
-    run = Straight(tmp_path, configure, resumable, every_n_train_steps=4)
-    for step in (4, 8, 16):
+    run = Straight(tmp_path, configure, Data, **SAVING[saving])
+    for step in (4, 12, 16) if saving == "by steps" else (6, 18):
+        run.assert_resumes(configure, step)
+
+
+@pytest.mark.parametrize("saving", SAVING)
+@pytest.mark.parametrize("validated", [1.0, 3])
+def test_a_fit_with_validations_resumes_at_any_step(
+    validated: float, saving: str, tmp_path: Path
+) -> None:
+    class Validated(Data):
+        def val_dataloader(self) -> Any:
+            return batches(2)
+
+    configure = CASES["given"]
+    options = {"val_check_interval": validated, "num_sanity_val_steps": 0}
+    run = Straight(tmp_path, configure, Validated, options=options, **SAVING[saving])
+    for file in tmp_path.glob("step=*.ckpt"):
+        run.assert_resumes(configure, int(file.stem.partition("=")[2]))
+
+
+def test_a_loader_alone_resumes_within_an_epoch(tmp_path: Path) -> None:
+    configure = CASES["given"]
+    run = Straight(tmp_path, configure, lambda: Data().loader, every_n_train_steps=2)
+    for step in (4, 6, 8, 12, 16, 18):
         run.assert_resumes(configure, step)
 
 
@@ -172,13 +221,13 @@ class RandomStates(Callback):
             self.loaded = None
 
 
-@pytest.mark.parametrize("step", [4, 6, 12, 16])
+@pytest.mark.parametrize("step", [4, 6, 12, 16, 18])
 def test_random_states_saved_by_a_callback_make_dropout_resume(step: int, tmp_path: Path) -> None:
     configure = CASES["given"]
     run = Straight(
         tmp_path,
         configure,
-        resumable,
+        Data,
         0.5,
         lambda: [RandomStates()],
         every_n_train_steps=2,
@@ -207,12 +256,6 @@ def test_a_plateau_resumes_as_torchs_does(kind: Any, tmp_path: Path) -> None:
     control = resumed(theirs, "theirs")
     assert control[0][2 * BATCHES :] != control[1]
     assert resumed(ours, "ours") == control
-
-
-def test_a_plateau_resumes_exactly_where_it_is_saved_after_its_step(tmp_path: Path) -> None:
-    configure = with_plateau(ours, optim.AdamW)
-    run = Straight(tmp_path, configure, every_n_epochs=1, save_on_train_epoch_end=False)
-    del run  # see the page
 
 
 @pytest.mark.parametrize("label", ["OneCycleLR", "LambdaLR", "SequentialLR"])
@@ -280,13 +323,9 @@ class Extended(Bound):
 
 
 def test_more_epochs_by_extending_the_schedule(tmp_path: Path) -> None:
-    first = Straight(tmp_path, CASES["Scheduler"], every_n_epochs=1)
-    del first
-    fit(tmp_path / "run", Extended("adopt"), 4)
-    path = tmp_path / "run" / f"step={4 * BATCHES}.ckpt"
-    assert path.exists()
-    early = tmp_path / "run" / f"step={2 * BATCHES}.ckpt"
-    longer = rates(fit(tmp_path / "run", Extended("adopt"), 8, early))
+    fit(tmp_path, Extended("adopt"), 4)
+    early = tmp_path / f"step={2 * BATCHES}.ckpt"
+    longer = rates(fit(tmp_path, Extended("adopt"), 8, early))
     schedule = gs.cosine(24)
     expected = schedule.take(12) >> schedule.shift(-12).stretch(36)
     assert longer == pytest.approx([0.01 * expected(t) for t in range(12, 48)], rel=1e-12)
