@@ -54,8 +54,10 @@ from glideslope import _torch as _torch  # first: it refuses a torch that is mis
 from ._choice import Choice as Choice
 from ._choice import EngineName as EngineName
 from ._choice import choose as choose
+from ._engine import COMPENSATION as COMPENSATION
 from ._engine import EMA_WEIGHT as EMA_WEIGHT
 from ._engine import FACTOR as FACTOR
+from ._engine import REMAINDER as REMAINDER
 from ._engine import SEED as SEED
 from ._engine import SKIP as SKIP
 from ._engine import Batch as Batch
@@ -71,6 +73,9 @@ from ._memory import is_backed as is_backed
 from ._memory import overlaps_itself as overlaps_itself
 from ._memory import sharing_owners as sharing_owners
 from ._memory import tangled as tangled
+from ._split import REMAINDERS as REMAINDERS
+from ._split import joined as joined
+from ._split import parted as parted
 from ._tensor.engine import runs_on_parts as runs_on_parts
 from ._tensor.engine import update as update
 from ._tensor.rounding import generator_of as generator_of
@@ -79,11 +84,14 @@ from ._watch import addresses_of as addresses_of
 
 __all__ = [
     "Batch",
+    "COMPENSATION",
     "Choice",
     "EMA_WEIGHT",
     "Engine",
     "EngineName",
     "FACTOR",
+    "REMAINDER",
+    "REMAINDERS",
     "Recipe",
     "Rounding",
     "SEED",
@@ -96,7 +104,9 @@ __all__ = [
     "generator_of",
     "is_backed",
     "is_plain",
+    "joined",
     "overlaps_itself",
+    "parted",
     "runs_on_parts",
     "sharing_owners",
     "stored",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from glideslope.rules import Rule
 
 from ._layout import real_count
 
-Rounding = Literal["nearest", "stochastic", "compensated"]
+Rounding = Literal["nearest", "stochastic", "compensated", "split", "split24"]
 Values = Mapping[str, Any]
 """The scalars of one step by name."""
 
@@ -26,6 +26,8 @@ SKIP = "skip"
 """The scalar of a step that leaves everything as it is if it is 1, where a device decides that."""
 COMPENSATION, EMA = "compensation", "ema"
 """State that belongs to no rule: see `Recipe`."""
+REMAINDER = "remainder"
+"""The state that holds the lower part of a parameter: see `joined`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Recipe:
             towards the new parameter by the step's ``ema_weight``.
         zeroing: leave zero where the gradient was.
         rounding: how a parameter of 16 bits takes its new value: the nearest number, a random one
-            of the two around it, or the nearest with the rest kept in the state ``compensation``.
+            of the two around it, or the nearest with the rest kept in the state ``compensation``;
+            or it is the upper part of a wider number whose lower part is the state ``remainder``.
             State of 16 bits always takes a random one: a slow average that takes the nearest can
             rise but not fall.
         differentiable: gradients must be able to flow through the step.
@@ -57,9 +60,23 @@ class Recipe:
     differentiable: bool = False
 
     @property
+    def is_split(self) -> bool:
+        """True if the parameter is the upper part of a number, its `REMAINDER` the lower one."""
+        return self.rounding in ("split", "split24")
+
+    @property
+    def opened(self) -> Recipe:
+        """The recipe for numbers that are not split."""
+        return replace(self, rounding="nearest") if self.is_split else self
+
+    @property
     def companions(self) -> tuple[str, ...]:
         """The names of the state that the pass keeps beside the rule's own."""
-        kept = {COMPENSATION: self.rounding == "compensated", EMA: self.averaged}
+        kept = {
+            COMPENSATION: self.rounding == "compensated",
+            REMAINDER: self.is_split,
+            EMA: self.averaged,
+        }
         return tuple(name for name, wanted in kept.items() if wanted)
 
     @property
@@ -70,7 +87,7 @@ class Recipe:
     @property
     def averages(self) -> tuple[str, ...]:
         """The names of the state that is rounded stochastically where it has 16 bits."""
-        return tuple(name for name in self.state if name != COMPENSATION)
+        return tuple(name for name in self.state if name not in (COMPENSATION, REMAINDER))
 
     @property
     def extras(self) -> tuple[str, ...]:

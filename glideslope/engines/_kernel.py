@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from glideslope.rules import Rule
 
-from ._engine import COMPENSATION, Recipe, Slot, compute_dtype
+from ._engine import COMPENSATION, REMAINDER, Recipe, Slot, compute_dtype
 from ._front.specialise import StraightLine, specialise
 from ._layout import DTYPES
 
-SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
+SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8, "int16": 2, "int8": 1}
+
+NARROW = {"bfloat16", "float16"}
+"""The dtypes that words of a dialect widen when they are loaded, and narrow when stored."""
 
 CHUNK = 16384
 """Elements of a tensor that are updated at a time; each chunk has noise of its own."""
@@ -87,8 +90,11 @@ class Kernel:
 
     def measuring_by(self, rule: Rule) -> Kernel:
         """The key of kernels of another rule, on some of the same arrays."""
-        recipe = Recipe(rule, frozenset(), maximize=self.recipe.maximize, scaled=self.recipe.scaled)
-        dtypes = tuple(self.arrays[name] for name in ("p", "g", *rule.state))
+        own = self.recipe
+        recipe = Recipe(rule, frozenset(), maximize=own.maximize, scaled=own.scaled)
+        if own.is_split:
+            recipe = replace(recipe, rounding=own.rounding)
+        dtypes = tuple(self.arrays[name] for name in ("p", "g", *recipe.state))
         return Kernel(recipe, self.real, dtypes)
 
     def update_lines(self, memory: Memory) -> list[str]:
@@ -102,8 +108,31 @@ class Kernel:
 
     def _loads(self, memory: Memory) -> list[str]:
         """The numbers of one element, as the rule takes them."""
-        loads = (load(memory, name, dtype) for name, dtype in self.arrays.items())
-        return [*loads, *self.recipe.before]
+        loads = (load(memory, name, dtype) for name, dtype in self._whole.items())
+        return [*self._joined(memory), *loads, *self.recipe.before]
+
+    @property
+    def _whole(self) -> dict[str, str]:
+        """The arrays whose numbers are in one part."""
+        parts = ("p", REMAINDER) if self.recipe.is_split else ()
+        return {name: dtype for name, dtype in self.arrays.items() if name not in parts}
+
+    def _joined(self, memory: Memory) -> list[str]:
+        """The line that loads a parameter in two parts, if it is."""
+        if not self.recipe.is_split:
+            return []
+        parts = ", ".join(memory.load.format(name=name) for name in ("p", REMAINDER))
+        return [f"p = real(joined_{self.arrays[REMAINDER]}({parts}))"]
+
+    def _parted(self, memory: Memory) -> list[str]:
+        """The lines that store a parameter in two parts, if it is."""
+        if not self.recipe.is_split:
+            return []
+        dtype = self.arrays[REMAINDER]
+        return [
+            memory.store.format(name="p", number=f"upper_{dtype}(float32(p))"),
+            memory.store.format(name=REMAINDER, number=f"remainder_{dtype}(float32(p))"),
+        ]
 
     def _call(self, results: list[str]) -> str:
         arguments = ", ".join([*self.line.elements, *self.constants])
@@ -114,7 +143,8 @@ class Kernel:
         return [
             *self._rounding(),
             *self.recipe.after,
-            *(self._stored(memory, name) for name in self.arrays if name != "g"),
+            *self._parted(memory),
+            *(self._stored(memory, name) for name in self._whole if name != "g"),
             *[memory.store.format(name="g", number="0")] * self.recipe.zeroing,
         ]
 
@@ -122,9 +152,9 @@ class Kernel:
         """The store of an array; each that is rounded stochastically has noise of its own."""
         dtype = self.arrays[name]
         number = f"{dtype}({name})"
-        if SIZES[dtype] == 2 and name in self.recipe.averages:
+        if dtype in NARROW and name in self.recipe.averages:
             number = f"random_{dtype}(float32({name}), {self._noise(name)})"
-        elif SIZES[dtype] == 2:
+        elif dtype in NARROW:
             number = f"narrow_{dtype}(float32({name}))"
         return memory.store.format(name=name, number=number)
 
@@ -150,4 +180,4 @@ class Kernel:
 def load(memory: Memory, name: str, dtype: str) -> str:
     """The line that loads an array's element into a number of its own name."""
     number = memory.load.format(name=name)
-    return f"{name} = real({f'widen_{dtype}({number})' if SIZES[dtype] == 2 else number})"
+    return f"{name} = real({f'widen_{dtype}({number})' if dtype in NARROW else number})"

@@ -10,6 +10,8 @@ DTYPES = {
     torch.float16: "float16",
     torch.float32: "float32",
     torch.float64: "float64",
+    torch.int16: "int16",
+    torch.int8: "int8",
     torch.complex64: "float32",
     torch.complex128: "float64",
 }

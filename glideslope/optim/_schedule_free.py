@@ -15,6 +15,7 @@ from glideslope.schedules import Schedule
 
 from ._base.common import Common
 from ._base.hyperparameters import FRACTIONS, Scalar
+from ._base.masters import master_of, set_master
 from ._base.optimizer import Params
 from ._base.rule_optimizer import RuleOptimizer
 
@@ -70,12 +71,13 @@ class ScheduleFree(RuleOptimizer):
                 weight = share_of_z(float(self._share_of_average(group)))
                 for parameter in group["params"]:
                     if (z := self.state[parameter].get("z")) is not None:
-                        _move_along(parameter, z, weight)
+                        _move_along(parameter, self.state[parameter], z, weight)
 
 
-def _move_along(parameter: Tensor, z: Tensor, weight: float) -> None:
-    wide = torch.promote_types(torch.promote_types(parameter.dtype, z.dtype), torch.float32)
-    parameter.copy_(torch.lerp(parameter.to(wide), z.to(wide), weight))
+def _move_along(parameter: Tensor, state: dict[str, Any], z: Tensor, weight: float) -> None:
+    own = master_of(parameter, state)
+    wide = torch.promote_types(torch.promote_types(own.dtype, z.dtype), torch.float32)
+    set_master(parameter, state, torch.lerp(own.to(wide), z.to(wide), weight))
 
 
 class SGDScheduleFree(ScheduleFree):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,8 @@ CASES = [
     Case("AdamW", FLOAT64, ALL, FEW_ULP64),
     Case("AdamW", BFLOAT16, {"rounding": "stochastic", "state_dtype": FLOAT32}, 2**-7, LARGE),
     Case("AdamW", BFLOAT16, {"rounding": "compensated"}, BIT_EQUAL),
+    Case("AdamW", BFLOAT16, {"rounding": "split", "state_dtype": FLOAT32}, 2**-8),
+    Case("AdamW", BFLOAT16, {"rounding": "split24", "state_dtype": FLOAT32}, 2**-8),
     Case("AdamW", FLOAT16, {"rounding": "stochastic"}, 2**-10),
     Case("AdamW", FLOAT16, {"ema_decay": 0.5}, BIT_EQUAL),
     Case("AdamW", FLOAT32, {"state_dtype": BFLOAT16}, FEW_ULP32),
@@ -128,8 +131,13 @@ def every_kind_of_number() -> Tensor:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of infinities
-@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "compensated"])
-@pytest.mark.parametrize("dtype", [BFLOAT16, FLOAT16])
+@pytest.mark.parametrize(
+    ("dtype", "rounding"),
+    [
+        *product([BFLOAT16, FLOAT16], ["nearest", "stochastic", "compensated"]),
+        *product([BFLOAT16], ["split", "split24"]),
+    ],
+)
 def test_every_number_is_rounded_to_the_same_bits(dtype: torch.dtype, rounding: Any) -> None:
     numbers = every_kind_of_number()
     found = []
@@ -140,7 +148,8 @@ def test_every_number_is_rounded_to_the_same_bits(dtype: torch.dtype, rounding: 
         p.grad_dtype = torch.float32  # type: ignore[attr-defined]
         p.grad = numbers.clone()
         optimizer.step()
-        found.append((p.detach(), optimizer.state[p]["kept"]))
+        rest = optimizer.state[p].get("remainder", torch.zeros(0))
+        found.append((p.detach(), optimizer.state[p]["kept"], rest))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=0.0, atol=0.0, equal_nan=True)
 

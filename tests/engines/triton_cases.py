@@ -78,6 +78,11 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 def arrays_of_state(found: Run) -> list[Tensor]:
-    """Every array of the state."""
+    """Every array of the state but remainders, which turn with a last bit."""
     state = [found.optimizer.state[p] for p in found.parameters]
-    return [value for entry in state for value in entry.values() if value.ndim]
+    return [
+        value
+        for entry in state
+        for value in entry.values()
+        if value.ndim and value.is_floating_point()
+    ]

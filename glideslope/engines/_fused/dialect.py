@@ -18,15 +18,24 @@ from numba import cfunc, float32, float64, njit, types, uint32
 from .instructions import (
     float32_at,
     float64_at,
+    int8_at,
+    int16_at,
     int32_at,
     int64_at,
     jitter,
+    joined_int8,
+    joined_int16,
+    multiply_add,
     narrow_bfloat16,
     narrow_float16,
     noise,
     random_bfloat16,
+    remainder_int8,
+    remainder_int16,
     take,
     uint16_at,
+    upper_int8,
+    upper_int16,
     use_short_loops,
     widen_bfloat16,
     widen_float16,
@@ -34,9 +43,9 @@ from .instructions import (
 
 Decorator = Callable[[Any], Any]
 
-# A product and a sum may be fused, which rounds once instead of twice. Nothing else that changes a
-# result is allowed.
-inline: Decorator = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+# The text says which product and sum are fused, that is rounded once instead of twice (see
+# `with_products`). Nothing that changes a result is allowed.
+inline: Decorator = njit(error_model="numpy", forceinline=True)
 """A function of a kernel."""
 
 reduction: Decorator = njit(error_model="numpy", fastmath={"contract", "reassoc"}, forceinline=True)
@@ -130,16 +139,23 @@ __all__ = [
     "float64",
     "float64_at",
     "inline",
+    "int16_at",
     "int32_at",
     "int64_at",
+    "int8_at",
+    "joined_int16",
+    "joined_int8",
     "maximum",
     "minimum",
+    "multiply_add",
     "narrow_bfloat16",
     "narrow_float16",
     "noise",
     "random_bfloat16",
     "random_float16",
     "reduction",
+    "remainder_int16",
+    "remainder_int8",
     "sign",
     "sqrt",
     "stochastic_bfloat16",
@@ -148,6 +164,8 @@ __all__ = [
     "take",
     "uint16_at",
     "uint32",
+    "upper_int16",
+    "upper_int8",
     "use_short_loops",
     "where",
     "wide",

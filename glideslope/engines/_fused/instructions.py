@@ -16,8 +16,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-I16, I32 = ir.IntType(16), ir.IntType(32)
+I8, I16, I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 HALF, FLOAT = ir.HalfType(), ir.FloatType()
+NAN = 0x7FC00000
 
 
 def instructions(result: Any, *operands: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -49,6 +50,8 @@ def _address_of(element: Any, stored: Any) -> Any:
 
 int32_at = _address_of(types.int32, I32)
 int64_at = _address_of(types.int64, ir.IntType(64))
+int8_at = _address_of(types.int8, I8)
+int16_at = _address_of(types.int16, I16)
 uint16_at = _address_of(types.uint16, I16)
 float32_at = _address_of(types.float32, FLOAT)
 float64_at = _address_of(types.float64, ir.DoubleType())
@@ -89,6 +92,22 @@ def _interleaved(module, count):
     return loop
 
 
+@intrinsic
+def multiply_add(_typing, x, y, z):
+    """``x * y + z``, rounded once where the processor can."""
+    real = types.float64 if types.float64 in (x, y, z) else types.float32
+
+    def generate(context, builder, signature, values):
+        given = zip(values, signature.args, strict=True)
+        same = [context.cast(builder, value, own, real) for value, own in given]
+        kind = same[0].type
+        shape = ir.FunctionType(kind, [kind] * 3)
+        function = builder.module.declare_intrinsic("llvm.fmuladd", [kind], shape)
+        return builder.call(function, same)
+
+    return real(x, y, z), generate
+
+
 @instructions(types.float32, types.uint16)
 def widen_bfloat16(builder, number):
     """The float32 that equals a bfloat16 given by its bits."""
@@ -102,7 +121,7 @@ def narrow_bfloat16(builder, number):
     last = builder.and_(builder.lshr(bits, _u32(16)), _u32(1))
     rounded = builder.add(bits, builder.add(last, _u32(0x7FFF)))
     not_a_number = builder.fcmp_unordered("uno", number, number)
-    chosen = builder.select(not_a_number, _u32(0x7FC00000), rounded)
+    chosen = builder.select(not_a_number, _u32(NAN), rounded)
     return builder.trunc(builder.lshr(chosen, _u32(16)), I16)
 
 
@@ -114,7 +133,7 @@ def random_bfloat16(builder, number, random):
     moved = builder.add(bits, builder.and_(random, _u32(0xFFFF)))
     is_finite = builder.icmp_unsigned("<", magnitude, _u32(0x7F800000))
     is_number = builder.icmp_unsigned("<=", magnitude, _u32(0x7F800000))
-    kept = builder.select(is_number, bits, _u32(0x7FC00000))
+    kept = builder.select(is_number, bits, _u32(NAN))
     return builder.trunc(builder.lshr(builder.select(is_finite, moved, kept), _u32(16)), I16)
 
 
@@ -145,3 +164,58 @@ def jitter(builder, number, random, low):
     mask = builder.trunc(low, I32)
     moved = builder.add(builder.bitcast(number, I32), builder.and_(random, mask))
     return builder.bitcast(builder.and_(moved, builder.not_(mask)), FLOAT)
+
+
+@instructions(types.float32, types.uint16, types.int16)
+def joined_int16(builder, upper, remainder):
+    """The float32 of a bfloat16, given by its bits, and its remainder."""
+    bits = builder.shl(builder.zext(upper, I32), _u32(16))
+    return builder.bitcast(builder.add(bits, builder.sext(remainder, I32)), FLOAT)
+
+
+@instructions(types.uint16, types.float32)
+def upper_int16(builder, number):
+    """The bits of the nearest bfloat16, of two the one further from 0."""
+    rounded = builder.add(builder.bitcast(number, I32), _u32(0x8000))
+    return builder.trunc(builder.lshr(_unless_nan(builder, number, rounded, NAN), _u32(16)), I16)
+
+
+@instructions(types.int16, types.float32)
+def remainder_int16(builder, number):
+    """The bits of a float32 without those of its nearest bfloat16."""
+    return builder.trunc(_unless_nan(builder, number, builder.bitcast(number, I32), 0), I16)
+
+
+@instructions(types.float32, types.uint16, types.int8)
+def joined_int8(builder, upper, remainder):
+    """The number of 24 bits of a bfloat16, given by its bits, and its remainder."""
+    bits = builder.shl(builder.zext(upper, I32), _u32(8))
+    bits = builder.add(bits, builder.sext(remainder, I32))
+    return builder.bitcast(builder.shl(bits, _u32(8)), FLOAT)
+
+
+@instructions(types.uint16, types.float32)
+def upper_int8(builder, number):
+    """The bits of the bfloat16 nearest to a number rounded to 24 bits."""
+    rounded = builder.add(_without_last_byte(builder, number), _u32(0x80))
+    chosen = _unless_nan(builder, number, rounded, NAN >> 8)
+    return builder.trunc(builder.lshr(chosen, _u32(8)), I16)
+
+
+@instructions(types.int8, types.float32)
+def remainder_int8(builder, number):
+    """The 24 bits of a rounded number without those of its nearest bfloat16."""
+    rest = _without_last_byte(builder, number)
+    return builder.trunc(_unless_nan(builder, number, rest, 0), I8)
+
+
+def _without_last_byte(builder, number):
+    """The upper 24 bits of a float32 that is rounded to them, ties to even."""
+    bits = builder.bitcast(number, I32)
+    last = builder.and_(builder.lshr(bits, _u32(8)), _u32(1))
+    return builder.lshr(builder.add(bits, builder.add(last, _u32(0x7F))), _u32(8))
+
+
+def _unless_nan(builder, number, bits, instead):
+    not_a_number = builder.fcmp_unordered("uno", number, number)
+    return builder.select(not_a_number, _u32(instead), bits)

@@ -6,9 +6,10 @@ import textwrap
 
 from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
+from .products import with_products
 
 MEMORY = Memory("{name}_at[_i]", "{name}_at[_i] = {number}")
-_STORAGE = {"bfloat16": "uint16", "float16": "uint16", "float32": "float32", "float64": "float64"}
+_STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float16": "uint16"}
 
 TENSOR_FIELDS = 3
 """Columns of the tensor table before the addresses: elements, row of scalars, first chunk."""
@@ -17,7 +18,7 @@ TENSOR_FIELDS = 3
 def update(kernel: Kernel) -> str:
     """The module of the kernel that updates: the last stage of the rule."""
     stage = kernel.line.stages[-1]
-    loop = _loop(kernel.update_lines(MEMORY))
+    loop = _loop([*map(with_products, kernel.update_lines(MEMORY))])
     body = [loop, *["use_short_loops()"] * _is_light(kernel, stage)]
     return _module(kernel, stage, body, "sweep({arguments})", "inline")
 
@@ -43,7 +44,7 @@ def _module(kernel: Kernel, stage: Stage, body: list[str], each_chunk: str, kind
     scalars = [f"{name} = _row[{i}]" for i, name in enumerate(kernel.scalars)]
     arrays = [f"{name}_at" for name in kernel.arrays]
     meanings = [f"# _c{i} = {text}" for i, text in enumerate(kernel.line.constants)]
-    formula = [*stage.body, f"return {', '.join(stage.outputs)},"]
+    formula = [*map(with_products, [*stage.body, f"return {', '.join(stage.outputs)},"])]
     return "\n".join(
         [
             _head(kernel.title, kernel.real),

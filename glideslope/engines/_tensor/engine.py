@@ -35,6 +35,7 @@ from .._layout import is_plain, real_view
 from .._watch import StateWatch, Watch, addresses_of
 from .lists import ListProgram
 from .rounding import generator_of, is_narrow, stochastic
+from .storage import close, close_lists, opened, opened_dtypes, opened_lists
 
 CACHED = 1 << 16
 """Elements of lists that stay in a processor's cache, with all that is computed on the way."""
@@ -107,17 +108,21 @@ class TensorBatch(Batch):
                 update(self._recipe, slot, gradient, cohorts[slot.cohort], noise)
 
     def _run_lists(self, program: ListProgram, cohorts: Sequence[Values]) -> None:
-        lists = [*_lists(self._recipe, self._slots, self._gradients)]
-        real = compute_dtype(*(tensors[0] for tensors in lists))
-        noise = _Noise(self._recipe, lists[0][0].device, cohorts[self._slots[0].cohort])
+        recipe = self._recipe
+        lists = dict(_lists(recipe, self._slots, self._gradients))
+        real = compute_dtype(*(tensors[0] for tensors in lists.values()))
+        noise = _Noise(recipe, lists["p"][0].device, cohorts[self._slots[0].cohort])
         rounded = partial(noise.rounded, self._slots[0].parameter.dtype)
         summed = self._slots[0].summed
         for cohort, groups in self._groups.items():
             run = program.bound(cohorts[cohort], real, rounded, noise.stored, summed)
             for places in groups:
                 elements = [self._slots[i].elements for i in places]
-                run([[tensors[i] for i in places] for tensors in lists], elements)
-        if self._recipe.zeroing:
+                own = {name: [tensors[i] for i in places] for name, tensors in lists.items()}
+                given = opened_lists(recipe, own)
+                run([*given.values()], elements)
+                close_lists(recipe, own, given)
+        if recipe.zeroing:
             torch._foreach_zero_([*self._gradients])
 
     def release(self) -> None:
@@ -147,18 +152,18 @@ def _is_too_much(elements: int, parameter: Tensor) -> bool:
 
 def _chosen_program(recipe: Recipe, slot: Slot, gradient: Tensor) -> ListProgram | None:
     """The program for lists of such tensors, or None if the formula itself must be called."""
-    tensors = (slot.parameter, gradient, *(slot.state[name] for name in recipe.state))
-    if recipe.differentiable or not is_plain(*tensors):
+    own = {"p": slot.parameter, "g": gradient, **{name: slot.state[name] for name in recipe.state}}
+    if recipe.differentiable or not is_plain(*own.values()):
         return None
-    real = compute_dtype(*tensors)
-    names = zip(("p", "g", *recipe.state), tensors, strict=True)
-    wide = (name for name, tensor in names if tensor.dtype.to_real() != real)
-    return _program(recipe, frozenset(wide))
+    real = compute_dtype(*own.values())
+    dtypes = opened_dtypes(recipe, own)
+    wide = (name for name, dtype in dtypes.items() if dtype.to_real() != real)
+    return _program(recipe.opened, frozenset(wide))
 
 
 def runs_on_parts(recipe: Recipe) -> bool:
     """True if every engine can update a part of a tensor, with sums over all of its parts."""
-    return not recipe.differentiable and _program(recipe, frozenset()) is not None
+    return not recipe.differentiable and _program(recipe.opened, frozenset()) is not None
 
 
 @cache
@@ -179,12 +184,12 @@ def _tensors(recipe: Recipe, slot: Slot, gradient: Tensor) -> dict[str, Tensor]:
 
 def _lists(
     recipe: Recipe, slots: Sequence[Slot], gradients: Sequence[Tensor]
-) -> Iterator[list[Tensor]]:
-    """Parameters, gradients and each state, as torch's operations take them."""
-    yield _real_views([slot.parameter for slot in slots])
-    yield _real_views([_dense(gradient) for gradient in gradients])
+) -> Iterator[tuple[str, list[Tensor]]]:
+    """Parameters, gradients and each state by name, as torch's operations take them."""
+    yield "p", _real_views([slot.parameter for slot in slots])
+    yield "g", _real_views([_dense(gradient) for gradient in gradients])
     for name in recipe.state:  # past the entry's own lookup, which is noted
-        yield _real_views([dict.__getitem__(slot.state, name) for slot in slots])
+        yield name, _real_views([dict.__getitem__(slot.state, name) for slot in slots])
 
 
 def _real_views(tensors: list[Tensor]) -> list[Tensor]:
@@ -218,14 +223,15 @@ def update(
 ) -> None:
     """One parameter and its state by the formula itself, in place."""
     noise = noise or _Noise(recipe, gradient.device, values)
-    arrays = _tensors(recipe, slot, gradient)
+    own = _tensors(recipe, slot, gradient)
+    arrays = opened(recipe, own)
     real = compute_dtype(*arrays.values())
     p, g, *state = (tensor.to(real) for tensor in arrays.values())
-    wide = dict(zip(recipe.state, state, strict=True))
+    wide = dict(zip(recipe.opened.state, state, strict=True))
     if COMPENSATION in wide:
         p = p + wide[COMPENSATION]
     new_p, new_state = _formula(recipe, p, _gradient(recipe, g, values), wide, values)
-    rounded = noise.rounded(slot.parameter.dtype, new_p)
+    rounded = noise.rounded(arrays["p"].dtype, new_p)
     if COMPENSATION in wide:
         new_state[COMPENSATION] = new_p - rounded
     if EMA in wide:
@@ -237,6 +243,7 @@ def update(
         for name, value in new_state.items():
             is_average = name in recipe.averages
             arrays[name].copy_(noise.stored(value, arrays[name].dtype) if is_average else value)
+    close(recipe, own, arrays)
     if recipe.zeroing:
         gradient.zero_()
 
@@ -245,7 +252,7 @@ def _totals(
     recipe: Recipe, measure: Rule, slot: Slot, gradient: Tensor, values: Values
 ) -> tuple[Tensor, ...]:
     """The totals of a measuring rule for one parameter."""
-    arrays = _tensors(recipe, slot, gradient)
+    arrays = opened(recipe, _tensors(recipe, slot, gradient))
     names = ("p", "g", *measure.state)
     real = compute_dtype(*(arrays[name] for name in names))
     p, g, *wide = (arrays[name].to(real) for name in names)

@@ -133,6 +133,55 @@ def stochastic_float16(x, random):
 
 
 @triton.jit
+def joined_int16(upper, remainder):
+    """The float32 of a bfloat16, given by its bits, and its remainder."""
+    bits = (upper.to(tl.uint32) << 16).to(tl.int32, bitcast=True) + remainder.to(tl.int32)
+    return bits.to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def upper_int16(number):
+    """The bits of the nearest bfloat16, of two the one further from 0."""
+    rounded = (number.to(tl.uint32, bitcast=True) + 0x8000) >> 16
+    return tl.where(number != number, 0x7FC0, rounded).to(tl.uint16)
+
+
+@triton.jit
+def remainder_int16(number):
+    """The bits of a float32 without those of its nearest bfloat16."""
+    rest = number.to(tl.uint32, bitcast=True).to(tl.int16)
+    return tl.where(number != number, 0, rest).to(tl.int16)
+
+
+@triton.jit
+def joined_int8(upper, remainder):
+    """The number of 24 bits of a bfloat16, given by its bits, and its remainder."""
+    bits = (upper.to(tl.uint32) << 8).to(tl.int32, bitcast=True) + remainder.to(tl.int32)
+    return (bits << 8).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def upper_int8(number):
+    """The bits of the bfloat16 nearest to a number rounded to 24 bits."""
+    rounded = (without_last_byte(number) + 0x80) >> 8
+    return tl.where(number != number, 0x7FC0, rounded).to(tl.uint16)
+
+
+@triton.jit
+def remainder_int8(number):
+    """The 24 bits of a rounded number without those of its nearest bfloat16."""
+    rest = without_last_byte(number).to(tl.int8)
+    return tl.where(number != number, 0, rest).to(tl.int8)
+
+
+@triton.jit
+def without_last_byte(number):
+    """The upper 24 bits of a float32 that is rounded to them, ties to even."""
+    bits = number.to(tl.uint32, bitcast=True)
+    return (bits + (((bits >> 8) & 1) + 0x7F)) >> 8
+
+
+@triton.jit
 def jitter(number, random, low: tl.constexpr):
     """A float32 moved at random to a neighbour among those whose bits ``low`` are zero."""
     moved = number.to(tl.uint32, bitcast=True) + (random & low)
@@ -167,6 +216,8 @@ __all__ = [
     "divide",
     "float32",
     "float64",
+    "joined_int16",
+    "joined_int8",
     "maximum",
     "minimum",
     "narrow_bfloat16",
@@ -174,6 +225,8 @@ __all__ = [
     "noise",
     "random_bfloat16",
     "random_float16",
+    "remainder_int16",
+    "remainder_int8",
     "sign",
     "sqrt",
     "stochastic_bfloat16",
@@ -181,6 +234,8 @@ __all__ = [
     "tl",
     "triton",
     "uint32",
+    "upper_int16",
+    "upper_int8",
     "where",
     "wide",
     "widen_bfloat16",

@@ -23,7 +23,7 @@ _PARTIAL = Memory(
     "tl.load({name}_at + _i, _i < _count, other=0)",
     "tl.store({name}_at + _i, {number}, _i < _count)",
 )
-_STORAGE = {"bfloat16": "uint16", "float16": "uint16", "float32": "float32", "float64": "float64"}
+_STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float16": "uint16"}
 
 
 def update(kernel: Kernel) -> str:

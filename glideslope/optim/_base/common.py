@@ -27,7 +27,10 @@ class Common(TypedDict, total=False):
             float16 parameter. State of 16 bits is rounded stochastically.
         rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
-            ``"compensated"``, where what is lost is kept in the state and added the next time.
+            ``"compensated"``, where what is lost is kept in the state and added the next time; or
+            ``"split"``, where a bfloat16 parameter is the upper part of a float32, whose other 16
+            bits are the state ``remainder``: exactly the run of float32 parameters, in two bytes
+            less. ``"split24"`` keeps 8 bits. `RuleOptimizer.master_weights` joins the parts.
         cautious: leave out the elements of an update that point against their gradient, and scale
             the rest of the tensor up by as much as was left out, a thousand times at most (`Liang
             et al., 2024 <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).

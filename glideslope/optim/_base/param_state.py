@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, is_tensor
 
-from glideslope.engines import Recipe, is_backed, overlaps_itself
+from glideslope.engines import (
+    COMPENSATION,
+    REMAINDER,
+    REMAINDERS,
+    Recipe,
+    is_backed,
+    overlaps_itself,
+)
 from glideslope.errors import StateMismatch
 
 from .counters import State, new_count, number
+from .masters import compensation_of, remainder_of
 
 NARROW = (torch.bfloat16, torch.float16)
+INTEGERS = (*REMAINDERS.values(),)
 
 
 def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> None:
@@ -27,7 +36,8 @@ def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> N
     for entry in recipe.state:
         kept = state.get(entry)
         if isinstance(kept, Tensor):
-            fault = fault_of(kept, parameter.shape, parameter)
+            dtypes = INTEGERS if entry == REMAINDER else ()
+            fault = fault_of(kept, parameter.shape, parameter, dtypes)
             if fault is not None:
                 raise StateMismatch(f"state `{entry}` of {name} {fault}")
     for counter in {*recipe.rule.counters, "step"} & state.keys():
@@ -46,13 +56,24 @@ def _is_number(kept: Any) -> bool:
     return kept.numel() == 1 and not kept.is_complex() and is_readable
 
 
-def fault_of(kept: Tensor, shape: torch.Size, parameter: Tensor) -> str | None:
-    """Why a tensor cannot be state of this parameter, or None."""
+def fault_of(
+    kept: Tensor, shape: torch.Size, parameter: Tensor, dtypes: Collection[torch.dtype] = ()
+) -> str | None:
+    """Why a tensor cannot be state of this parameter, or None.
+
+    Args:
+        kept: the tensor.
+        shape: the shape that it must have.
+        parameter: its parameter.
+        dtypes: those that it may have; any of floating-point numbers if there are none.
+    """
     if kept.shape != shape:
         return f"has the shape {tuple(kept.shape)}, not {tuple(shape)} as its parameter asks"
     if kept.is_complex() != parameter.is_complex():
         return f"is {kept.dtype}, the parameter {parameter.dtype}"
-    if not (kept.is_floating_point() or kept.is_complex()):
+    if dtypes and kept.dtype not in dtypes:
+        return f"must be one of {', '.join(map(str, dtypes))}, got {kept.dtype}"
+    if not (dtypes or kept.is_floating_point() or kept.is_complex()):
         return f"must hold floating-point numbers, got {kept.dtype}"
     if kept.device != parameter.device:
         return f"is on {kept.device}, the parameter on {parameter.device}"
@@ -83,8 +104,7 @@ def complete(
             saved = state.get(name, recipe.rule.initial(name, group))
             state[name] = new_count(number(saved))
     for name in recipe.companions:
-        if name not in state:
-            state[name] = _companion(name, parameter)
+        state[name] = _companion(name, recipe, parameter, state)
     return fresh
 
 
@@ -113,9 +133,13 @@ def _filled(parameter: Tensor, value: float, dtype: torch.dtype | None) -> Tenso
     return torch.full_like(parameter, fill, dtype=wanted, memory_format=layout)
 
 
-def _companion(name: str, parameter: Tensor) -> Tensor:
-    """An average starts at the parameter, in float32 or wider; a rest starts at 0."""
-    if name == "ema":
-        wide = torch.float32 if parameter.dtype in NARROW else parameter.dtype
-        return parameter.detach().to(wide, copy=True)
-    return torch.zeros_like(parameter, memory_format=torch.preserve_format)
+def _companion(name: str, recipe: Recipe, parameter: Tensor, state: State) -> Any:
+    """State that belongs to no rule; an average starts at the parameter, a rest at 0."""
+    if name == REMAINDER:
+        return remainder_of(parameter, state, REMAINDERS[recipe.rounding])
+    if name in state:
+        return state[name]
+    if name == COMPENSATION:
+        return compensation_of(parameter, state)
+    wide = torch.float32 if parameter.dtype in NARROW else parameter.dtype
+    return parameter.detach().to(wide, copy=True)

@@ -34,6 +34,7 @@ from .counters import Counters, new_count
 from .gradients import check_apart, check_gradient
 from .local import Local, Parts, Watched, local_part
 from .param_state import NARROW, check_state, complete
+from .storage import rounding_of
 from .watched_state import AccessLog, WatchedState
 
 Group = Mapping[str, Any]
@@ -85,7 +86,7 @@ class StepConfig(NamedTuple):
             scaled=self.scaled,
             averaged=self.settings.ema_decay is not None,
             zeroing=self.zeroing,
-            rounding=self.settings.rounding if parameter.dtype in NARROW else "nearest",
+            rounding=rounding_of(self.settings, parameter, differentiable),
             differentiable=differentiable,
         )
 

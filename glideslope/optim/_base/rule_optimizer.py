@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any, ClassVar, TypeVar, Unpack, overload
@@ -16,7 +16,7 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from glideslope.distributed import has_peers, is_flat_shard, reduction_of
-from glideslope.engines import takes_totals
+from glideslope.engines import REMAINDER, REMAINDERS, takes_totals
 from glideslope.errors import GlideslopeError, InvalidValue, require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
@@ -30,11 +30,13 @@ from .common import Common, CommonSettings, changed_settings, check_settings
 from .engine_report import EngineReport, EngineReportRow
 from .gradients import large_norm
 from .hyperparameters import starts
+from .masters import check_weights, master_of, remainder_of, set_master
 from .optimizer import Optimizer, Params
-from .plan import Group, PreparedStep, StepConfig, flattened
+from .plan import Group, PreparedStep, StepConfig, flattened, parameter_names
 from .plan_cache import PlanCache, Preparation
 from .released import ReleasedGradients, released
 from .snapshot import separate
+from .storage import rounding_of
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
 
@@ -234,6 +236,51 @@ class RuleOptimizer(Optimizer):
         """
         return released(self, model)
 
+    def master_weights(self) -> dict[str, Tensor]:
+        """The numbers that the parameters stand for, by the names of the parameters.
+
+        With ``rounding="split"`` they are float32, exactly those of a run in float32; they are
+        copies. A model of float32 parameters loads them as any state.
+
+        Example:
+            >>> import torch
+            >>> from glideslope.optim import SGD
+            >>> weight = torch.ones(1, dtype=torch.bfloat16, requires_grad=True)
+            >>> optimizer = SGD([("weight", weight)], lr=0.001, rounding="split")
+            >>> weight.sum().backward()
+            >>> optimizer.step()
+            >>> weight.item(), optimizer.master_weights()["weight"].item()
+            (1.0, 0.9990000128746033)
+        """
+        return {name: master_of(p, self.state.get(p, {})) for name, p in self._named_parameters()}
+
+    def load_master_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the parameters, and what the state holds of them, to float32 numbers.
+
+        Args:
+            weights: what `master_weights` gave, or the state of a model of float32 parameters; by
+                the names of this optimizer's parameters, or more.
+
+        Raises:
+            StateMismatch: a name is missing, or a tensor has another shape. Then nothing was
+                changed.
+        """
+        named = dict(self._named_parameters())
+        check_weights(named, weights)
+        for name, p in named.items():
+            self._begin_parts(p)
+            set_master(p, self.state[p], weights[name].to(p.device))
+
+    def _begin_parts(self, parameter: Tensor) -> None:
+        """Make the state that holds a part of the parameter, if that is to be held so."""
+        rounding, state = rounding_of(self._settings, parameter, False), self.state[parameter]
+        if rounding in REMAINDERS:
+            state[REMAINDER] = remainder_of(parameter, state, REMAINDERS[rounding])
+
+    def _named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        names = parameter_names(self.param_groups)
+        return zip(names, flattened(self.param_groups), strict=True)
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Replace the parameters by the averages of `ema_decay` inside a ``with`` block.
@@ -276,11 +323,17 @@ class RuleOptimizer(Optimizer):
             self._check_rules({**self.defaults, **param_group})
         super().add_param_group(param_group)
         try:
+            self._check_storage(self.param_groups[-1])
             self._check_flat_shards(self.param_groups[-1])
         except GlideslopeError:
             del self.param_groups[-1]
             raise
         self._owned.take_group(self)
+
+    def _check_storage(self, group: Group) -> None:
+        """Refuse parameters that cannot be held in the form that the settings ask for."""
+        for parameter in group["params"]:
+            rounding_of(self._settings, parameter, bool(group.get("differentiable")))
 
     def _check_flat_shards(self, group: Group) -> None:
         """Refuse parts of parameters of which only FSDP1 knows the whole, where that is needed."""

@@ -14,13 +14,15 @@ from .plan import Group, States, StepConfig
 def can_trace(config: StepConfig, groups: Sequence[Group]) -> bool:
     """True if a step is the same sequence of operations whatever the gradients hold.
 
-    Stochastic rounding has a generator for each step, which a graph cannot hold.
+    Stochastic rounding has a generator for each step, which a graph cannot hold; nor can it hold
+    numbers in two parts.
     """
     if config.settings.engine == "fused" or config.settings.needs_norm or config.scaled:
         return False
     parameters = [p for group in groups for p in group["params"]]
     kept = {config.settings.state_dtype or usual_dtype(p) for p in parameters}
-    rounded = {p.dtype for p in parameters if config.settings.rounding == "stochastic"}
+    by_parts = ("stochastic", "split", "split24")
+    rounded = {p.dtype for p in parameters if config.settings.rounding in by_parts}
     return {*NARROW}.isdisjoint(kept | rounded)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glideslope.engines import COMPENSATION, REMAINDER, REMAINDERS
 from glideslope.errors import shortened
 from glideslope.rules import Rule
 
-COMPANIONS = ("ema", "compensation")
+COMPANIONS = ("ema", COMPENSATION, REMAINDER)
 """The state that arguments of all optimizers switch on: see `Common`."""
 
 Entry = Mapping[str, Any]
@@ -68,7 +69,8 @@ class Kept(NamedTuple):
         if foreign := sorted(map(str, entry.keys() - known)):
             names = ", ".join(sorted(known))
             return f"{keeper} keeps {names} and has no use for {', '.join(foreign)}"
-        if missing := sorted(self.needed - entry.keys()):
+        begun = entry.keys() != {REMAINDER}  # which loaded weights leave before the first step
+        if begun and (missing := sorted(self.needed - entry.keys())):
             return f"`{'`, `'.join(missing)}` {'are' if missing[1:] else 'is'} missing"
         told = ((name, self._misfit(name, entry[name], parameter, keeper)) for name in entry)
         return next((f"`{name}` {misfit}" for name, misfit in told if misfit), None)
@@ -81,6 +83,9 @@ class Kept(NamedTuple):
             return f"must be a tensor, got {shortened(value)}"
         if tuple(found.shape) != wanted:
             return f"has the shape {tuple(found.shape)}, {keeper} keeps {wanted}"
+        if name == REMAINDER:
+            is_known = found.dtype in REMAINDERS.values()
+            return None if is_known else f"must be of 8 or 16 bits, got {found.dtype}"
         return _misfit_of_kind(found, parameter)
 
 
