@@ -45,6 +45,7 @@ __all__ = [
     "mean",
     "own_rank",
     "owners",
+    "part_of",
     "rank_count",
     "reduction_of",
     "shard",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from ._shards import is_flat_shard as is_flat_shard
     from ._shards import is_sharded as is_sharded
     from ._shards import layout_of as layout_of
+    from ._shards import part_of as part_of
     from ._shards import shard as shard
     from ._shards import sharded_as as sharded_as
 else:
@@ -85,6 +87,7 @@ else:
             "is_sharded": "_shards",
             "layout_of": "_shards",
             "owners": "_exchange",
+            "part_of": "_shards",
             "reduction_of": "_reduction",
             "shard": "_shards",
             "sharded_as": "_shards",

@@ -48,6 +48,18 @@ def sharded_as(part: Tensor, model: DTensor) -> DTensor:
     return DTensor.from_local(part, mesh, placements, run_check=False, shape=shape, stride=stride)
 
 
+def part_of(whole: Tensor, model: DTensor) -> DTensor:
+    """A tensor that every rank has whole, sharded as a model of its shape: each takes its part.
+
+    The ranks exchange nothing. The part is a copy, where the model is.
+    """
+    (own,) = model.__create_chunk_list__()
+    part = whole.detach()
+    for dim, (start, length) in enumerate(zip(own.offsets, own.sizes, strict=True)):
+        part = part.narrow(dim, start if length else 0, length)
+    return sharded_as(part.to(device=model.device, copy=True), model)
+
+
 def is_flat_shard(tensor: Tensor) -> bool:
     """True for what FSDP1 makes of a parameter: a plain vector, of which other ranks hold more."""
     return bool(getattr(tensor, "_fsdp_flattened", False))

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from glideslope.distributed import is_sharded, shard, sharded_as
 from glideslope.errors import require, require_type
+
+from ._sharded.stored import StoredTensor
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 Keys = tuple[object, ...]
 """The path to a value: keys and indices."""
 
 ALLOWED = "be a tensor, a number, text, bytes, None, or a dict, list, tuple or set of those"
+UNSHARDED = "be a plain tensor (a Checkpointer on all ranks saves sharded ones)"
 LEAVES = {
     *(type(None), bool, complex, float, str),
     *(torch.Size, torch.device, torch.dtype, torch.layout),
@@ -64,15 +71,22 @@ class Buffers:
         self._spare: dict[Keys, Tensor] = {}
         self._filled: dict[Keys, Tensor] = {}
 
-    def snapshot(self, state: object) -> Any:
-        """A copy of ``state``; the previous copy is overwritten."""
+    def snapshot(self, state: object, *, sharded: bool = False) -> Any:
+        """A copy of ``state``; the previous copy is overwritten.
+
+        Args:
+            state: the nest.
+            sharded: see `plain`.
+        """
         self._spare, self._filled = self._filled, {}
-        copy = plain(state, self.take)
+        copy = plain(state, self.take, sharded=sharded)
         self._spare = {}
         return copy
 
     def take(self, keys: Keys, tensor: Tensor) -> Tensor:
         """A copy of ``tensor``, in the buffer of the last copy from the same place."""
+        if isinstance(tensor, StoredTensor):
+            return tensor.whole().clone()
         if tensor.layout is not torch.strided or tensor.is_quantized:
             return tensor.cpu().clone()
         buffer = self._spare.get(keys)
@@ -95,14 +109,20 @@ def _as_bytes(tensor: Tensor) -> Any:
     return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
 
 
-def plain(state: object, take: Callable[[Keys, Tensor], Tensor]) -> Any:
+def plain(state: object, take: Callable[[Keys, Tensor], Tensor], *, sharded: bool = False) -> Any:
     """Copy the containers of ``state``; ``take`` gives each tensor of the copy.
 
     A value that could be saved but not loaded without running code is refused, by its place:
     `state["scheduler"]["schedule"]`. NumPy's scalars become Python numbers; subclasses of `dict`
     and `list` become the equal `dict` or `list`. Tensors that are the same view stay one tensor.
+
+    Args:
+        state: the nest.
+        take: gets the place of a tensor and the tensor.
+        sharded: allow sharded tensors, of which ``take`` gives each shard, and tensors that are
+            read when they are used.
     """
-    return _Walk(take).value(state, ())
+    return _Walk(take, sharded).value(state, ())
 
 
 def place(keys: Keys) -> str:
@@ -111,8 +131,8 @@ def place(keys: Keys) -> str:
 
 
 class _Walk:
-    def __init__(self, take: Callable[[Keys, Tensor], Tensor]) -> None:
-        self._take = take
+    def __init__(self, take: Callable[[Keys, Tensor], Tensor], sharded: bool) -> None:
+        self._take, self._sharded = take, sharded
         self._taken: dict[object, tuple[Tensor, Tensor]] = {}
         self._inside: set[int] = set()
 
@@ -160,6 +180,12 @@ class _Walk:
         return _rare_leaf(key, f"a key of {place(keys)}")
 
     def _tensor(self, tensor: Tensor, keys: Keys) -> Tensor:
+        if isinstance(tensor, StoredTensor):
+            return self._take(keys, tensor if self._sharded else tensor.whole())
+        if is_sharded(tensor):
+            require_type(self._sharded or is_alone(tensor), place(keys), UNSHARDED, tensor)
+            own = shard(tensor.detach())
+            return self._shard(own, tensor, keys) if self._sharded else self._tensor(own, keys)
         source = tensor.detach()
         refused = type(source) is not Tensor or source.is_meta or source.is_nested
         require_type(not refused, place(keys), "be a plain tensor that holds data", type(tensor))
@@ -170,6 +196,19 @@ class _Walk:
             self._taken[identity] = source, taken
         taken = self._taken[identity][1]
         return taken if taken.shape == tensor.shape else taken.expand(tensor.shape)
+
+    def _shard(self, own: Tensor, tensor: DTensor, keys: Keys) -> Tensor:
+        """The sharded tensor of which ``take`` gives the shard.
+
+        Where one rank sees the same memory under two names, another one may hold nothing of it and
+        see none, so the ranks would not agree on which tensors are one: each name has its own.
+        """
+        return sharded_as(self._take(keys, own), tensor)
+
+
+def is_alone(tensor: DTensor) -> bool:
+    """True for a sharded tensor of which one rank holds all."""
+    return tensor.device_mesh.size() == 1
 
 
 def _without_repeats(tensor: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def with_values(part: Any, state: Any) -> Any:
     if _has_own_state(part):
         return part
     if not _is_nest(part, ""):
-        return Buffers().snapshot(state)
+        return Buffers().snapshot(state, sharded=True)
     for key, inner in _items(part):
         new = with_values(inner, state[key])
         if new is not inner:
@@ -127,7 +127,7 @@ def _is_leaf(part: object) -> bool:
     if _has_own_state(part):
         return True
     try:
-        plain(part, lambda _, tensor: tensor)
+        plain(part, lambda _, tensor: tensor, sharded=True)
     except GlideslopeError:
         return False
     return True

@@ -13,6 +13,7 @@ from glideslope.optim import Optimizer
 from ._nest import Buffers
 from ._parts import Located, state_of
 from ._random import Stream, global_state, set_global_state, set_stream_state
+from ._sharded.fitting import sharded_like
 
 
 class Before(NamedTuple):
@@ -40,9 +41,10 @@ class Restoration:
         Raises:
             StateMismatch: a part refuses its state.
         """
+        former = {place: state for place, _, state in self._before}
         for place, part, state in parts:
             with naming(place):
-                _set_state(part, _own_copy(part, state))
+                _set_state(part, _own_copy(part, sharded_like(part, state, former[place])))
 
     def undo(self, error: BaseException) -> None:
         """Load the former states; a part that refuses its own is named in a note to ``error``."""
@@ -80,7 +82,7 @@ def _set_state(part: Any, state: Any) -> None:
 
 def _own_copy(part: Any, state: Any) -> Any:
     """A copy of a state for a part that keeps the tensors it is given; our optimizers copy them."""
-    return state if isinstance(part, Optimizer) else Buffers().snapshot(state)
+    return state if isinstance(part, Optimizer) else Buffers().snapshot(state, sharded=True)
 
 
 def _copied_state(place: str, part: Any) -> Any:

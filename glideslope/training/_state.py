@@ -158,7 +158,7 @@ class TrainingState:
             raise StateMismatch(
                 f"this run consists of {', '.join(vars(self))}; the state holds {there}"
             )
-        plain(state, lambda _, tensor: tensor)
+        plain(state, lambda _, tensor: tensor, sharded=True)
         for name, part in vars(self).items():
             check(name, part, state[name])
         _check_environment(state[ENVIRONMENT])

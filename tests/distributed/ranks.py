@@ -7,23 +7,26 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 TIMEOUT = 240
 
 
-def run(program: str | Path, folder: Path, ranks: int = 2) -> list[dict[str, Any]]:
+def run(
+    program: str | Path, folder: Path, ranks: int = 2, words: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The results that each rank of a program, of this folder or a path, writes to its file.
 
-    The program is called with the path of that file.
+    The program is called with the path of that file, and more words.
     """
     script = Path(__file__).parent / program
     port = str(_free_port())
     files = [folder / f"rank{rank}.json" for rank in range(ranks)]
     processes = [
         subprocess.Popen(
-            [sys.executable, str(script), str(file)],
+            [sys.executable, str(script), str(file), *words],
             env=_environment(rank, ranks, port),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

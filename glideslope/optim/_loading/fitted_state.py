@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, get_args
 
 from torch import Tensor
 
+from glideslope.distributed import is_sharded, part_of
 from glideslope.errors import StateMismatch, require, shortened
 
 from .kept import Kept, tensor_of
@@ -143,11 +144,16 @@ def _begun(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _converted(value: Any, parameter: Tensor, is_count: bool) -> Tensor:
-    """A copy of a saved value as a tensor; a count is on the CPU, as one number."""
+    """A copy of a saved value as a tensor; a count is on the CPU, as one number.
+
+    A whole tensor of a sharded parameter is sharded as that is.
+    """
     found = tensor_of(value)
     assert found is not None, "a value that is no tensor has been refused"
     if is_count:
         return found.detach().to(device="cpu", copy=True).reshape(())
+    if is_sharded(parameter) and not is_sharded(found) and found.shape == parameter.shape:
+        return part_of(found, parameter)
     return found.detach().to(device=parameter.device, copy=True)
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from glideslope.distributed import is_sharded
+
 from .._nest import Keys, plain
 
 SAMPLE = 4096
@@ -34,7 +36,7 @@ def taken_apart(state: object) -> tuple[Outline, dict[str, Tensor]]:
     Raises:
         InvalidType, InvalidValue: see `save_checkpoint`.
     """
-    whole = plain(state, lambda _, tensor: tensor)
+    whole = plain(state, lambda _, tensor: tensor, sharded=True)
     keys: dict[int, str] = {}
     tensors: dict[str, Tensor] = {}
 
@@ -75,8 +77,12 @@ def replaced(nest: Any, change: Callable[[Keys, Tensor], Any], keys: Keys = ()) 
 
 
 def _key(place: Keys, tensor: Tensor) -> str:
-    """The place of a plain tensor and a digest of it, the same on ranks that hold the same."""
-    return f"{place!r}#{_digest(tensor)}"
+    """The place of a tensor and a digest of it, the same on ranks that hold the same.
+
+    Of a sharded tensor, the digest is of the ranks that hold it.
+    """
+    digest = _digest(tensor.device_mesh.mesh if is_sharded(tensor) else tensor)
+    return f"{place!r}#{digest}"
 
 
 def _digest(tensor: Tensor) -> str:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
 from torch.distributed.checkpoint.planner import SavePlan
 
-
-class Part(NamedTuple):
-    """A box of a tensor.
-
-    Attributes:
-        offsets: its first place along each dimension of the tensor.
-        data: its elements.
-    """
-
-    offsets: tuple[int, ...]
-    data: Tensor
+from .stored import Part
 
 
 class Planner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from glideslope.errors import CheckpointError
 
 from .._seal import Damaged
 from .outline import Outline, put_together
-from .plan import Part
+from .stored import Part, StoredTensor
 
 FILE = re.compile(r"rank-(\d+)\.pt")
 
@@ -24,13 +25,18 @@ def file_name(rank: int) -> str:
 
 
 def file_content(
-    ranks: int, outline: Outline, parts: Mapping[str, Sequence[Part]], header: Mapping[str, Any]
+    ranks: int,
+    outline: Outline,
+    shapes: Sequence[Sequence[int]],
+    parts: Mapping[str, Sequence[Part]],
+    header: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The nest that a rank writes; its parts are not copied.
 
     Args:
         ranks: how many write a file.
         outline: of the state of this rank.
+        shapes: those of its tensors, whole, in the order of their keys.
         parts: those that this rank writes, by key.
         header: the same in the files of all ranks.
     """
@@ -39,6 +45,7 @@ def file_content(
         "ranks": ranks,
         "state": outline.nest,
         "keys": outline.keys,
+        "shapes": [tuple(shape) for shape in shapes],
         "parts": {key: [tuple(part) for part in row] for key, row in parts.items()},
     }
 
@@ -79,13 +86,24 @@ def assembled(files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: 
     for content in contents:
         for key, row in content["parts"].items():
             parts.setdefault(key, []).extend(Part(*each) for each in row)
-    outline = Outline(own["state"], own["keys"])
-    state = put_together(outline, lambda key: _tensor(files[0].parent, key, parts))
+    shapes = dict(zip(own["keys"], own["shapes"], strict=True))
+    folder, is_alone = files[0].parent, ranks == 1
+
+    def tensor_of(key: str) -> Tensor:
+        row = parts.get(key, [])
+        _check_parts(folder, key, row, shapes[key])
+        row = [part for part in row if part.data.numel()] or row[:1]
+        if len(row) == 1:
+            return row[0].data
+        stored = StoredTensor(row, [0] * len(shapes[key]), shapes[key])
+        return stored.whole() if is_alone else stored
+
+    state = put_together(Outline(own["state"], own["keys"]), tensor_of)
     return {"step": own["step"], "metrics": own["metrics"], "state": state}
 
 
 def _check(files: Sequence[Path], contents: Sequence[Any]) -> None:
-    known = {"save", "step", "metrics", "ranks", "state", "keys", "parts"}
+    known = {"save", "step", "metrics", "ranks", "state", "keys", "shapes", "parts"}
     for file, content in zip(files, contents, strict=True):
         if not isinstance(content, dict) or not known <= content.keys():
             raise CheckpointError(f"{file} was not saved by a Checkpointer")
@@ -98,7 +116,9 @@ def _check(files: Sequence[Path], contents: Sequence[Any]) -> None:
             raise Damaged(f"{file} is damaged: it is of another save than {there[0]}")
 
 
-def _tensor(folder: Path, key: str, parts: Mapping[str, Sequence[Part]]) -> Tensor:
-    if key not in parts:
-        raise Damaged(f"{folder} is damaged: no file holds the tensor {key}")
-    return parts[key][0].data
+def _check_parts(folder: Path, key: str, parts: Sequence[Part], shape: Sequence[int]) -> None:
+    """Refuse parts that do not have each element of a tensor once, as far as their number tells."""
+    count, wanted = sum(part.data.numel() for part in parts), math.prod(shape)
+    if not parts or count != wanted:
+        told = f"its files hold {count} of the {wanted} elements of {key}"
+        raise Damaged(f"{folder} is damaged: {told}")

@@ -84,8 +84,9 @@ def agree_to_save(
         raise
     agreed = _means([offer.metrics for offer in offers])
     first = offers[0].token
+    shapes = [tensor.shape for tensor in tensors.values()]
     header = {"save": first, "step": step, "metrics": agreed}
-    content = file_content(ranks, outline, parts, header)
+    content = file_content(ranks, outline, shapes, parts, header)
     return Agreement(content, agreed, rendezvous._replace(token=first))
 
 
