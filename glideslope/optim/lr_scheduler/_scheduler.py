@@ -119,7 +119,7 @@ class Scheduler(LRScheduler):
         total_steps: float | None = None,
         steps_per_epoch: float | None = None,
         tokens_per_step: float | None = None,
-        **schedules: Any,
+        **schedules: Unpack[Keys],
     ) -> None:
         require(on_mismatch in POLICIES, "on_mismatch", f"be one of {POLICIES}", on_mismatch)
         numbers: BindNumbers = {
