@@ -135,12 +135,12 @@ def batches(count: int, shuffle: bool = False) -> DataLoader[Any]:
     return DataLoader(data, batch_size=2, shuffle=shuffle, generator=generator)
 
 
-def trainer(folder: Path, epochs: int = 1, **options: Any) -> lightning.Trainer:
+def trainer(folder: Path, epochs: int = 1, devices: int = 1, **options: Any) -> lightning.Trainer:
     """A quiet trainer on the CPU, without checkpoints unless they are asked for."""
     quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     options = dict.fromkeys(quiet, False) | options
     return lightning.Trainer(
-        max_epochs=epochs, accelerator="cpu", devices=1, default_root_dir=folder, **options
+        max_epochs=epochs, accelerator="cpu", devices=devices, default_root_dir=folder, **options
     )
 
 
