@@ -1,4 +1,4 @@
-"""What torch has around an optimizer: loss scaling, compiling, hooks, averaging, copies."""
+"""Loss scaling, compiling, hooks, averaging and copies: the parts of torch around an optimizer."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SUMMED: dict[str, Make] = {  # these add up over all parameters
 def test_a_scaler_gives_the_unscaled_run_without_its_infinite_steps(
     name: str, unscaled_first: bool
 ) -> None:
-    """Not to the last bit: a kernel that divides by the scale rounds in another order."""
+    """A kernel that divides by the scale rounds in another order."""
     infinite, runs = (0, 3, 4), []
     for is_scaled in (True, False):
         model = net()
@@ -148,7 +148,7 @@ def eager(make: Make, writer: Make, steps: int = 6) -> Tensor:
 
 @pytest.fixture(scope="module")
 def torchs_graphs() -> int:
-    """As many as torch's AdamW needs under a rate that changes."""
+    """The number of graphs of torch's AdamW under a rate that changes."""
     _, count = graphs(
         lambda ps: torch.optim.AdamW(ps, lr=0.01), lambda o: torchs.CosineAnnealingLR(o, 9)
     )
