@@ -54,6 +54,10 @@ from glideslope import _torch as _torch  # first: it refuses a torch that is mis
 from ._choice import Choice as Choice
 from ._choice import EngineName as EngineName
 from ._choice import choose as choose
+from ._eight_bits import CODES as CODES
+from ._eight_bits import packed as packed
+from ._eight_bits import scale_shape as scale_shape
+from ._eight_bits import unpacked as unpacked
 from ._engine import COMPENSATION as COMPENSATION
 from ._engine import EMA_WEIGHT as EMA_WEIGHT
 from ._engine import FACTOR as FACTOR
@@ -66,6 +70,7 @@ from ._engine import Recipe as Recipe
 from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
 from ._engine import Whole as Whole
+from ._engine import scale_of as scale_of
 from ._front.specialise import takes_totals as takes_totals
 from ._layout import is_plain as is_plain
 from ._memory import Use as Use
@@ -84,6 +89,7 @@ from ._watch import addresses_of as addresses_of
 
 __all__ = [
     "Batch",
+    "CODES",
     "COMPENSATION",
     "Choice",
     "EMA_WEIGHT",
@@ -106,12 +112,16 @@ __all__ = [
     "is_plain",
     "joined",
     "overlaps_itself",
+    "packed",
     "parted",
     "runs_on_parts",
+    "scale_of",
+    "scale_shape",
     "sharing_owners",
     "stored",
     "takes_totals",
     "tangled",
+    "unpacked",
     "update",
 ]
 

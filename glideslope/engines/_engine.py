@@ -30,6 +30,11 @@ REMAINDER = "remainder"
 """The state that holds the lower part of a parameter: see `joined`."""
 
 
+def scale_of(name: str) -> str:
+    """The name of the scales of a state that is held in 8 bits."""
+    return f"{name}_scale"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything one pass does to an element that is known before the first step.
@@ -47,6 +52,7 @@ class Recipe:
             or it is the upper part of a wider number whose lower part is the state ``remainder``.
             State of 16 bits always takes a random one: a slow average that takes the nearest can
             rise but not fall.
+        packed: the rule's state is held in 8 bits: codes under its names, and their scales.
         differentiable: gradients must be able to flow through the step.
     """
 
@@ -57,6 +63,7 @@ class Recipe:
     averaged: bool = False
     zeroing: bool = False
     rounding: Rounding = "nearest"
+    packed: bool = False
     differentiable: bool = False
 
     @property
@@ -66,8 +73,15 @@ class Recipe:
 
     @property
     def opened(self) -> Recipe:
-        """The recipe for numbers that are not split."""
-        return replace(self, rounding="nearest") if self.is_split else self
+        """The recipe for numbers that are in one part, of 16 bits or more."""
+        if not (self.is_split or self.packed):
+            return self
+        return replace(self, rounding="nearest" if self.is_split else self.rounding, packed=False)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The names of the state that is held in 8 bits."""
+        return self.rule.kept_state(self.options) if self.packed else ()
 
     @property
     def companions(self) -> tuple[str, ...]:
@@ -82,12 +96,14 @@ class Recipe:
     @property
     def state(self) -> tuple[str, ...]:
         """The names of all state, the rule's first."""
-        return (*self.rule.kept_state(self.options), *self.companions)
+        scales = map(scale_of, self.codes)
+        return (*self.rule.kept_state(self.options), *self.companions, *scales)
 
     @property
     def averages(self) -> tuple[str, ...]:
         """The names of the state that is rounded stochastically where it has 16 bits."""
-        return tuple(name for name in self.state if name not in (COMPENSATION, REMAINDER))
+        exact = {COMPENSATION, REMAINDER, *map(scale_of, self.codes)}
+        return tuple(name for name in self.state if name not in exact)
 
     @property
     def extras(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ DTYPES = {
     torch.float64: "float64",
     torch.int16: "int16",
     torch.int8: "int8",
+    torch.uint8: "uint8",
     torch.complex64: "float32",
     torch.complex128: "float64",
 }

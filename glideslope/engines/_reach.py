@@ -16,6 +16,8 @@ Elsewhere = Callable[[torch.device], str | None]
 
 def unreachable(recipe: Recipe, slot: Slot, gradient: Tensor, elsewhere: Elsewhere) -> str | None:
     """Why no kernel can walk through a slot's memory, or None if one can."""
+    if recipe.packed:
+        return "state of 8 bits is read and written by torch's operations"
     if slot.shares_memory:
         return "a tensor shares memory with another one that the step writes"
     parameter, state = slot.parameter, [slot.state[name] for name in recipe.state]

@@ -88,7 +88,7 @@ class Adagrad(RuleOptimizer):
         for home, group in enumerate(self.param_groups):
             for parameter in group["params"]:
                 recipe, state = config.recipe(home, parameter), self.state[parameter]
-                complete(recipe, group, parameter, state, self._settings.state_dtype)
+                complete(recipe, group, parameter, state, self._settings.float_dtype)
                 state["sum"].share_memory_()
 
 

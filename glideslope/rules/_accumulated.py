@@ -13,7 +13,7 @@ from ._rule import rule
 __all__ = ["adadelta", "adagrad"]
 
 
-@rule(start={"sum": "initial_accumulator_value"})
+@rule(start={"sum": "initial_accumulator_value"}, non_negative=["sum"])
 def adagrad(
     p, g, sum, /,
     lr, lr_decay, weight_decay, eps, step,
@@ -29,7 +29,7 @@ def adagrad(
     return p - lr / (1 + (step - 1) * lr_decay) * update, sum
 
 
-@rule(counters=["step"])
+@rule(counters=["step"], non_negative=["square_avg", "acc_delta"])
 def adadelta(
     p, g, square_avg, acc_delta, /,
     lr, rho, eps, weight_decay,

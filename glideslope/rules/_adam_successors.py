@@ -13,7 +13,7 @@ from ._rule import rule
 __all__ = ["adabelief", "ademamix", "adopt"]
 
 
-@rule
+@rule(non_negative=["exp_avg_var"])
 def adabelief(
     p, g, exp_avg, exp_avg_var, /,
     lr, beta1, beta2, eps, weight_decay, step,
@@ -37,7 +37,7 @@ def _adopt_scalars(beta2, step):
     return {"memory": beta2 * later, "bound": (step - 1) ** 0.25, "later": later}
 
 
-@rule(derive=_adopt_scalars)
+@rule(derive=_adopt_scalars, non_negative=["exp_avg_sq"])
 def adopt(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, eps, weight_decay, memory, bound, later,
@@ -53,7 +53,7 @@ def adopt(
     return p * (1 - lr * weight_decay * later) - lr * update, exp_avg, exp_avg_sq
 
 
-@rule
+@rule(non_negative=["exp_avg_sq"])
 def ademamix(
     p, g, exp_avg, exp_avg_slow, exp_avg_sq, /,
     lr, beta1, beta2, beta3, alpha, eps, weight_decay, step,

@@ -13,7 +13,7 @@ from ._rule import rule
 __all__ = ["adamax", "nadam", "radam"]
 
 
-@rule
+@rule(non_negative=["exp_inf"])
 def adamax(
     p, g, exp_avg, exp_inf, /,
     lr, beta1, beta2, eps, weight_decay, step,
@@ -42,7 +42,12 @@ def _nesterov(lr, beta1, momentum_decay, mu_product, step):
     }
 
 
-@rule(derive=_nesterov, counters=["mu_product"], start={"mu_product": 1.0})
+@rule(
+    derive=_nesterov,
+    counters=["mu_product"],
+    start={"mu_product": 1.0},
+    non_negative=["exp_avg_sq"],
+)
 def nadam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step, gradient_rate, momentum_rate,
@@ -80,7 +85,7 @@ def _rectified(lr, beta1, beta2, step):
     }
 
 
-@rule(derive=_rectified)
+@rule(derive=_rectified, non_negative=["exp_avg_sq"])
 def radam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, plain_rate, adaptive_rate,

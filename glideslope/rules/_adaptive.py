@@ -13,7 +13,11 @@ from ._rule import rule
 __all__ = ["adam", "rmsprop"]
 
 
-@rule(counters=["step"], only_if={"momentum_buffer": "with_momentum", "grad_avg": "centered"})
+@rule(
+    counters=["step"],
+    only_if={"momentum_buffer": "with_momentum", "grad_avg": "centered"},
+    non_negative=["square_avg"],
+)
 def rmsprop(
     p, g, square_avg, momentum_buffer, grad_avg, /,
     lr, alpha, eps, weight_decay, momentum,
@@ -36,7 +40,10 @@ def rmsprop(
     return p - lr * update, square_avg, momentum_buffer, grad_avg
 
 
-@rule(only_if={"max_exp_avg_sq": "amsgrad"})
+@rule(
+    only_if={"max_exp_avg_sq": "amsgrad"},
+    non_negative=["exp_avg_sq", "max_exp_avg_sq"],
+)
 def adam(
     p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,

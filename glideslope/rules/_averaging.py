@@ -26,7 +26,12 @@ def _averaging(lr, lambd, alpha, t0, step, eta, mu):
     }
 
 
-@rule(derive=_averaging, counters=["eta", "mu"], start={"eta": "lr", "mu": 1.0})
+@rule(
+    derive=_averaging,
+    counters=["eta", "mu"],
+    start={"eta": "lr", "mu": 1.0},
+    exact={"ax": "an average of the parameters"},
+)
 def asgd(
     p, g, ax, /,
     lambd, weight_decay, rate, weight, kept,

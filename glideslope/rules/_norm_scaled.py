@@ -41,7 +41,7 @@ def _trust_ratio(weight, step):
     return where((weight > 0) & (step > 0), weight / maximum(step, TINY), 1.0)
 
 
-@rule
+@rule(non_negative=["exp_avg_sq"])
 def lamb(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
@@ -60,7 +60,7 @@ def lamb(
     return p - lr * update, exp_avg, exp_avg_sq
 
 
-@rule
+@rule(non_negative=["exp_avg_sq"])
 def stable_adamw(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
@@ -79,7 +79,7 @@ def stable_adamw(
     return p, exp_avg, exp_avg_sq
 
 
-@rule(only_if={"last_grad": "variance_reduction"})
+@rule(only_if={"last_grad": "variance_reduction"}, non_negative=["exp_avg_sq"])
 def mars(
     p, g, exp_avg, exp_avg_sq, last_grad, /,
     lr, beta1, beta2, eps, weight_decay, gamma, step,

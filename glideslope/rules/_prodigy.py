@@ -33,7 +33,7 @@ def prodigy_totals(
     return total(weight * g * (p0 - p)), total(absolute(s))
 
 
-@rule(derive=_weights, start={"p0": "p"})
+@rule(derive=_weights, start={"p0": "p"}, non_negative=["exp_avg_sq"])
 def prodigy(
     p, g, exp_avg, exp_avg_sq, s, p0, /,
     beta1, beta2, eps, weight_decay, d, rate, weight_in_length,

@@ -35,6 +35,7 @@ class Rule:
         options: names of the switches that choose the formula's shape.
         counters: names of the scalars kept per tensor in a state dict.
         only_if: the option without which a state does not exist, by the state's name.
+        non_negative: names of the state that is never less than 0.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Rule:
         counters: Iterable[str],
         only_if: Mapping[str, str],
         start: Mapping[str, str | float],
+        non_negative: Iterable[str] = (),
+        exact: Mapping[str, str] | None = None,
     ) -> None:
         kinds = inspect.Parameter
         self.formula, self.derive = formula, derive
@@ -55,6 +58,7 @@ class Rule:
         self.scalars = _parameters(formula, kinds.POSITIONAL_OR_KEYWORD)
         self.options = _parameters(formula, kinds.KEYWORD_ONLY)
         self.only_if, self._start = dict(only_if), dict(start)
+        self.non_negative, self._exact = frozenset(non_negative), dict(exact or {})
         self._derived_from = tuple(inspect.signature(derive).parameters) if derive else ()
         counted = {"step"} & {*self.scalars, *self._derived_from}
         self.counters = tuple(dict.fromkeys((*counted, *counters)))
@@ -99,7 +103,7 @@ class Rule:
         several += _parameters(self.formula, kinds.VAR_KEYWORD)
         declared = {
             "name each of its parameters, not": (several, ()),
-            "have a state": (self.only_if, self.state),
+            "have a state": ((*self.only_if, *self.non_negative, *self._exact), self.state),
             "have an option": (self.only_if.values(), self.options),
             "have a state or a counter": (self._start, (*self.state, *self.counters)),
         }
@@ -152,6 +156,12 @@ class Rule:
         """True if a state starts as a copy of the parameter."""
         return self._start.get(name) == "p"
 
+    def reason_against_rounding(self, name: str) -> str | None:
+        """Why a state loses its meaning in few bits, or None if it does not."""
+        if self.starts_at_parameter(name):
+            return "a copy of the parameter"
+        return self._exact.get(name)
+
     def values(self, group: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
         """Every scalar by name, in double precision, for one step of one parameter group."""
         known = _Names(group, counted)
@@ -195,6 +205,8 @@ def rule(
     counters: Iterable[str] = (),
     only_if: Mapping[str, str] | None = None,
     start: Mapping[str, str | float] | None = None,
+    non_negative: Iterable[str] = (),
+    exact: Mapping[str, str] | None = None,
 ) -> Callable[[Formula], Rule]: ...
 
 
@@ -206,6 +218,8 @@ def rule(
     counters: Iterable[str] = (),
     only_if: Mapping[str, str] | None = None,
     start: Mapping[str, str | float] | None = None,
+    non_negative: Iterable[str] = (),
+    exact: Mapping[str, str] | None = None,
 ) -> Rule | Callable[[Formula], Rule]:
     """Make a rule of a formula: what an optimizer does to one number.
 
@@ -239,6 +253,10 @@ def rule(
         only_if: the option without which a state does not exist.
         start: what a state or counter starts from, instead of 0: a number, the name of a
             hyperparameter, or ``"p"``, the parameter itself.
+        non_negative: state that is never less than 0, such as averages of squares. In 8 bits it has
+            another format.
+        exact: state that must not be held in 8 bits, and what it is. State that starts at the
+            parameter is among it anyway.
 
     Raises:
         InvalidValue: the formula does not begin with ``p, g``, or an argument names a state, an
@@ -256,6 +274,6 @@ def rule(
     """
 
     def make(formula: Formula) -> Rule:
-        return Rule(formula, derive, counters, only_if or {}, start or {})
+        return Rule(formula, derive, counters, only_if or {}, start or {}, non_negative, exact)
 
     return make if formula is None else make(formula)

@@ -43,7 +43,12 @@ def sgd_schedule_free(
     return p, z - rate * update
 
 
-@rule(derive=_averaging_weights, counters=["lr_max", "weight_sum"], start={"z": "p"})
+@rule(
+    derive=_averaging_weights,
+    counters=["lr_max", "weight_sum"],
+    start={"z": "p"},
+    non_negative=["exp_avg_sq"],
+)
 def adamw_schedule_free(
     p, g, z, exp_avg_sq, /,
     beta1, beta2, eps, weight_decay, step, rate, share,

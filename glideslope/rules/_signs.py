@@ -18,7 +18,13 @@ def _named(etas, step_sizes):
     return dict(zip(names, (*etas, *step_sizes), strict=True))
 
 
-@rule(derive=_named, counters=["step"], start={"step_size": "lr"})
+@rule(
+    derive=_named,
+    counters=["step"],
+    start={"step_size": "lr"},
+    non_negative=["step_size"],
+    exact={"step_size": "a product of factors"},
+)
 def rprop(
     p, g, prev, step_size, /,
     etaminus, etaplus, smallest, largest,

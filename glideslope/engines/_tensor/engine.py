@@ -18,6 +18,7 @@ from torch import Tensor
 from glideslope.errors import InvalidValue
 from glideslope.rules import Rule
 
+from .._eight_bits import packed
 from .._engine import (
     COMPENSATION,
     EMA,
@@ -121,7 +122,7 @@ class TensorBatch(Batch):
                 own = {name: [tensors[i] for i in places] for name, tensors in lists.items()}
                 given = opened_lists(recipe, own)
                 run([*given.values()], elements)
-                close_lists(recipe, own, given)
+                close_lists(recipe, own, given, noise.packed)
         if recipe.zeroing:
             torch._foreach_zero_([*self._gradients])
 
@@ -212,6 +213,10 @@ class _Noise:
         narrow = stochastic(p, dtype, self._generator) if self._is_stochastic else p.to(dtype)
         return narrow.to(p.dtype)
 
+    def packed(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """A state in 8 bits: codes and scales."""
+        return packed(x, dtype, self._generator)
+
     def stored(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """An average as it is stored."""
         # No generator without need: none can be made inside a graph.
@@ -243,7 +248,7 @@ def update(
         for name, value in new_state.items():
             is_average = name in recipe.averages
             arrays[name].copy_(noise.stored(value, arrays[name].dtype) if is_average else value)
-    close(recipe, own, arrays)
+    close(recipe, own, arrays, noise.packed)
     if recipe.zeroing:
         gradient.zero_()
 

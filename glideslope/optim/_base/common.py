@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 import torch
 
 from glideslope.engines import EngineName, Rounding
 from glideslope.errors import require, require_type
+
+EIGHT_BITS = "8bit"
+"""The `state_dtype` of codes and scales."""
 
 
 class Common(TypedDict, total=False):
@@ -24,7 +27,9 @@ class Common(TypedDict, total=False):
         ema_decay: keep an exponential moving average of each parameter, ``ema`` in its state, and
             use it inside ``with optimizer.averaged():``.
         state_dtype: of the state; by default that of the parameter, as in torch, but float32 for a
-            float16 parameter. State of 16 bits is rounded stochastically.
+            float16 parameter. State of 16 bits is rounded stochastically. ``"8bit"`` keeps it in a
+            byte for each number and a scale for each 64, where a rule keeps averages and sums; the
+            tensor engine reads and writes it.
         rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
             ``"compensated"``, where what is lost is kept in the state and added the next time; or
@@ -42,7 +47,7 @@ class Common(TypedDict, total=False):
     max_grad_norm: float | None
     skip_nonfinite: bool
     ema_decay: float | None
-    state_dtype: torch.dtype | None
+    state_dtype: torch.dtype | Literal["8bit"] | None
     rounding: Rounding
     cautious: bool
 
@@ -54,9 +59,19 @@ class CommonSettings(NamedTuple):
     max_grad_norm: float | None = None
     skip_nonfinite: bool = False
     ema_decay: float | None = None
-    state_dtype: torch.dtype | None = None
+    state_dtype: torch.dtype | Literal["8bit"] | None = None
     rounding: Rounding = "nearest"
     cautious: bool = False
+
+    @property
+    def is_packed(self) -> bool:
+        """True if the state of rules is held in 8 bits."""
+        return self.state_dtype == EIGHT_BITS
+
+    @property
+    def float_dtype(self) -> torch.dtype | None:
+        """The dtype that state of floating-point numbers is cast to, if there is one."""
+        return None if isinstance(self.state_dtype, str) else self.state_dtype
 
     @property
     def needs_norm(self) -> bool:
@@ -71,8 +86,10 @@ def check_settings(settings: CommonSettings) -> None:
     norm, decay, dtype = settings.max_grad_norm, settings.ema_decay, settings.state_dtype
     require(norm is None or norm > 0, "max_grad_norm", "be more than 0", norm)
     require(decay is None or 0 <= decay < 1, "ema_decay", "be at least 0 and less than 1", decay)
-    is_real = dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)
-    require_type(is_real, "state_dtype", "be a floating-point torch.dtype", dtype)
+    is_real = isinstance(dtype, torch.dtype) and dtype.is_floating_point
+    is_known = is_real or dtype is None or dtype == EIGHT_BITS
+    rule = f'be a floating-point torch.dtype or "{EIGHT_BITS}"'
+    require_type(is_known, "state_dtype", rule, dtype)
 
 
 def changed_settings(settings: CommonSettings) -> dict[str, Any]:

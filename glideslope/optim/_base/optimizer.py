@@ -130,6 +130,9 @@ class Optimizer(torch.optim.Optimizer):
     def _check_group(self, group: dict[str, Any]) -> None:
         """Refuse a group whose values do not go together; here, any do."""
 
+    def _hold(self, parameter: Tensor, entry: dict[str, Any]) -> None:
+        """Bring a loaded state into the form that this optimizer keeps; here, as it is."""
+
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept | None:
         """The state of a parameter under a group's hyperparameters; None if it may be anything."""
         return None

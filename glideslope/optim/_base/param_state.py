@@ -10,17 +10,21 @@ import torch
 from torch import Tensor, is_tensor
 
 from glideslope.engines import (
+    CODES,
     COMPENSATION,
     REMAINDER,
     REMAINDERS,
     Recipe,
     is_backed,
     overlaps_itself,
+    scale_of,
+    scale_shape,
 )
 from glideslope.errors import StateMismatch
 
 from .counters import State, new_count, number
 from .masters import compensation_of, remainder_of
+from .packing import is_packed, pack, unpack
 
 NARROW = (torch.bfloat16, torch.float16)
 INTEGERS = (*REMAINDERS.values(),)
@@ -33,11 +37,13 @@ def check_state(name: str, recipe: Recipe, parameter: Tensor, state: State) -> N
         StateMismatch: an entry that has another shape, kind of number or device, or memory that was
             freed.
     """
-    for entry in recipe.state:
+    scales = {scale_of(name): scale_shape(parameter.shape) for name in recipe.rule.state}
+    for entry in dict.fromkeys((*recipe.state, *scales)):
         kept = state.get(entry)
         if isinstance(kept, Tensor):
-            dtypes = INTEGERS if entry == REMAINDER else ()
-            fault = fault_of(kept, parameter.shape, parameter, dtypes)
+            dtypes = INTEGERS if entry == REMAINDER else CODES if is_packed(state, entry) else ()
+            shape = scales.get(entry, parameter.shape)
+            fault = fault_of(kept, torch.Size(shape), parameter, dtypes)
             if fault is not None:
                 raise StateMismatch(f"state `{entry}` of {name} {fault}")
     for counter in {*recipe.rule.counters, "step"} & state.keys():
@@ -92,13 +98,17 @@ def complete(
     dtype: torch.dtype | None,
 ) -> bool:
     """Create the state that a recipe lacks; returns True if its rule had none."""
-    own = [name for name in recipe.state if name not in recipe.companions]
+    own = recipe.rule.kept_state(recipe.options)
     fresh = not all(isinstance(state.get(name), Tensor) for name in own)
     for name in own:
+        if not recipe.packed:
+            unpack(state, name, dtype or usual_dtype(parameter))
         if not isinstance(state.get(name), Tensor):
             state[name] = _begun(name, recipe, group, parameter, dtype)
         elif dtype is not None and not parameter.is_complex():
             state[name] = state[name].to(dtype)
+        if recipe.packed:
+            pack(state, name, recipe.rule)
     for name in recipe.rule.counters:
         if not isinstance(state.get(name), Tensor):
             saved = state.get(name, recipe.rule.initial(name, group))

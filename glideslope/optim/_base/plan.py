@@ -87,6 +87,7 @@ class StepConfig(NamedTuple):
             averaged=self.settings.ema_decay is not None,
             zeroing=self.zeroing,
             rounding=rounding_of(self.settings, parameter, differentiable),
+            packed=self.settings.is_packed,
             differentiable=differentiable,
         )
 
@@ -337,6 +338,7 @@ def _is_noisy(member: Planned) -> bool:
     return (
         member.recipe.rounding == "stochastic"
         or "step" in member.state
+        or member.recipe.packed
         or any(tensor.dtype in NARROW for tensor in kept)
     )
 
@@ -370,7 +372,7 @@ def _members(
             home = homes[position]
             state = states[parameter] = WatchedState(states[parameter], log)
             recipe = config.recipe(home, parameter)
-            dtype = config.settings.state_dtype
+            dtype = config.settings.float_dtype
             fresh = complete(recipe, groups[home], parameter, state, dtype)
             here = local_part(recipe, parameter, gradient, state, reduction)
             yield Planned(position, home, parameter, gradient, state, recipe, fresh, here)

@@ -32,11 +32,13 @@ from .gradients import large_norm
 from .hyperparameters import starts
 from .masters import check_weights, master_of, remainder_of, set_master
 from .optimizer import Optimizer, Params
+from .packing import pack, unpack
+from .param_state import usual_dtype
 from .plan import Group, PreparedStep, StepConfig, flattened, parameter_names
 from .plan_cache import PlanCache, Preparation
 from .released import ReleasedGradients, released
 from .snapshot import separate
-from .storage import rounding_of
+from .storage import check_packing, rounding_of
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
 
@@ -332,8 +334,11 @@ class RuleOptimizer(Optimizer):
 
     def _check_storage(self, group: Group) -> None:
         """Refuse parameters that cannot be held in the form that the settings ask for."""
+        differentiable = bool(group.get("differentiable"))
         for parameter in group["params"]:
-            rounding_of(self._settings, parameter, bool(group.get("differentiable")))
+            rounding_of(self._settings, parameter, differentiable)
+            if self._settings.is_packed:
+                check_packing(self._rules(), parameter, differentiable)
 
     def _check_flat_shards(self, group: Group) -> None:
         """Refuse parts of parameters of which only FSDP1 knows the whole, where that is needed."""
@@ -438,6 +443,14 @@ class RuleOptimizer(Optimizer):
         with torch.no_grad():
             for rule in self._rules():
                 rule.check({"cautious": False, **named}, element)
+
+    def _hold(self, parameter: Tensor, entry: dict[str, Any]) -> None:
+        for rule in self._rules():
+            for name in entry.keys() & {*rule.state}:
+                if self._settings.is_packed:
+                    pack(entry, name, rule)
+                else:
+                    unpack(entry, name, self._settings.float_dtype or usual_dtype(parameter))
 
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
         """The entries of the rule, and those that the arguments of all optimizers switch on."""

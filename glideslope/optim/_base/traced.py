@@ -15,12 +15,14 @@ def can_trace(config: StepConfig, groups: Sequence[Group]) -> bool:
     """True if a step is the same sequence of operations whatever the gradients hold.
 
     Stochastic rounding has a generator for each step, which a graph cannot hold; nor can it hold
-    numbers in two parts.
+    numbers in two parts or in 8 bits.
     """
     if config.settings.engine == "fused" or config.settings.needs_norm or config.scaled:
         return False
+    if config.settings.is_packed:
+        return False
     parameters = [p for group in groups for p in group["params"]]
-    kept = {config.settings.state_dtype or usual_dtype(p) for p in parameters}
+    kept = {config.settings.float_dtype or usual_dtype(p) for p in parameters}
     by_parts = ("stochastic", "split", "split24")
     rounded = {p.dtype for p in parameters if config.settings.rounding in by_parts}
     return {*NARROW}.isdisjoint(kept | rounded)
@@ -33,7 +35,7 @@ def traced_step(config: StepConfig, groups: Sequence[Group], states: States) -> 
         for parameter in group["params"]:
             if parameter.grad is not None:
                 recipe, state = config.recipe(home, parameter), states[parameter]
-                dtype = config.settings.state_dtype
+                dtype = config.settings.float_dtype
                 fresh = complete(recipe, group, parameter, state, dtype)
                 counts = _counted(config, state, fresh)
                 values = {**counts, **config.rule.values(group, counts), **extras}

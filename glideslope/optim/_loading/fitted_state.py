@@ -135,6 +135,7 @@ class _Fit(NamedTuple):
                         name: _converted(value, parameter, name in kept.counts)
                         for name, value in begun.items()
                     }
+                    self.optimizer._hold(parameter, state[parameter])
         return state
 
 

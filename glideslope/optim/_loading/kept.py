@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glideslope.engines import COMPENSATION, REMAINDER, REMAINDERS
+from glideslope.engines import CODES, COMPENSATION, REMAINDER, REMAINDERS, scale_of, scale_shape
 from glideslope.errors import shortened
 from glideslope.rules import Rule
 
@@ -65,20 +65,23 @@ class Kept(NamedTuple):
 
     def problem(self, entry: Entry, parameter: Tensor, keeper: str) -> str | None:
         """The reason why a saved entry does not fit, or None."""
+        scales = {scale_of(name) for name in entry.keys() & self.shapes.keys()}
         known = {*self.shapes, *self.counts}
-        if foreign := sorted(map(str, entry.keys() - known)):
+        if foreign := sorted(map(str, entry.keys() - known - scales)):
             names = ", ".join(sorted(known))
             return f"{keeper} keeps {names} and has no use for {', '.join(foreign)}"
         begun = entry.keys() != {REMAINDER}  # which loaded weights leave before the first step
         if begun and (missing := sorted(self.needed - entry.keys())):
             return f"`{'`, `'.join(missing)}` {'are' if missing[1:] else 'is'} missing"
-        told = ((name, self._misfit(name, entry[name], parameter, keeper)) for name in entry)
+        told = ((name, self._misfit(name, entry, parameter, keeper)) for name in entry)
         return next((f"`{name}` {misfit}" for name, misfit in told if misfit), None)
 
-    def _misfit(self, name: str, value: Any, parameter: Tensor, keeper: str) -> str | None:
+    def _misfit(self, name: str, entry: Entry, parameter: Tensor, keeper: str) -> str | None:
+        value = entry[name]
         if name in self.counts:
             return _misfit_of_count(value)
-        found, wanted = tensor_of(value), tuple(self.shapes[name])
+        shape = self.shapes.get(name, scale_shape(parameter.shape))
+        found, wanted = tensor_of(value), tuple(shape)
         if found is None:
             return f"must be a tensor, got {shortened(value)}"
         if tuple(found.shape) != wanted:
@@ -86,6 +89,8 @@ class Kept(NamedTuple):
         if name == REMAINDER:
             is_known = found.dtype in REMAINDERS.values()
             return None if is_known else f"must be of 8 or 16 bits, got {found.dtype}"
+        if found.dtype in CODES and scale_of(name) in entry:
+            return None
         return _misfit_of_kind(found, parameter)
 
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch._compile import _disable_dynamo
 
-from glideslope.errors import GlideslopeError, UnsupportedDtype, require
+from glideslope.errors import GlideslopeError, InvalidValue, UnsupportedDtype, require
 from glideslope.rules import Rule
 
+from .._base.common import EIGHT_BITS
 from .._base.plan import Group
 from .._base.plan_cache import Preparation
 from .._base.rule_optimizer import RuleOptimizer
@@ -39,6 +40,14 @@ class DirectedOptimizer(RuleOptimizer):
                 raise UnsupportedDtype(f"`params` must be real numbers, got {p.dtype}")
             fits = p.ndim == 2 or not self.matrices_only
             require(fits, "params", f"be matrices for {type(self).__name__}", tuple(p.shape))
+
+    def _check_storage(self, group: Group) -> None:
+        if self._settings.is_packed:
+            kind = type(self).__name__
+            raise InvalidValue(
+                f'`state_dtype="{EIGHT_BITS}"` is not for {kind}: it keeps whole matrices'
+            )
+        super()._check_storage(group)
 
     def _need_of_wholes(self, group: Group) -> str | None:
         return f"{type(self).__name__} computes with whole matrices"

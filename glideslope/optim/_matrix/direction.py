@@ -183,7 +183,7 @@ class DirectedStep:
     def _kept(self, direction: Direction, p: Tensor, group: Group) -> dict[str, Tensor]:
         """The state of a direction; missing entries are created."""
         state = self._states[p]
-        _complete(direction, p, group, state, self._config.settings.state_dtype)
+        _complete(direction, p, group, state, self._config.settings.float_dtype)
         return {name: state[name] for name in direction.shapes(p, group)}
 
     def _step_of(self, p: Tensor) -> int:
