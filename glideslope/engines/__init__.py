@@ -85,6 +85,8 @@ from ._tensor.engine import runs_on_parts as runs_on_parts
 from ._tensor.engine import update as update
 from ._tensor.rounding import generator_of as generator_of
 from ._tensor.rounding import stored as stored
+from ._triton.upload import is_capturing as is_capturing
+from ._triton.upload import kept_for_graphs as kept_for_graphs
 from ._watch import addresses_of as addresses_of
 
 __all__ = [
@@ -109,8 +111,10 @@ __all__ = [
     "choose",
     "generator_of",
     "is_backed",
+    "is_capturing",
     "is_plain",
     "joined",
+    "kept_for_graphs",
     "overlaps_itself",
     "packed",
     "parted",

@@ -220,6 +220,8 @@ class Engine(ABC):
     name: ClassVar[str]
     devices: ClassVar[frozenset[str]]
     """The types of the devices that it is made for; none if it runs on any."""
+    is_on_device: ClassVar[bool] = False
+    """True if its batches take scalars that are on the device, and give sums there."""
 
     @abstractmethod
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:

@@ -10,8 +10,8 @@ from ._base.common import Common
 from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
 from ._base.param_state import complete
-from ._base.plan import StepConfig
 from ._base.rule_optimizer import RuleOptimizer
+from ._base.step_config import StepConfig
 
 __all__ = ["Adadelta", "Adagrad"]
 

@@ -18,8 +18,8 @@ from glideslope.text import text_table
 
 from ._base.arguments import check_arguments, near
 from ._base.optimizer import Params
-from ._base.plan import StepConfig
 from ._base.rule_optimizer import RuleOptimizer
+from ._base.step_config import StepConfig
 
 OptimizerClass = type[torch.optim.Optimizer]
 

@@ -16,8 +16,9 @@ from glideslope import rules
 from ._base.common import Common
 from ._base.hyperparameters import FRACTIONS, Scalar
 from ._base.optimizer import Params
-from ._base.plan import Group, parameter_names
+from ._base.plan import parameter_names
 from ._base.rule_optimizer import RuleOptimizer
+from ._base.step_config import Group
 from ._loading.kept import Kept
 
 __all__ = ["LAMB", "LARS", "MARS", "StableAdamW"]

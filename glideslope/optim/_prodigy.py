@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Unpack
 
+from torch import Tensor
+
 from glideslope import rules
 from glideslope.errors import require
 
@@ -13,6 +15,7 @@ from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
 from ._base.plan import Plan, PreparedStep
 from ._base.rule_optimizer import RuleOptimizer
+from ._base.verdict import Number, Verdict
 
 __all__ = ["Prodigy"]
 
@@ -116,25 +119,29 @@ class Prodigy(RuleOptimizer):
     def _need_of_all(self) -> str | None:
         return "Prodigy takes sums over all of them"
 
-    def _run(self, plan: PreparedStep, factor: float) -> None:
+    def _run(self, plan: PreparedStep, verdict: Verdict) -> None:
         assert isinstance(plan, Plan), "the rule has no direction"
-        rates = {float(group["lr"]) for group in self.param_groups} - {0.0}
-        require(len(rates) < 2, "lr", "be the same in every group, or 0", sorted(rates))
-        totals = plan.totals(rules.prodigy_totals, self.param_groups, factor)
-        super()._run(plan, factor)
+        if plan.device is None:
+            rates = {float(group["lr"]) for group in self.param_groups} - {0.0}
+            require(len(rates) < 2, "lr", "be the same in every group, or 0", sorted(rates))
+        totals = plan.totals(rules.prodigy_totals, self.param_groups, verdict.factor)
+        super()._run(plan, verdict)
         if totals:
-            self._grow(*totals)
+            numerator, length = totals
+            self._grow(numerator, length, verdict.skip)
 
-    def _grow(self, numerator: float, length: float) -> None:
+    def _grow(self, numerator: Number, length: Number, skip: bool | Tensor) -> None:
         """Update the estimate of the distance from the totals of a step."""
         group = self.param_groups[0]
-        numerator += math.sqrt(group["betas"][1]) * group["d_numerator"]
-        if length > 0:
-            d = group["d"]
-            estimate = group["d_coef"] * numerator / length
-            d_max = max(group["d_max"], estimate)
-            limit = d_max if d == group["d0"] else d * group["growth_rate"]
-            self._tell({"d": min(d_max, limit), "d_max": d_max, "d_numerator": numerator})
+        numerator = numerator + rules.sqrt(group["betas"][1]) * group["d_numerator"]
+        d, is_known = group["d"], (length > 0) & (skip == 0)
+        estimate = group["d_coef"] * numerator / rules.where(length > 0, length, 1.0)
+        d_max = rules.maximum(group["d_max"], estimate)
+        limit = rules.where(d == group["d0"], d_max, d * group["growth_rate"])
+        grown = {"d": rules.minimum(d_max, limit), "d_max": d_max, "d_numerator": numerator}
+        found = {name: rules.where(is_known, new, group[name]) for name, new in grown.items()}
+        on_device = isinstance(length, Tensor)
+        self._tell(found if on_device else {name: float(each) for name, each in found.items()})
 
     def _tell(self, found: dict[str, Any]) -> None:
         for group in self.param_groups:

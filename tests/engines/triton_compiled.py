@@ -30,7 +30,7 @@ from glideslope.engines._kernel import Kernel
 from glideslope.engines._triton import kernel as text
 from glideslope.engines._triton.launch import FUSED_PRODUCTS, WARPS, launch_of
 from glideslope.optim import RuleOptimizer, available
-from glideslope.optim._base.plan import StepConfig
+from glideslope.optim._base.step_config import StepConfig
 
 ALIGNMENT = 16
 SIGNATURE = {

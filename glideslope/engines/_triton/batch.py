@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from .._engine import Batch, Slot, Values
 from .._kernel import Kernel
 from .._layout import real_count
 from .kernel import measure, sum_of_squares, update
-from .launch import launch_of
+from .launch import Launch, launch_of
 from .rows import Rows
 from .table import DeviceTable
 
@@ -27,7 +27,8 @@ class TritonBatch(Batch):
     def __init__(self, kernel: Kernel, slots: Sequence[Slot], gradients: Sequence[Tensor]) -> None:
         self._kernel, self._slots = kernel, slots
         self._aim = Aim(kernel.recipe, slots, gradients)
-        self._passes = _Passes.of(kernel, slots)
+        self._passes = _Passes(kernel, slots)
+        self._update = launch_of(update(kernel))
         self._measures: dict[Rule, tuple[_Passes, list[int]]] = {}
         addresses = self._passes.table.addresses
         addresses[:, 0] = self._aim.parameters
@@ -47,9 +48,12 @@ class TritonBatch(Batch):
         return self._aim.is_shared()
 
     def sum_of_squares(self) -> Tensor:
-        text = sum_of_squares(self._kernel.dtypes[1], len(self._kernel.dtypes))
-        table = self._passes.table
-        return table.totals(launch_of(text), self._passes.nothing, 1).sum()
+        return self._passes.table.totals(self._squaring, self._passes.nothing, 1).sum()
+
+    @cached_property
+    def _squaring(self) -> Launch:
+        """The launch that adds up the squares of gradients."""
+        return launch_of(sum_of_squares(self._kernel.dtypes[1], len(self._kernel.dtypes)))
 
     def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[Tensor]:
         if measure not in self._measures:
@@ -62,10 +66,13 @@ class TritonBatch(Batch):
         """The passes of a rule of totals, and the columns of its arrays in ours."""
         kernel = self._kernel.measuring_by(measure)
         columns = [list(self._kernel.arrays).index(name) for name in kernel.arrays]
-        return _Passes.of(kernel, [slot._replace(whole=None) for slot in self._slots]), columns
+        return _Passes(kernel, [slot._replace(whole=None) for slot in self._slots]), columns
 
     def run(self, cohorts: Sequence[Values]) -> None:
-        self._passes.update(cohorts)
+        passes = self._passes
+        totals = passes.measured(cohorts)
+        rows = passes.rows.at(len(passes.measuring), cohorts, totals)
+        passes.table.run(self._update, rows, passes.nothing)
         if self._kernel.recipe.zeroing:
             self._aim.zero_copied()
 
@@ -73,38 +80,33 @@ class TritonBatch(Batch):
         self._aim.release()
 
 
-class _Passes(NamedTuple):
-    """The launches of a kernel's stages over one table."""
+class _Passes:
+    """The passes of a kernel over one table, which has no addresses yet.
 
-    kernel: Kernel
-    table: DeviceTable
-    rows: Rows
-    first: Slot
-    nothing: Tensor
-    """An argument that a kernel does not use."""
+    Attributes:
+        table: the table.
+        rows: the scalars.
+        measuring: the launch of each pass that measures, and how many totals it gives.
+        nothing: an argument that a kernel does not use.
+    """
 
-    @classmethod
-    def of(cls, kernel: Kernel, slots: Sequence[Slot]) -> _Passes:
-        """Passes over slots, whose table has no addresses yet."""
+    def __init__(self, kernel: Kernel, slots: Sequence[Slot]) -> None:
         device = slots[0].parameter.device
+        self._summed = slots[0].summed
+        self.rows = Rows(kernel, slots, device)
         counts = [real_count(slot.parameter) for slot in slots]
-        rows = Rows(kernel, slots, device)
-        table = DeviceTable(counts, rows.layout.row_of, len(kernel.dtypes), device)
-        nothing = torch.zeros(1, dtype=torch.float64, device=device)
-        return cls(kernel, table, rows, slots[0], nothing)
+        row_of = self.rows.layout.row_of
+        self.table = DeviceTable(counts, row_of, len(kernel.dtypes), device)
+        self.measuring = [
+            (launch_of(measure(kernel, number)), len(stage.outputs))
+            for number, stage in enumerate(kernel.line.measuring)
+        ]
+        self.nothing = torch.zeros(1, dtype=torch.float64, device=device)
 
     def measured(self, cohorts: Sequence[Values]) -> list[Tensor]:
         """The totals of the rule, each over every tensor."""
         totals: list[Tensor] = []
-        for number, stage in enumerate(self.kernel.line.measuring):
+        for number, (launch, count) in enumerate(self.measuring):
             rows = self.rows.at(number, cohorts, totals)
-            launch = launch_of(measure(self.kernel, number))
-            own = self.table.totals(launch, rows, len(stage.outputs))
-            totals += self.first.summed(own)
+            totals += self._summed(self.table.totals(launch, rows, count))
         return totals
-
-    def update(self, cohorts: Sequence[Values]) -> None:
-        """All stages: those that measure, then the one that updates."""
-        totals = self.measured(cohorts)
-        rows = self.rows.at(len(self.kernel.line.measuring), cohorts, totals)
-        self.table.run(launch_of(update(self.kernel)), rows, self.nothing)

@@ -26,6 +26,7 @@ class TritonEngine(Engine):
 
     name = "triton"
     devices = DEVICES
+    is_on_device = True
 
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         if recipe.differentiable:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _READ_BY_GRAPHS: list[Tensor] = []
-"""Host memory that captured graphs copy from at each replay: nothing says when the last one is."""
+"""Memory that captured graphs use at each replay: nothing says when the last one is."""
 
 
 class Upload:
@@ -28,19 +28,25 @@ class Upload:
     def __call__(self, array: NDArray[Any]) -> Tensor:
         """The array on the device."""
         if is_capturing(self._device):
-            return self._sent(array, is_kept=True)
+            return self._sent(array)
         if self._copy is None or not np.array_equal(array, self._array, equal_nan=True):
             self._array, self._copy = array.copy(), self._sent(array)
         return self._copy
 
-    def _sent(self, array: NDArray[Any], is_kept: bool = False) -> Tensor:
+    def _sent(self, array: NDArray[Any]) -> Tensor:
         host = torch.from_numpy(array.copy())
         if self._device.type == "cpu":
             return host
         host = host.pin_memory(self._device) if self._device.type == "cuda" else host
-        if is_kept:
+        if is_capturing(self._device):
             _READ_BY_GRAPHS.append(host)
         return host.to(self._device, non_blocking=True)
+
+
+def kept_for_graphs(tensor: Tensor) -> None:
+    """Keep a tensor for good, if a graph that uses it is being captured."""
+    if is_capturing(tensor.device):
+        _READ_BY_GRAPHS.append(tensor)
 
 
 def is_capturing(device: torch.device) -> bool:

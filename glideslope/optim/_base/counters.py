@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 State = dict[str, Any]
+Counts = tuple[Any, ...]
+"""The counts of one parameter, in the order of their names."""
 
 
 class Counters:
@@ -26,7 +28,7 @@ class Counters:
     """
 
     def __init__(self, names: Sequence[str], states: Sequence[State]) -> None:
-        self.names = tuple(names)
+        self.names, self._size = tuple(names), len(states)
         self._vectors: dict[str, NDArray[np.floating[Any]]] = {}
         self._views: list[tuple[State, str, Tensor]] = []
         self._traced: dict[tuple[str, int], tuple[State, Tensor]] = {}
@@ -44,6 +46,10 @@ class Counters:
         else:
             state[name] = view
             self._views.append((state, name, view))
+
+    def keys(self) -> list[Counts]:
+        """The counts of each parameter."""
+        return [tuple(self.of(index).values()) for index in range(self._size)]
 
     def are_untouched(self) -> bool:
         """True if only `advance` has changed them."""
@@ -66,8 +72,10 @@ class Counters:
                 counts[name] = count
         return counts
 
-    def advance(self, name: str, members: Any, value: float | Tensor) -> None:
-        """Set a count of some parameters."""
+    def advance(
+        self, name: str, members: Any, value: float | Tensor, skip: Tensor | None = None
+    ) -> None:
+        """Set a count of some parameters; no step is skipped here."""
         self._vectors[name][members] = number(value)
         self._expected[name][members] = number(value)
         if self._traced and isinstance(value, Tensor):

@@ -15,88 +15,31 @@ from torch import Tensor
 
 from glideslope.distributed import Reduction, reduction_of
 from glideslope.engines import (
-    EMA_WEIGHT,
     FACTOR,
     SEED,
     SKIP,
     Batch,
+    Choice,
     Engine,
     Recipe,
     Slot,
     Use,
     choose,
+    kept_for_graphs,
     sharing_owners,
 )
 from glideslope.rules import Rule
 
-from .common import CommonSettings
 from .counters import Counters, new_count
+from .device_counters import DeviceCounters
 from .gradients import check_apart, check_gradient
 from .local import Local, Parts, Watched, local_part
 from .param_state import NARROW, check_state, complete
-from .storage import rounding_of
+from .step_config import Group, StepConfig
 from .watched_state import AccessLog, WatchedState
 
-Group = Mapping[str, Any]
 Gradients = Sequence[Tensor | None]
 States = MutableMapping[Tensor, dict[str, Any]]
-
-
-class StepConfig(NamedTuple):
-    """Configuration of a step: with the tensors, it decides which kernels run."""
-
-    rule: Rule
-    settings: CommonSettings
-    zeroing: bool
-    groups: tuple[tuple[frozenset[str], bool, bool], ...]
-    """Of each group: the rule's active options, maximize, differentiable."""
-    scaled: bool
-    """Gradients are multiplied by a factor: they are clipped, or come scaled."""
-    place: int = 0
-    """The number of the first parameter: noise differs between plans that have other places."""
-
-    @classmethod
-    def of(
-        cls,
-        rule: Rule,
-        settings: CommonSettings,
-        zeroing: bool,
-        groups: Sequence[Group],
-        scaled: bool = False,
-    ) -> StepConfig:
-        switches = tuple(_switches(rule, settings, group) for group in groups)
-        return cls(rule, settings, zeroing, switches, scaled or settings.max_grad_norm is not None)
-
-    @property
-    def differentiable(self) -> bool:
-        """True if gradients flow through the step."""
-        return any(differentiable for _, _, differentiable in self.groups)
-
-    def extras(self, factor: float) -> dict[str, float]:
-        """The scalars of a step that belong to no rule."""
-        return {FACTOR: factor, EMA_WEIGHT: 1.0 - (self.settings.ema_decay or 0.0)}
-
-    def recipe(self, group: int, parameter: Tensor) -> Recipe:
-        """The recipe for a parameter of a group."""
-        options, maximize, differentiable = self.groups[group]
-        return Recipe(
-            rule=self.rule,
-            options=options,
-            maximize=maximize,
-            scaled=self.scaled,
-            averaged=self.settings.ema_decay is not None,
-            zeroing=self.zeroing,
-            rounding=rounding_of(self.settings, parameter, differentiable),
-            packed=self.settings.is_packed,
-            differentiable=differentiable,
-        )
-
-
-def _switches(
-    rule: Rule, settings: CommonSettings, group: Group
-) -> tuple[frozenset[str], bool, bool]:
-    options = rule.active_options({"cautious": settings.cautious, **group})
-    return options, bool(group.get("maximize")), bool(group.get("differentiable"))
 
 
 class Planned(NamedTuple):
@@ -121,10 +64,13 @@ class Prepared(NamedTuple):
 
 
 class Cohort(NamedTuple):
-    """Members of one group that are at the same step, by their place in the plan."""
+    """Members of one group that are at the same step, by their place in the plan.
+
+    ``fresh`` is 1 in the step that makes their state, else 0.
+    """
 
     group: int
-    fresh: bool
+    fresh: float | Tensor
     places: NDArray[np.intp]
 
 
@@ -141,14 +87,23 @@ class PreparedStep(Protocol):
     """A step that is ready to run: a `Plan`, or several of them with their directions."""
 
     @property
+    def device(self) -> torch.device | None:
+        """The device that takes and gives the numbers of the step; None if the host does."""
+
+    @property
     def assignments(self) -> list[Assignment]:
         """Which engine runs each parameter, and why no faster one."""
 
-    def sum_of_squares(self) -> float:
+    def sum_of_squares(self) -> float | Tensor:
         """The sum of the squares of all gradients."""
 
-    def run(self, groups: Sequence[Group], factor: float) -> None:
-        """Update everything, as if each gradient had been multiplied by the factor."""
+    def run(
+        self, groups: Sequence[Group], factor: float | Tensor, skip: Tensor | None = None
+    ) -> None:
+        """Update everything, as if each gradient had been multiplied by the factor.
+
+        If ``skip`` is given, and is not 0, nothing is changed.
+        """
 
     def release(self) -> None:
         """Drop the references to the gradients."""
@@ -169,10 +124,15 @@ class Plan:
         self._parts = Parts(
             [Watched(m.position, m.parameter, m.state, m.local) for m in members if m.local.whole]
         )
-        self._counters = Counters(_counted(config, members), [member.state for member in members])
+        choices = list(_choices(config, members))
+        self.assignments = [
+            Assignment(member.position, member.parameter, engine.name, reason)
+            for member, (_, (engine, reason)) in zip(members, choices, strict=True)
+        ]
+        self.device = _common_device(members, choices)
+        self._counters = self._counted(members)
         self._cohorts, cohort_of = self._gather(members)
-        self.assignments: list[Assignment] = []
-        self._batches = self._prepare(members, cohort_of)
+        self._batches = _prepare(members, choices, cohort_of)
         self._seen = list(states.values())
         self._log.touched = True  # other code may hold a state from before
 
@@ -204,42 +164,44 @@ class Plan:
             self._log.touched = any(each.batch.is_shared() for each in self._batches)
         return True
 
-    def sum_of_squares(self) -> float:
+    def sum_of_squares(self) -> float | Tensor:
         """The sum of the squares of all gradients."""
-        sums = [(float(each.batch.sum_of_squares()), each.is_counted) for each in self._batches]
-        (squares,) = self._summed([sum(square for square, is_counted in sums if is_counted)])
-        return squares
+        squares = [(each.batch.sum_of_squares(),) for each in self._batches]
+        return next(iter(self._added(squares)), 0.0)
 
-    def totals(self, measure: Rule, groups: Sequence[Group], factor: float) -> list[float]:
+    def totals(
+        self, measure: Rule, groups: Sequence[Group], factor: float | Tensor
+    ) -> list[float | Tensor]:
         """The totals of a measuring rule over all parameters; empty if none has a gradient."""
         extras = {FACTOR: factor, SEED: 0, SKIP: 0.0}
         scalars = [
             {**self._values(cohort, groups[cohort.group], measure), **extras}
             for cohort in self._cohorts
         ]
-        by_batch = [map(float, each.batch.totals(measure, scalars)) for each in self._batches]
+        return self._added([each.batch.totals(measure, scalars) for each in self._batches])
+
+    def _added(self, by_batch: Sequence[Sequence[float | Tensor]]) -> list[float | Tensor]:
+        """Totals over all batches, and over all processes that hold parts of the parameters."""
+        device = self.device or torch.device("cpu")
         counted = [each.is_counted for each in self._batches]
-        columns = zip(*by_batch, strict=True)
-        return self._summed([sum(compress(column, counted)) for column in columns])
+        columns = [[*compress(column, counted)] for column in zip(*by_batch, strict=True)]
+        if self.device is None:
+            totals = torch.tensor([sum(map(float, column)) for column in columns], **_DOUBLE)
+        else:
+            totals = torch.stack([_sum_on(device, column) for column in columns])
+        if self._reduction is not None and columns:
+            totals = self._reduction.sum(totals)
+        return totals.tolist() if self.device is None else [*totals]
 
-    def _summed(self, totals: list[float]) -> list[float]:
-        """Totals over all processes that hold parts of the parameters."""
-        if self._reduction is None or not totals:
-            return totals
-        summed: list[float] = self._reduction.sum(
-            torch.tensor(totals, dtype=torch.float64, device="cpu")
-        ).tolist()
-        return summed
-
-    def run(self, groups: Sequence[Group], factor: float) -> None:
+    def run(
+        self, groups: Sequence[Group], factor: float | Tensor, skip: Tensor | None = None
+    ) -> None:
         """Update everything: parameters, state and counts."""
-        extras = self._config.extras(factor)
+        extras = {**self._config.extras(factor), SKIP: 0.0 if skip is None else skip}
         rule = self._config.rule
         values = [self._values(cohort, groups[cohort.group], rule) for cohort in self._cohorts]
-        seeds = [seed_of(known, self._config.place) for known in values]
         scalars = [
-            {**known, **extras, SEED: seed, SKIP: 0.0}
-            for known, seed in zip(values, seeds, strict=True)
+            {**known, **extras, SEED: seed_of(known, self._config.place)} for known in values
         ]
         for each in self._batches:
             each.batch.run(scalars)
@@ -247,8 +209,10 @@ class Plan:
             self._parts.zero_copied()
         for cohort, known in zip(self._cohorts, values, strict=True):
             for name in self._counters.names:
-                self._counters.advance(name, cohort.places, known[name])
-        self._cohorts = [cohort._replace(fresh=False) for cohort in self._cohorts]
+                self._counters.advance(name, cohort.places, known[name], skip)
+        self._cohorts = [
+            cohort._replace(fresh=_fresh_after(cohort, skip)) for cohort in self._cohorts
+        ]
 
     def release(self) -> None:
         """Drop the references to the gradients."""
@@ -258,45 +222,87 @@ class Plan:
 
     def _values(self, cohort: Cohort, group: Group, rule: Rule) -> dict[str, Any]:
         """The scalars of a cohort in this step, and its counts after it."""
-        counts = {**self._counters.of(cohort.places[0]), "fresh": float(cohort.fresh)}
+        counts = {**self._counters.of(cohort.places[0]), "fresh": cohort.fresh}
         if "step" in counts:
-            counts["step"] += 1
+            counts["step"] = counts["step"] + 1
         return {**counts, **rule.values(group, counts)}
+
+    def _counted(self, members: Sequence[Planned]) -> Counters | DeviceCounters:
+        """The counts of the parameters: on the host, unless a device decides what is counted."""
+        names, states = _counted(self._config, members), [member.state for member in members]
+        if self.device is None or not self._config.counts_on_device:
+            return Counters(names, states)
+        return DeviceCounters(names, states, [member.parameter.device for member in members])
 
     def _gather(self, members: Sequence[Planned]) -> tuple[list[Cohort], list[int]]:
         """The cohorts, and the number of each member's."""
         numbers: dict[Hashable, int] = {}
+        keys = zip(members, self._counters.keys(), strict=True)
         cohort_of = [
-            numbers.setdefault(
-                (member.group, member.fresh, *self._counters.of(place).values()), len(numbers)
-            )
-            for place, member in enumerate(members)
+            numbers.setdefault((m.group, m.fresh, m.parameter.device, *counts), len(numbers))
+            for m, counts in keys
         ]
-        firsts = [cohort_of.index(number) for number in range(len(numbers))]
+        firsts = [members[cohort_of.index(number)] for number in range(len(numbers))]
+        places = np.array(cohort_of)
         cohorts = [
-            Cohort(
-                members[first].group,
-                members[first].fresh,
-                np.flatnonzero(np.array(cohort_of) == number),
-            )
+            Cohort(first.group, self._freshness(first), np.flatnonzero(places == number))
             for number, first in enumerate(firsts)
         ]
         return cohorts, cohort_of
 
-    def _prepare(self, members: Sequence[Planned], cohort_of: Sequence[int]) -> list[Prepared]:
-        """A batch for each engine, recipe, kind of tensor and way of being sharded."""
-        kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Planned, Slot]]] = defaultdict(list)
-        sharing = sharing_owners(list(_uses(members)))
-        for member, cohort in zip(members, cohort_of, strict=True):
-            local, recipe = member.local, member.recipe
-            is_shared = member.position in sharing
-            slot = Slot(local.parameter, local.state, cohort, is_shared, local.whole)
-            engine, reason = choose(self._config.settings.engine, recipe, slot, local.gradient)
-            kind = engine.kind(recipe, slot, local.gradient), local.layout
-            kinds[engine, recipe, kind].append((member, slot))
-            assignment = Assignment(member.position, member.parameter, engine.name, reason)
-            self.assignments.append(assignment)
-        return [_prepared(engine, pairs) for (engine, *_), pairs in kinds.items()]
+    def _freshness(self, member: Planned) -> float | Tensor:
+        """A number that is 1 in the step that makes a member's state."""
+        if not member.fresh or isinstance(self._counters, Counters):
+            return float(member.fresh)
+        return torch.ones((), dtype=torch.float64, device=member.parameter.device)
+
+
+_DOUBLE: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+
+
+def _sum_on(device: torch.device, numbers: Sequence[float | Tensor]) -> Tensor:
+    """The sum of numbers of several devices, on one of them."""
+    parts = [torch.as_tensor(number, dtype=torch.float64).to(device) for number in numbers]
+    return torch.stack([torch.zeros((), dtype=torch.float64, device=device), *parts]).sum()
+
+
+def _fresh_after(cohort: Cohort, skip: Tensor | None) -> float | Tensor:
+    """The same number in the next step; a step that a device skips makes no state."""
+    if not isinstance(cohort.fresh, Tensor):
+        return 0.0
+    kept_for_graphs(cohort.fresh)
+    return cohort.fresh.mul_(0.0 if skip is None else skip.to(cohort.fresh.device))
+
+
+def _choices(config: StepConfig, members: Sequence[Planned]) -> Iterator[tuple[Slot, Choice]]:
+    """Each member as an engine sees it, and which engine takes it."""
+    sharing = sharing_owners(list(_uses(members)))
+    for member in members:
+        local = member.local
+        is_shared = member.position in sharing
+        slot = Slot(local.parameter, local.state, 0, is_shared, local.whole)
+        yield slot, choose(config.settings.engine, member.recipe, slot, local.gradient)
+
+
+def _common_device(
+    members: Sequence[Planned], choices: Sequence[tuple[Slot, Choice]]
+) -> torch.device | None:
+    """The device that takes and gives the numbers of a step, if every engine lets it."""
+    if not members or not all(choice.engine.is_on_device for _, choice in choices):
+        return None
+    return members[0].parameter.device
+
+
+def _prepare(
+    members: Sequence[Planned], choices: Sequence[tuple[Slot, Choice]], cohort_of: Sequence[int]
+) -> list[Prepared]:
+    """A batch for each engine, recipe, kind of tensor and way of being sharded."""
+    kinds: dict[tuple[Engine, Recipe, Hashable], list[tuple[Planned, Slot]]] = defaultdict(list)
+    for member, (slot, (engine, _)), cohort in zip(members, choices, cohort_of, strict=True):
+        local, recipe = member.local, member.recipe
+        kind = engine.kind(recipe, slot, local.gradient), local.layout
+        kinds[engine, recipe, kind].append((member, slot._replace(cohort=cohort)))
+    return [_prepared(engine, pairs) for (engine, *_), pairs in kinds.items()]
 
 
 def _prepared(engine: Engine, pairs: Sequence[tuple[Planned, Slot]]) -> Prepared:
@@ -313,9 +319,11 @@ def flattened(groups: Sequence[Group]) -> list[Tensor]:
     return [parameter for group in groups for parameter in group["params"]]
 
 
-def seed_of(values: Mapping[str, Any], place: int = 0) -> int:
+def seed_of(values: Mapping[str, Any], place: int = 0) -> Any:
     """The seed of a step: the same on every process, and in a resumed run."""
-    return (int(values.get("step", 0)) * 0x9E3779B1 + place * 0x85EBCA77) % 2**31
+    step = values.get("step", 0)
+    number = step.long() if isinstance(step, Tensor) and step.dtype is torch.float64 else int(step)
+    return (number * 0x9E3779B1 + place * 0x85EBCA77) % 2**31
 
 
 def _counted(config: StepConfig, members: Sequence[Planned]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .plan import Gradients, Group, Plan, PreparedStep, States, StepConfig, flattened
+from .plan import Gradients, Plan, PreparedStep, States, flattened
+from .step_config import Group, StepConfig
 
 Preparation = Callable[[StepConfig, Sequence[Group], States], PreparedStep]
 """Prepares a step of groups with the gradients that their parameters have now."""

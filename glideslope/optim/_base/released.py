@@ -17,8 +17,9 @@ from glideslope.errors import InvalidValue, require
 from glideslope.rules import Rule
 
 from .common import CommonSettings
-from .plan import Group, StepConfig, flattened, parameter_names
+from .plan import flattened, parameter_names
 from .plan_cache import Preparation
+from .step_config import Group, StepConfig
 
 
 class Releasing(Protocol):

@@ -34,19 +34,19 @@ from .masters import check_weights, master_of, remainder_of, set_master
 from .optimizer import Optimizer, Params
 from .packing import pack, unpack
 from .param_state import usual_dtype
-from .plan import Group, PreparedStep, StepConfig, flattened, parameter_names
+from .plan import PreparedStep, flattened, parameter_names
 from .plan_cache import PlanCache, Preparation
+from .record import GradientRecord
 from .released import ReleasedGradients, released
 from .snapshot import separate
+from .step_config import Group, StepConfig
 from .storage import check_packing, rounding_of
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
+from .verdict import Verdict, clipped, near, root, unscaled_by
 
 Closure = Callable[[], Any]
 Loss = TypeVar("Loss")
-
-CLIP_EPS = 1e-6
-"""The number that `torch.nn.utils.clip_grad_norm_` adds to the norm."""
 
 
 class RuleOptimizer(Optimizer):
@@ -91,12 +91,6 @@ class RuleOptimizer(Optimizer):
     matrices_only: ClassVar[bool] = False
     """True for a class that updates nothing but parameters of two dimensions."""
 
-    # No values on the class: Lightning's wrapper inherits from it, and would find them there.
-    grad_norm: float | None
-    """The norm of all gradients at the last step; None if no argument needs it."""
-    skipped_steps: int
-    """The number of steps that `skip_nonfinite` has skipped."""
-
     _traceable: ClassVar[bool] = True
     """True if a step is the rule and nothing else."""
     _prepare: Preparation
@@ -110,11 +104,24 @@ class RuleOptimizer(Optimizer):
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
-        self.grad_norm, self.skipped_steps = None, 0
+        self._record = GradientRecord()
         self._owned = OwnedSchedules()
         self._lock, self._prepare = RLock(), self._preparation()
         self._released = None
         super().__init__(params, defaults)
+
+    @property
+    def grad_norm(self) -> float | None:
+        """The norm of all gradients at the last step; None if no argument needs it.
+
+        Where a GPU keeps it, reading it waits for the step.
+        """
+        return self._record.norm
+
+    @property
+    def skipped_steps(self) -> int:
+        """The number of steps that `skip_nonfinite` has skipped."""
+        return self._record.skipped
 
     @overload
     def step(self, closure: None = None, *, zero_grad: bool = False) -> None: ...
@@ -155,9 +162,9 @@ class RuleOptimizer(Optimizer):
                 loss = closure()
         if self._released is not None:
             self._released.end_step(self)
-        is_scaled = getattr(self, "grad_scale", None) is not None
+        told = [getattr(self, name, None) is not None for name in ("grad_scale", "found_inf")]
         groups = self._planned_groups(self.param_groups)
-        config = StepConfig.of(self.rule, self._settings, zero_grad, groups, is_scaled)
+        config = StepConfig.of(self.rule, self._settings, zero_grad, groups, *told)
         with torch.set_grad_enabled(config.differentiable):
             if not torch.compiler.is_compiling():
                 self._update(config)
@@ -416,7 +423,7 @@ class RuleOptimizer(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         entries = {key: separate(entry) for key, entry in state["state"].items()}
-        kept = ("_settings", "_owned", "skipped_steps", "grad_norm")
+        kept = ("_settings", "_owned", "_record")
         own = {name: value for name, value in vars(self).items() if name in kept}
         return {**state, "state": defaultdict(dict, entries), **own}
 
@@ -473,11 +480,14 @@ class RuleOptimizer(Optimizer):
                 plan.release()
 
     def _apply(self, plan: PreparedStep, config: StepConfig) -> None:
-        factor = self._factor(plan)
-        if factor is None:
+        verdict = self._judged(plan)
+        if isinstance(verdict.skip, Tensor) and self._owned:
+            verdict = verdict._replace(skip=bool(verdict.skip))  # a clock of the host counts it
+        self._record.add(verdict)
+        if verdict.skip is True:
             self._skip(config)
             return
-        self._run(plan, factor)
+        self._run(plan, verdict)
         if self._owned:
             self._owned.advance(self)
 
@@ -485,38 +495,34 @@ class RuleOptimizer(Optimizer):
     def _update_untraced(self, config: StepConfig) -> None:
         self._update(config)
 
-    def _run(self, plan: PreparedStep, factor: float) -> None:
-        plan.run(self._planned_groups(self.param_groups), factor)
+    def _run(self, plan: PreparedStep, verdict: Verdict) -> None:
+        skip = verdict.skip if isinstance(verdict.skip, Tensor) else None
+        plan.run(self._planned_groups(self.param_groups), verdict.factor, skip)
 
-    def _factor(self, plan: PreparedStep) -> float | None:
-        """The number that gradients are multiplied by; None if the step is to be skipped."""
-        scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
-        if found_inf is not None and float(found_inf):
-            return None
-        unscaled = 1.0 if scale is None else 1.0 / float(scale)
-        if not self._settings.needs_norm:
-            return unscaled
-        self.grad_norm = norm = self._norm(plan) * unscaled
-        if self._settings.skip_nonfinite and not math.isfinite(norm):
-            self.skipped_steps += 1
-            return None
-        limit = self._settings.max_grad_norm
-        return unscaled if limit is None else unscaled * min(1.0, limit / (norm + CLIP_EPS))
+    def _judged(self, plan: PreparedStep) -> Verdict:
+        """The factor of the gradients, and if the step is to be skipped."""
+        told = (getattr(self, name, None) for name in ("grad_scale", "found_inf"))
+        verdict = unscaled_by(*(near(each, plan.device) for each in told))
+        if verdict.skip is True or not self._settings.needs_norm:
+            return verdict
+        return clipped(verdict, self._norm(plan), self._settings)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
         """True where `torch.amp.GradScaler` may leave its scale and its verdict to the step.
 
-        It sets ``grad_scale`` and ``found_inf``. On other devices than the CPU they would have to
-        be read, so there it unscales as for any optimizer.
+        It sets ``grad_scale`` and ``found_inf``. On a GPU only the Triton engine, requested by
+        name, takes them unread. Elsewhere the scaler unscales as for any optimizer, which lets
+        other programs clip the gradients in between: Lightning refuses to if this is True.
         """
-        return all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
+        on_cpu = all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
+        return on_cpu or self._settings.engine == "triton"
 
-    def _norm(self, plan: PreparedStep) -> float:
+    def _norm(self, plan: PreparedStep) -> float | Tensor:
         """The norm of all gradients, which may be finite where their squares are not."""
         squares = plan.sum_of_squares()
-        if squares != math.inf:
-            return math.sqrt(squares)
+        if isinstance(squares, Tensor) or squares != math.inf:
+            return root(squares)
         gradients = [p.grad for p in flattened(self.param_groups) if p.grad is not None]
         return large_norm(gradients, reduction_of(gradients))
 

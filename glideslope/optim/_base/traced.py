@@ -8,7 +8,8 @@ from typing import Any
 from glideslope.engines import SEED, Slot, update
 
 from .param_state import NARROW, complete, usual_dtype
-from .plan import Group, States, StepConfig
+from .plan import States
+from .step_config import Group, StepConfig
 
 
 def can_trace(config: StepConfig, groups: Sequence[Group]) -> bool:

@@ -12,9 +12,9 @@ from glideslope.errors import GlideslopeError, InvalidValue, UnsupportedDtype, r
 from glideslope.rules import Rule
 
 from .._base.common import EIGHT_BITS
-from .._base.plan import Group
 from .._base.plan_cache import Preparation
 from .._base.rule_optimizer import RuleOptimizer
+from .._base.step_config import Group
 from .._loading.kept import Kept
 from .direction import DirectedStep, Direction, RulePart
 

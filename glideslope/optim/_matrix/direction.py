@@ -22,16 +22,15 @@ from .._base.param_state import NARROW, fault_of, usual_dtype
 from .._base.plan import (
     Assignment,
     Gradients,
-    Group,
     Plan,
     States,
-    StepConfig,
     check_members,
     flattened,
     parameter_names,
     seed_of,
 )
 from .._base.plan_cache import PlanCache
+from .._base.step_config import Group, StepConfig
 from .matrices import Task, placed_beside, sharded_directions, zeros_beside
 
 Tensors = Mapping[str, Tensor]
@@ -120,6 +119,10 @@ class DirectedStep:
             self._check(part, picked)
 
     @property
+    def device(self) -> None:
+        """None: directions are made with numbers of the host."""
+
+    @property
     def assignments(self) -> list[Assignment]:
         """Which engine runs the rule of each parameter, and why no faster one."""
         pairs = zip(self._parts, self._picked, strict=True)
@@ -131,8 +134,11 @@ class DirectedStep:
         gradients = [g for picked in self._picked for g in picked if g is not None]
         return sum_of_squares(gradients, reduction_of(gradients))
 
-    def run(self, groups: Sequence[Group], factor: float) -> None:
+    def run(
+        self, groups: Sequence[Group], factor: float | Tensor, skip: Tensor | None = None
+    ) -> None:
         """Update everything, as if each gradient had been multiplied by the factor."""
+        factor = float(factor)
         for part, picked in zip(self._parts, self._picked, strict=True):
             if part.direction is None:
                 self._plan(part, picked).run(groups, factor)

@@ -14,7 +14,7 @@ from glideslope.errors import require
 from .._base.common import Common
 from .._base.hyperparameters import Scalar
 from .._base.optimizer import Params
-from .._base.plan import Group
+from .._base.step_config import Group
 from .directed_optimizer import DirectedOptimizer
 from .direction import Direction, Tensors
 
