@@ -85,6 +85,7 @@ from ._tensor.engine import runs_on_parts as runs_on_parts
 from ._tensor.engine import update as update
 from ._tensor.rounding import generator_of as generator_of
 from ._tensor.rounding import stored as stored
+from ._triton.engine import lacks_graphs as lacks_graphs
 from ._triton.upload import is_capturing as is_capturing
 from ._triton.upload import kept_for_graphs as kept_for_graphs
 from ._watch import addresses_of as addresses_of
@@ -115,6 +116,7 @@ __all__ = [
     "is_plain",
     "joined",
     "kept_for_graphs",
+    "lacks_graphs",
     "overlaps_itself",
     "packed",
     "parted",

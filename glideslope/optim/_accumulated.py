@@ -108,7 +108,7 @@ class Adadelta(RuleOptimizer):
         eps: ε, added under both roots; the first steps are about its root in size.
         weight_decay: λ, added to the gradient.
         foreach: taken for torch's sake, without effect: `engine` decides.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         maximize: go uphill.
         differentiable: let gradients flow through the step.
         common: `Common`.

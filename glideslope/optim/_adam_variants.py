@@ -31,7 +31,7 @@ class Adamax(RuleOptimizer):
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
         differentiable: let gradients flow through the step.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         common: `Common`.
 
     Raises:
@@ -101,7 +101,7 @@ class NAdam(RuleOptimizer):
         decoupled_weight_decay: first scale :math:`p` by :math:`1 - \eta\lambda` instead: NAdamW.
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         differentiable: let gradients flow through the step.
         common: `Common`.
 
@@ -177,7 +177,7 @@ class RAdam(RuleOptimizer):
         decoupled_weight_decay: first scale :math:`p` by :math:`1 - \eta\lambda` instead: RAdamW.
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         differentiable: let gradients flow through the step.
         common: `Common`.
 

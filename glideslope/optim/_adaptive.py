@@ -32,7 +32,7 @@ class RMSprop(RuleOptimizer):
         weight_decay: λ, added to the gradient.
         momentum: μ; 0 keeps no second state.
         centered: divide by the standard deviation of the gradient.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
         differentiable: let gradients flow through the step.
@@ -104,7 +104,7 @@ class Adam(RuleOptimizer):
         amsgrad: divide by the largest :math:`v` so far.
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         differentiable: let gradients flow through the step.
         fused: as ``foreach``.
         decoupled_weight_decay: subtract :math:`\eta \lambda p` instead: `AdamW`.
@@ -177,7 +177,7 @@ class AdamW(Adam):
         amsgrad: divide by the largest :math:`v` so far.
         maximize: go uphill.
         foreach: taken for torch's sake, without effect: `engine` decides.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         differentiable: let gradients flow through the step.
         fused: as ``foreach``.
         common: `Common`.

@@ -35,7 +35,7 @@ class ASGD(RuleOptimizer):
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
         differentiable: let gradients flow through the step.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         common: `Common`.
 
     Raises:

@@ -33,7 +33,7 @@ class Rprop(RuleOptimizer):
         lr: :math:`\Delta_0`; without effect from the second step on.
         etas: :math:`\eta^-` and :math:`\eta^+`.
         step_sizes: :math:`\Delta_{\min}` and :math:`\Delta_{\max}`.
-        capturable: must be False: updates are counted on the host.
+        capturable: keep counts and hyperparameters on the GPU, for a CUDA graph of the step.
         foreach: taken for torch's sake, without effect: `engine` decides.
         maximize: go uphill.
         differentiable: let gradients flow through the step.

@@ -74,6 +74,8 @@ def clip(x: Any, low: Any, high: Any) -> Any:
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     """``x`` where the condition holds, else ``y``: what a rule has instead of ``if``."""
+    if not _is_torchs(condition) and (_is_torchs(x) or _is_torchs(y)):
+        return x if condition else y  # NumPy would read the tensor
     return _library(condition).where(condition, x, y)
 
 
@@ -112,5 +114,5 @@ def agreeing(update: Any, g: Any) -> Any:
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:
     """Both as tensors if one is: torch's `maximum` takes no plain number."""
     if _is_torchs(x):
-        return x, y if _is_torchs(y) else x.new_tensor(y)
-    return (y.new_tensor(x), y) if _is_torchs(y) else (x, y)
+        return x, y if _is_torchs(y) else x.new_full((), y)
+    return (y.new_full((), x), y) if _is_torchs(y) else (x, y)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import glideslope as gs
 from glideslope import optim
@@ -23,9 +22,19 @@ pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 
 from glideslope.engines._triton import batch, launch
 
-from .triton_cases import FLOAT32, FLOAT64, Case, Run, distance, give_gradients, parameters, run
+from .triton_cases import (
+    FLOAT32,
+    FLOAT64,
+    READS,
+    Case,
+    Counted,
+    Run,
+    distance,
+    give_gradients,
+    parameters,
+    run,
+)
 
-READS = {"aten._local_scalar_dense.default", "aten.item.default", "aten.nonzero.default"}
 ALL: dict[str, Any] = {"max_grad_norm": 0.5, "skip_nonfinite": True, "ema_decay": 0.75}
 PASSES = {
     "AdamW": (1, 2),
@@ -36,18 +45,6 @@ PASSES = {
     "Prodigy": (2, 3),
 }
 """Launches over all tensors, for each kind the passes that measure and the one that updates."""
-
-
-class Counted(TorchDispatchMode):
-    """Counts torch's operations by name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls[str(func)] += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from glideslope import optim
 from glideslope.optim import RuleOptimizer
@@ -19,6 +21,10 @@ FLOAT32 = torch.float32
 FLOAT64 = torch.float64
 BFLOAT16 = torch.bfloat16
 FLOAT16 = torch.float16
+
+
+READS = {"aten._local_scalar_dense.default", "aten.item.default", "aten.nonzero.default"}
+"""Operations that wait for a device."""
 
 
 class Case(NamedTuple):
@@ -86,3 +92,15 @@ def arrays_of_state(found: Run) -> list[Tensor]:
         for value in entry.values()
         if value.ndim and value.is_floating_point()
     ]
+
+
+class Counted(TorchDispatchMode):
+    """Counts torch's operations by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls[str(func)] += 1
+        return func(*args, **(kwargs or {}))

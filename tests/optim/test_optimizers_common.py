@@ -261,7 +261,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"betas": (0.9, 0.99, 0.999)}, InvalidValue, "`betas` must be two numbers, got (0.9, "),
     ({"betas": 0.9}, InvalidValue, "`betas` must be two numbers, got 0.9"),
     ({"eps": -1e-8}, InvalidValue, "`eps` must be at least 0"),
-    ({"capturable": True}, InvalidValue, "`capturable` must be False"),
+    ({"capturable": True}, InvalidValue, "`capturable` must be False: "),
     ({"engine": "gpu"}, InvalidValue, "`engine` must be one of auto, fused, triton, te"),
     ({"rounding": "up"}, InvalidValue, "`rounding` must be one of nearest, stochastic, comp"),
     ({"max_grad_norm": 0.0}, InvalidValue, "`max_grad_norm` must be more than 0"),

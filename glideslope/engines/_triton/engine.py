@@ -33,8 +33,8 @@ class TritonEngine(Engine):
             return "gradients must flow through the step"
         if reason := unreachable(recipe, slot, gradient, _elsewhere):
             return reason
-        if not triton_is_installed():
-            return "Triton is not installed"
+        if reason := lacks_graphs(slot.parameter.device):
+            return reason
         return obstacle(recipe.rule, recipe.options)
 
     def kind(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> tuple[Kernel, torch.device]:
@@ -46,6 +46,13 @@ class TritonEngine(Engine):
         from .batch import TritonBatch
 
         return TritonBatch(Kernel.of(recipe, slots[0], gradients[0]), slots, gradients)
+
+
+def lacks_graphs(device: torch.device) -> str | None:
+    """Why no step can be captured in a graph on a device, or None if one can."""
+    if reason := _elsewhere(device):
+        return reason
+    return None if triton_is_installed() else "Triton is not installed"
 
 
 def _elsewhere(device: torch.device) -> str | None:

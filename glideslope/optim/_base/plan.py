@@ -30,6 +30,7 @@ from glideslope.engines import (
 )
 from glideslope.rules import Rule
 
+from .capturable import check_capture
 from .counters import Counters, new_count
 from .device_counters import DeviceCounters
 from .gradients import check_apart, check_gradient
@@ -94,6 +95,9 @@ class PreparedStep(Protocol):
     def assignments(self) -> list[Assignment]:
         """Which engine runs each parameter, and why no faster one."""
 
+    def check_capture(self, is_ready: bool) -> None:
+        """Refuse a step that a graph being captured would repeat with the numbers of now."""
+
     def sum_of_squares(self) -> float | Tensor:
         """The sum of the squares of all gradients."""
 
@@ -119,6 +123,8 @@ class Plan:
         self._idle = [i for i, gradient in enumerate(gradients) if gradient is None]
         self._log = AccessLog()
         check_members(config, groups, gradients, states)
+        self._gpus = {p.device for p in self._parameters if p.is_cuda}
+        check_capture(self._gpus, is_ready=False)
         self._reduction = reduction_of(self._parameters)
         members = list(_members(config, groups, gradients, states, self._log, self._reduction))
         self._parts = Parts(
@@ -163,6 +169,11 @@ class Plan:
                 return False
             self._log.touched = any(each.batch.is_shared() for each in self._batches)
         return True
+
+    def check_capture(self, is_ready: bool) -> None:
+        """Refuse a step that a graph being captured would repeat with the numbers of now."""
+        is_counted_there = isinstance(self._counters, DeviceCounters) and self._config.capturable
+        check_capture(self._gpus, is_ready and is_counted_there)
 
     def sum_of_squares(self) -> float | Tensor:
         """The sum of the squares of all gradients."""

@@ -26,6 +26,7 @@ from .._loading.kept import Kept
 from .._loading.merging import Hyperparameters
 from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 from .arguments import check_arguments
+from .capturable import check_capturable, put_on_device, restore_tensors
 from .common import Common, CommonSettings, changed_settings, check_settings
 from .engine_report import EngineReport, EngineReportRow
 from .gradients import large_norm
@@ -334,10 +335,12 @@ class RuleOptimizer(Optimizer):
         try:
             self._check_storage(self.param_groups[-1])
             self._check_flat_shards(self.param_groups[-1])
+            check_capturable(self.param_groups[-1])
         except GlideslopeError:
             del self.param_groups[-1]
             raise
         self._owned.take_group(self)
+        put_on_device(self.param_groups[-1], self._switches())
 
     def _check_storage(self, group: Group) -> None:
         """Refuse parameters that cannot be held in the form that the settings ask for."""
@@ -404,6 +407,7 @@ class RuleOptimizer(Optimizer):
         self._owned.fill(self, load.told)
         is_same = same or on_mismatch == "adopt"
         self._owned.resume(self, own, is_same and hyperparameters == "saved")
+        restore_tensors(self.param_groups, own)
 
     @_disable_dynamo
     def state_dict(self, *, share: bool = False) -> dict[str, Any]:
@@ -438,6 +442,10 @@ class RuleOptimizer(Optimizer):
 
     def _can_be_cautious(self) -> bool:
         return "cautious" in self.rule.options
+
+    def _switches(self) -> set[str]:
+        """The hyperparameters that 0 switches off."""
+        return {name.removeprefix("with_") for rule in self._rules() for name in rule.options}
 
     def _rules(self) -> tuple[Rule, ...]:
         """The rules that update the parameters."""
@@ -480,6 +488,7 @@ class RuleOptimizer(Optimizer):
                 plan.release()
 
     def _apply(self, plan: PreparedStep, config: StepConfig) -> None:
+        plan.check_capture(is_ready=not self._owned)
         verdict = self._judged(plan)
         if isinstance(verdict.skip, Tensor) and self._owned:
             verdict = verdict._replace(skip=bool(verdict.skip))  # a clock of the host counts it

@@ -86,5 +86,13 @@ class StepConfig(NamedTuple):
 def _switches(
     rule: Rule, settings: CommonSettings, group: Group
 ) -> tuple[frozenset[str], bool, bool]:
-    options = rule.active_options({"cautious": settings.cautious, **group})
+    known = {"cautious": settings.cautious, **group}
+    named = {name: known[name] for name in (each.removeprefix("with_") for each in rule.options)}
+    is_kept = bool(group.get("capturable"))
+    options = rule.active_options({name: _is_on(named[name], is_kept) for name in named})
     return options, bool(group.get("maximize")), bool(group.get("differentiable"))
+
+
+def _is_on(value: Any, is_kept: bool) -> bool:
+    """True if a hyperparameter switches its option on; one on a device is not read, and does."""
+    return True if isinstance(value, Tensor) and (is_kept or not value.is_cpu) else bool(value)

@@ -16,6 +16,7 @@ from glideslope.engines import generator_of, stored
 from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
 
+from .._base.capturable import check_capture
 from .._base.counters import new_count, number
 from .._base.gradients import dense, sum_of_squares
 from .._base.param_state import NARROW, fault_of, usual_dtype
@@ -128,6 +129,10 @@ class DirectedStep:
         pairs = zip(self._parts, self._picked, strict=True)
         found = (row for part, picked in pairs for row in self._plan(part, picked).assignments)
         return sorted(found, key=attrgetter("position"))
+
+    def check_capture(self, is_ready: bool) -> None:
+        """Refuse a step that is captured: directions are made with numbers of the host."""
+        check_capture({p.device for p in flattened(self._groups) if p.is_cuda}, is_ready=False)
 
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
