@@ -33,7 +33,7 @@ class TritonEngine(Engine):
             return "gradients must flow through the step"
         if reason := unreachable(recipe, slot, gradient, _elsewhere):
             return reason
-        if reason := lacks_graphs(slot.parameter.device):
+        if reason := _obstacle_on(slot.parameter.device):
             return reason
         return obstacle(recipe.rule, recipe.options)
 
@@ -48,8 +48,19 @@ class TritonEngine(Engine):
         return TritonBatch(Kernel.of(recipe, slots[0], gradients[0]), slots, gradients)
 
 
-def lacks_graphs(device: torch.device) -> str | None:
-    """Why no step can be captured in a graph on a device, or None if one can."""
+def lacks_graphs(device: torch.device, wanted: str) -> str | None:
+    """Why no step can be captured in a graph on a device, or None if one can.
+
+    Args:
+        device: the device.
+        wanted: the engine that is asked for; Triton interprets only where it is.
+    """
+    if device.type not in DEVICES and wanted != TritonEngine.name:
+        return f"a tensor is on {device}"
+    return _obstacle_on(device)
+
+
+def _obstacle_on(device: torch.device) -> str | None:
     if reason := _elsewhere(device):
         return reason
     return None if triton_is_installed() else "Triton is not installed"

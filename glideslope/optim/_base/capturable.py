@@ -12,17 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glideslope.engines import is_capturing, lacks_graphs
+from glideslope.engines import EngineName, is_capturing, lacks_graphs
 from glideslope.errors import InvalidValue, require
 
 GROUP_KEYS = {"params", "param_names"}
 
 
-def check_capturable(group: Mapping[str, Any]) -> None:
-    """Refuse to make steps capturable on a device that no graph is captured on."""
+def check_capturable(group: Mapping[str, Any], engine: EngineName) -> None:
+    """Refuse to make steps capturable where an engine reads numbers of the host."""
     if group.get("capturable"):
+        rule = f"be False with the {engine} engine"
+        require(engine in ("auto", "triton"), "capturable", rule, True)
         for device in {parameter.device for parameter in group["params"]}:
-            lack = lacks_graphs(device)
+            lack = lacks_graphs(device, engine)
             require(lack is None, "capturable", f"be False: {lack}", True)
 
 

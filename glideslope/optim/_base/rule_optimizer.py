@@ -335,7 +335,7 @@ class RuleOptimizer(Optimizer):
         try:
             self._check_storage(self.param_groups[-1])
             self._check_flat_shards(self.param_groups[-1])
-            check_capturable(self.param_groups[-1])
+            check_capturable(self.param_groups[-1], self._settings.engine)
         except GlideslopeError:
             del self.param_groups[-1]
             raise

@@ -22,7 +22,7 @@ Number = float | Tensor
 
 
 class Verdict(NamedTuple):
-    """What a step does with its gradients.
+    """Decision of a step on its gradients.
 
     Attributes:
         factor: they are multiplied by it.
