@@ -201,7 +201,7 @@ def replayed(size: Size) -> None:
 
 
 def checks() -> None:
-    """Properties that only a GPU can show: replays that equal steps, and scaled steps that never wait."""
+    """Properties that only a GPU can show: replays that equal steps, steps that never wait."""
     params, others = parameters(SIZES[0]), parameters(SIZES[0])
     with torch.no_grad():
         for p, q in zip(params, others, strict=True):

@@ -25,7 +25,7 @@ def compiled(architecture: int, which: str, limit: int) -> Counts:
         text=True,
         timeout=limit,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"},
     )
     assert result.returncode == 0, result.stderr
     found: Counts = json.loads(result.stdout)

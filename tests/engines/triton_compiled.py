@@ -1,6 +1,6 @@
 """Kernels compiled ahead of time, in a process of its own: in that of the tests Triton interprets.
 
-    python -m tests.engines.triton_compiled 90 few
+    TRITON_INTERPRET=0 python -m tests.engines.triton_compiled 90 few
 
 prints JSON: for each kernel, counts of what its machine text holds. No GPU is needed.
 """
@@ -8,7 +8,6 @@ prints JSON: for each kernel, counts of what its machine text holds. No GPU is n
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,12 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ["TRITON_INTERPRET"] = "0"
-
 import torch
-import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
 
 from glideslope import optim
 from glideslope.engines import Slot
@@ -97,6 +91,10 @@ def every_case() -> Iterator[Case]:
 
 def compiled(source: str, architecture: int) -> dict[str, int]:
     """Counts of instructions of a kernel, and the memory that it needs beside registers."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
     made = triton.compile(
         ASTSource(
             fn=launch_of(source).kernel,
@@ -114,10 +112,12 @@ def compiled(source: str, architecture: int) -> dict[str, int]:
 
 def resources(machine_code: bytes) -> dict[str, int]:
     """The registers of a thread, and the bytes that did not fit into them."""
+    from triton import knobs
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "kernel.cubin"
         file.write_bytes(machine_code)
-        command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(file)]
+        command = [knobs.nvidia.cuobjdump.path, "-res-usage", str(file)]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", told)}
     return {name.lower(): found[name] for name in ("REG", "STACK")} | {"spilled": found["LOCAL"]}
