@@ -23,12 +23,13 @@ class MomentumCycle:
     def __init__(
         self, optimizer: Any, groups: Sequence[Any], lower: list[float], upper: list[float]
     ) -> None:
-        known = getattr(optimizer, "defaults", groups[0])
-        if "momentum" not in known and "betas" not in known:
+        held = [getattr(optimizer, "defaults", groups[0]), groups[0]]  # ZeRO's has no defaults
+        known = [key for key in ("betas", "momentum") if any(key in each for each in held)]
+        if not known:
             raise InvalidValue(
                 "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
             )
-        self.key = "betas[0]" if "betas" in known else "momentum"
+        self.key = "betas[0]" if known[0] == "betas" else "momentum"
         self.lower, self.upper = lower, upper
 
     def read(self, groups: Sequence[Any]) -> None:
