@@ -83,6 +83,7 @@ from ._split import joined as joined
 from ._split import parted as parted
 from ._tensor.engine import runs_on_parts as runs_on_parts
 from ._tensor.engine import update as update
+from ._tensor.norms import squares_of as squares_of
 from ._tensor.rounding import generator_of as generator_of
 from ._tensor.rounding import stored as stored
 from ._triton.engine import lacks_graphs as lacks_graphs
@@ -124,6 +125,7 @@ __all__ = [
     "scale_of",
     "scale_shape",
     "sharing_owners",
+    "squares_of",
     "stored",
     "takes_totals",
     "tangled",

@@ -435,3 +435,25 @@ def traffic(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> Traffic:
         with Traffic() as counted:
             optimizer.step()
     return counted
+
+
+class Calls(TorchDispatchMode):
+    """Counts operations, on tensors and on lists of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_a_norm_takes_one_operation_for_all_tensors(dtype: torch.dtype) -> None:
+    gradients = [torch.randn(3, 4, dtype=dtype) for _ in range(40)]
+    with Calls() as calls:
+        squares = tensor_engine.squares_of(gradients)
+    assert calls.number <= 5 + len(gradients) * dtype.is_complex * 2  # views of real numbers
+    expected = sum(float(torch.linalg.vector_norm(g)) ** 2 for g in gradients)
+    assert float(squares) == pytest.approx(expected, rel=1e-5)

@@ -28,10 +28,10 @@ READS = {"aten._local_scalar_dense.default", "aten.item.default", "aten.nonzero.
 
 
 class Case(NamedTuple):
-    """An optimizer, its options, and how far parameters on two engines may be apart.
+    """An optimizer, its options, and how far parameters and state on two engines may be apart.
 
-    The distance is relative to the number or to one, whichever is larger. State may be apart by a
-    rounding of its own dtype, or by ``tolerance`` if that is more.
+    The distance is relative to the number or to one, whichever is larger. It is 0 where nothing is
+    added up over elements: every other operation is rounded alike, products in sums too.
     """
 
     name: str
@@ -84,14 +84,9 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 def arrays_of_state(found: Run) -> list[Tensor]:
-    """Every array of the state but remainders, which turn with a last bit."""
+    """Every array of the state."""
     state = [found.optimizer.state[p] for p in found.parameters]
-    return [
-        value
-        for entry in state
-        for value in entry.values()
-        if value.ndim and value.is_floating_point()
-    ]
+    return [value for entry in state for value in entry.values() if value.ndim]
 
 
 class Counted(TorchDispatchMode):

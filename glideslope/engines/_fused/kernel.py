@@ -6,7 +6,7 @@ import textwrap
 
 from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
-from .products import with_products
+from .._products import with_products
 
 MEMORY = Memory("{name}_at[_i]", "{name}_at[_i] = {number}")
 _STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float16": "uint16"}

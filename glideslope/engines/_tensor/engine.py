@@ -35,6 +35,7 @@ from .._engine import (
 from .._layout import is_plain, real_view
 from .._watch import StateWatch, Watch, addresses_of
 from .lists import ListProgram
+from .norms import squares_of
 from .rounding import generator_of, is_narrow, stochastic
 from .storage import close, close_lists, opened, opened_dtypes, opened_lists
 
@@ -89,7 +90,7 @@ class TensorBatch(Batch):
         return self._states.is_shared()
 
     def sum_of_squares(self) -> float:
-        return float(sum(map(_square, self._gradients)))
+        return float(squares_of(self._gradients))
 
     def totals(self, measure: Rule, cohorts: Sequence[Values]) -> list[float]:
         by_slot = [
@@ -296,11 +297,3 @@ def _replace(slot: Slot, state: dict[str, Tensor]) -> None:
     for name, value in state.items():
         is_complex = slot.state[name].is_complex()
         slot.state[name] = torch.view_as_complex(value) if is_complex else value
-
-
-def _square(gradient: Tensor) -> Tensor:
-    """The sum of the squares of one gradient, in double precision."""
-    values = gradient.coalesce().values() if gradient.is_sparse else gradient
-    wide = torch.complex128 if gradient.is_complex() else torch.float64
-    norm: Tensor = torch.linalg.vector_norm(values, dtype=wide)
-    return norm.square()

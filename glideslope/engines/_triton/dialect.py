@@ -45,6 +45,12 @@ def divide(x, y):
 
 
 @triton.jit
+def multiply_add(x, y, z):
+    """``x * y + z``, rounded once."""
+    return tl.fma(x, y, z)
+
+
+@triton.jit
 def sqrt(x):
     return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
 
@@ -220,6 +226,7 @@ __all__ = [
     "joined_int8",
     "maximum",
     "minimum",
+    "multiply_add",
     "narrow_bfloat16",
     "narrow_float16",
     "noise",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
+from .._products import with_products
 
 BLOCK = 1024
 """Elements that a program updates at a time."""
@@ -28,7 +29,7 @@ _STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float
 
 def update(kernel: Kernel) -> str:
     """The module of the kernel that updates: the last stage of the rule."""
-    sweep = _sweep(kernel.update_lines)
+    sweep = _sweep(lambda memory: [*map(with_products, kernel.update_lines(memory))])
     body = ["if _skip == 0:", *_indented(sweep)]
     if kernel.recipe.zeroing:
         zero = _sweep(lambda memory: [memory.store.format(name="g", number="0")])
@@ -156,7 +157,8 @@ def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
 
 
 def _rounded(line: str) -> str:
-    """A line whose quotients are correctly rounded."""
+    """A line whose quotients are correctly rounded, and whose sums take in a product."""
+    line = with_products(line)
     return ast.unparse(ast.fix_missing_locations(_Quotients().visit(ast.parse(line))))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from glideslope.distributed import Reduction, shard
-from glideslope.engines import is_backed, overlaps_itself, tangled
+from glideslope.engines import is_backed, overlaps_itself, squares_of, tangled
 from glideslope.errors import InvalidValue
 
 
@@ -70,17 +71,13 @@ def large_norm(gradients: Sequence[Tensor], reduction: Reduction | None) -> floa
 
 def sum_of_squares(gradients: Sequence[Tensor], reduction: Reduction | None) -> float:
     """The sum of the squares of all gradients, over all processes that hold parts of them."""
-    squares = torch.zeros((), dtype=torch.float64, device="cpu")
+    counted: dict[torch.device, list[Tensor]] = defaultdict(list)
     for gradient in gradients:
         if reduction is None or reduction.counts(gradient):
-            squares += _square(shard(gradient)).cpu()
+            counted[gradient.device].append(dense(shard(gradient)))
+    parts = [float(squares_of(tensors)) for tensors in counted.values()]
+    squares = torch.tensor(sum(parts), dtype=torch.float64, device="cpu")
     return float(squares if reduction is None else reduction.sum(squares))
-
-
-def _square(gradient: Tensor) -> Tensor:
-    """The sum of the squares of one gradient, in double precision."""
-    norm: Tensor = torch.linalg.vector_norm(dense(gradient), dtype=_double(gradient))
-    return norm.square()
 
 
 def _double(gradient: Tensor) -> torch.dtype:
