@@ -19,6 +19,7 @@ from glideslope import optim
 from glideslope.integrations.transformers import get_constant_schedule
 from glideslope.optim import lr_scheduler as lrs
 
+from ..distributed import ranks
 from .expected import Driven, Updates, by_torch, linear, near, warmup, warmup_cosine, weights
 
 transformers.logging.set_verbosity_error()
@@ -285,7 +286,7 @@ RESUMED: dict[str, Make] = {
 }
 
 
-@pytest.mark.parametrize("stop", [8, 11])
+@pytest.mark.parametrize("stop", [pytest.param(8, marks=pytest.mark.long), 11])
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_resumed_run_is_the_same_bit_for_bit(name: str, stop: int, tmp_path: Path) -> None:
     straight, resumed = gpt2(), gpt2()
@@ -326,9 +327,13 @@ def test_a_checkpoint_of_torchs_classes_and_back(ours_first: bool, tmp_path: Pat
 # Optimizers that the trainer builds itself.
 
 
-@pytest.mark.parametrize(
-    "name", ["AdamW", "Adam", "SGD", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adamax"]
-)
+SLOWER = [
+    pytest.param(name, marks=pytest.mark.long)
+    for name in ("Adam", "NAdam", "RAdam", "RMSprop", "Adagrad")
+]
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD", "Adamax", *SLOWER])
 def test_optimizers_that_the_trainer_builds(name: str, tmp_path: Path) -> None:
     found = []
     for module in (optim, torch.optim):
@@ -514,3 +519,26 @@ def test_evaluation_with_averaged_weights(tmp_path: Path) -> None:
     # the average of 0, -1, -2, -3, each new one counted half
     assert [w.item() for w in evaluated] == near([-0.5, -1.25, -2.125])
     assert model.w.item() == -3.0
+
+
+# Two processes.
+
+
+@pytest.fixture(scope="module")
+def pair_of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The results of `training_on_ranks` on two processes."""
+    program = Path(__file__).with_name("training_on_ranks.py")
+    return ranks.run(program, tmp_path_factory.mktemp("trainer"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("accumulated", [1, 2])
+@pytest.mark.parametrize("name", ["Scheduler", "schedule"])
+def test_two_processes_count_updates(
+    name: str, accumulated: int, pair_of_ranks: list[dict[str, Any]]
+) -> None:
+    first, second = (rank[f"{name}, {accumulated}"] for rank in pair_of_ranks)
+    rates = expected(lambda t: warmup_cosine(t, 4, 8))
+    assert first["logged"] == rates
+    assert first["used"] == second["used"] == rates
+    assert first["resumed"] == first["weights"] == second["weights"]
