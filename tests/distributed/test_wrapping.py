@@ -1,4 +1,4 @@
-"""In DDP, and with ZeRO's optimizer, two ranks give the numbers of one process."""
+"""Two ranks give the numbers of one process: in DDP, with ZeRO, and sharded by Accelerate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from . import ranks, wrapping
 
 LABELS = [
     *(f"DDP {name}" for name in [*wrapping.OPTIMIZERS, *wrapping.SUMMED, *wrapping.SCHEDULERS]),
+    *(f"swapped {name}" for name in wrapping.SWAPPED),
     *(f"ZeRO {name}" for name in [*wrapping.OPTIMIZERS, *wrapping.SCHEDULERS]),
 ]
 

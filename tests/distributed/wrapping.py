@@ -13,6 +13,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
 import glideslope as gs
 from glideslope import optim
@@ -86,6 +89,52 @@ def compared(case: Any, rank: int, wrap: Any = None, scheduler: Any = None) -> d
     return {"apart": apart, "same rates": rates == right_rates, "sum": found.double().sum().item()}
 
 
+SWAPPED = {
+    **{name: OPTIMIZERS[name] for name in ("AdamW", "averaged", "of a schedule", "LAMB", "MARS")},
+    "clipped": SUMMED["clipped"],
+    "Prodigy": SUMMED["Prodigy"],
+    "MuonWithAuxAdam": ("MuonWithAuxAdam", {"lr": 0.01}),
+}
+
+
+def sharded_afterwards(case: tuple[str, dict[str, Any]], rank: int | None) -> Tensor:
+    """The weights where the optimizer was built before the model was sharded.
+
+    Accelerate does so for FSDP2: it puts placeholders into the groups, then the sharded parameters.
+    """
+    name, options = case
+    model = net()
+    optimizer = getattr(optim, name)(model.parameters(), **options)
+    scheduler = lrs.Scheduler(optimizer, lr="linear(16)")
+    optimizer.load_state_dict(optimizer.state_dict())
+    if rank is not None:
+        before = [p.data_ptr() for p in model.parameters()]
+        for group in optimizer.param_groups:
+            group["params"][:] = [_placeholder(p) for p in group["params"]]
+        mesh = init_device_mesh("cpu", (2,))
+        for layer in (*model, model):
+            if next(layer.parameters(), None) is not None:
+                fully_shard(layer, mesh=mesh)
+        after = dict(zip(before, model.parameters(), strict=True))
+        for group in optimizer.param_groups:
+            group["params"] = [after[p.data_ptr] for p in group["params"]]
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(STEPS):
+        x = torch.randn(8, 4, generator=generator)
+        optimizer.zero_grad()
+        model(x if rank is None else x.chunk(2)[rank]).square().mean().backward()
+        optimizer.step()
+        scheduler.step()
+    whole = [p.full_tensor() if isinstance(p, DTensor) else p for p in model.parameters()]
+    return torch.cat([p.detach().reshape(-1) for p in whole])
+
+
+def _placeholder(p: Tensor) -> Tensor:
+    empty = torch.empty(1, dtype=p.dtype)
+    empty.data_ptr = p.data_ptr()  # type: ignore[method-assign, assignment]
+    return empty
+
+
 def sharing(parameters: Any, kind: Any, options: dict[str, Any]) -> Any:
     from torch.distributed.optim import ZeroRedundancyOptimizer
 
@@ -104,6 +153,9 @@ def main(file: str) -> None:
     for name, make in SCHEDULERS.items():
         found[f"DDP {name}"] = compared(OPTIMIZERS["AdamW"], rank, None, make)
         found[f"ZeRO {name}"] = compared(OPTIMIZERS["AdamW"], rank, sharing, make)
+    for name, case in SWAPPED.items():
+        apart = sharded_afterwards(case, rank) - sharded_afterwards(case, None)
+        found[f"swapped {name}"] = {"apart": apart.abs().max().item(), "same rates": True}
     Path(file).write_text(json.dumps(found))
     dist.destroy_process_group()
 
