@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from glideslope import optim
 from glideslope.engines import Recipe, Slot, _choice, choose
 from glideslope.errors import InvalidValue
-from glideslope.optim import SGD, AdamW, RuleOptimizer
+from glideslope.optim import SGD, AdamW, RuleOptimizer, available
 from glideslope.rules import rule
 
 pytest.importorskip("triton", reason="Triton has no wheels for this platform")
@@ -31,6 +32,7 @@ from .triton_cases import (
     FLOAT32,
     FLOAT64,
     LARGE,
+    SMALL,
     Case,
     arrays_of_state,
     distance,
@@ -93,6 +95,30 @@ def test_every_rule_and_option_as_on_the_cpu(case: Case) -> None:
         assert distance(one, other) <= case.tolerance
     for one, other in zip(arrays_of_state(ours), arrays_of_state(theirs), strict=True):
         assert distance(one, other) <= case.tolerance
+
+
+OPTIONS: dict[str, tuple[torch.dtype, dict[str, Any], float]] = {
+    "float32": (FLOAT32, {}, FEW_ULP32),
+    "float32, all options": (FLOAT32, {**ALL, "cautious": True}, 2e-5),
+    "float64, all options": (FLOAT64, {**ALL, "cautious": True}, 1e-10),
+    "float16, stochastic": (FLOAT16, {"rounding": "stochastic", "max_grad_norm": 0.5}, 2**-9),
+    "bfloat16, compensated": (BFLOAT16, {"rounding": "compensated", "ema_decay": 0.5}, 2**-6),
+    "bfloat16, split": (BFLOAT16, {"rounding": "split", "state_dtype": FLOAT32}, 2**-6),
+}
+"""Dtypes and options, and the distance of parameters: a unit of 16 bits where a sum decides it."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", [row.name for row in available() if row.state_bytes is not None])
+def test_every_optimizer_with_every_option(name: str, options: str) -> None:
+    dtype, chosen, tolerance = OPTIONS[options]
+    shapes = ((17, 5), (40, 40)) if getattr(optim, name).matrices_only else SMALL
+    case = Case(name, dtype, chosen, tolerance, shapes)
+    ours, theirs = run(case, "triton", steps=3), run(case, "fused", steps=3)
+    assert {row.engine for row in ours.optimizer.engine_report()} == {"triton"}
+    for one, other in zip(ours.parameters, theirs.parameters, strict=True):
+        assert distance(one, other) <= tolerance
 
 
 def test_one_step_is_within_the_bounds_of_float64() -> None:

@@ -276,3 +276,16 @@ def test_what_a_graph_reads_is_never_written_again(monkeypatch: pytest.MonkeyPat
     assert first.tolist() == captured.tolist() == [0.0, 1.0, 2.0]
     assert later.tolist() == [9.0, 1.0, 2.0]
     assert len({each.data_ptr() for each in (first, captured, later)}) == 3
+
+
+def test_what_a_graph_reads_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that a captured step reads but for the optimizer's own tensors."""
+    kept: list[Tensor] = []
+    monkeypatch.setattr(upload, "_READ_BY_GRAPHS", kept)
+    params, optimizer = capturable_adamw()
+    give_gradients(params, 0)
+    optimizer.step()
+    assert not kept
+    monkeypatch.setattr(upload, "is_capturing", lambda _: True)
+    optimizer.step()
+    assert len(kept) >= 4  # where late numbers go, members, their elements, the start of state

