@@ -21,6 +21,7 @@ from glideslope._lazy import lazy
 from ._agreement import Agree as Agree
 from ._agreement import agreed as agreed
 from ._agreement import check_agree as check_agree
+from ._agreement import gathered as gathered
 from ._agreement import has_peers as has_peers
 from ._agreement import mean as mean
 from ._agreement import own_rank as own_rank
@@ -29,6 +30,7 @@ from ._agreement import rank_count as rank_count
 __all__ = [
     "Agree",
     "Axis",
+    "Comparison",
     "Cut",
     "Exchange",
     "Reduction",
@@ -38,8 +40,10 @@ __all__ = [
     "check_agree",
     "cut_of",
     "exchanged",
+    "gathered",
     "has_peers",
     "is_flat_shard",
+    "is_own_group",
     "is_sharded",
     "layout_of",
     "mean",
@@ -51,6 +55,7 @@ __all__ = [
     "shard",
     "sharded_as",
     "time_out",
+    "zero_group",
 ]
 
 if TYPE_CHECKING:
@@ -71,11 +76,15 @@ if TYPE_CHECKING:
     from ._shards import part_of as part_of
     from ._shards import shard as shard
     from ._shards import sharded_as as sharded_as
+    from ._sharing import Comparison as Comparison
+    from ._sharing import is_own_group as is_own_group
+    from ._sharing import zero_group as zero_group
 else:
     __getattr__ = lazy(
         __name__,
         {
             "Axis": "_exchange",
+            "Comparison": "_sharing",
             "Cut": "_exchange",
             "Exchange": "_exchange",
             "Reduction": "_reduction",
@@ -84,6 +93,7 @@ else:
             "cut_of": "_exchange",
             "exchanged": "_peers",
             "is_flat_shard": "_shards",
+            "is_own_group": "_sharing",
             "is_sharded": "_shards",
             "layout_of": "_shards",
             "owners": "_exchange",
@@ -92,6 +102,7 @@ else:
             "shard": "_shards",
             "sharded_as": "_shards",
             "time_out": "_peers",
+            "zero_group": "_sharing",
         },
         first="glideslope._torch",
     )

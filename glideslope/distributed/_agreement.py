@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from glideslope.errors import GlideslopeError, InvalidValue, require
+
+if TYPE_CHECKING:
+    import torch
+    from torch.distributed import ProcessGroup
 
 Agree = Literal["mean", "rank0"] | None
 """How ranks agree on a number: by the mean of all, by that of rank 0, or not at all."""
@@ -56,7 +60,7 @@ def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
     if agree is None or not has_peers():
         return read()
     own, refusal = _attempt(read)
-    numbers = _gathered([own, float(refusal is not None)])
+    numbers = gathered([own, float(refusal is not None)])
     if refusal is not None:
         raise refusal
     failed = [rank for rank, (_, has_failed) in enumerate(numbers) if has_failed]
@@ -66,6 +70,16 @@ def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
     return values[0] if agree == "rank0" else mean(values)
 
 
+def device_of(group: ProcessGroup | None) -> torch.device:
+    """The device from which the ranks of a group, or all ranks, exchange tensors."""
+    import torch
+    import torch.distributed as dist
+
+    cpu = torch.device("cpu")
+    is_nccl = "nccl" in dist.get_backend(group)
+    return torch.accelerator.current_accelerator() or cpu if is_nccl else cpu
+
+
 def _attempt(read: Callable[[], float]) -> tuple[float, GlideslopeError | None]:
     try:
         return read(), None
@@ -73,17 +87,14 @@ def _attempt(read: Callable[[], float]) -> tuple[float, GlideslopeError | None]:
         return math.nan, error
 
 
-def _gathered(numbers: Sequence[float]) -> list[list[float]]:
-    """The numbers of every rank."""
+def gathered(numbers: Sequence[float], group: ProcessGroup | None = None) -> list[list[float]]:
+    """The numbers of every rank of a group, or of all; each rank gives as many."""
     import torch
     import torch.distributed as dist
 
-    device = torch.device("cpu")
-    if "nccl" in dist.get_backend():
-        device = torch.accelerator.current_accelerator() or device
-    own = torch.tensor(numbers, dtype=torch.float64, device=device)
-    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(rows, own)
+    own = torch.tensor(numbers, dtype=torch.float64, device=device_of(group))
+    rows = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(rows, own, group)
     return [row.tolist() for row in rows]
 
 

@@ -71,6 +71,7 @@ from ._engine import Rounding as Rounding
 from ._engine import Slot as Slot
 from ._engine import Whole as Whole
 from ._engine import scale_of as scale_of
+from ._front.specialise import count_totals as count_totals
 from ._front.specialise import takes_totals as takes_totals
 from ._layout import is_plain as is_plain
 from ._memory import Use as Use
@@ -111,6 +112,7 @@ __all__ = [
     "Whole",
     "addresses_of",
     "choose",
+    "count_totals",
     "generator_of",
     "is_backed",
     "is_capturing",

@@ -124,11 +124,9 @@ class Prodigy(RuleOptimizer):
         if plan.device is None:
             rates = {float(group["lr"]) for group in self.param_groups} - {0.0}
             require(len(rates) < 2, "lr", "be the same in every group, or 0", sorted(rates))
-        totals = plan.totals(rules.prodigy_totals, self.param_groups, verdict.factor)
+        numerator, length = plan.totals(rules.prodigy_totals, self.param_groups, verdict.factor)
         super()._run(plan, verdict)
-        if totals:
-            numerator, length = totals
-            self._grow(numerator, length, verdict.skip)
+        self._grow(numerator, length, verdict.skip)
 
     def _grow(self, numerator: Number, length: Number, skip: bool | Tensor) -> None:
         """Update the estimate of the distance from the totals of a step."""

@@ -74,3 +74,9 @@ def takes_totals(rule: Rule, options: frozenset[str]) -> bool:
         return len(specialise(rule, options).stages) > 1
     except InvalidValue:
         return False
+
+
+def count_totals(measure: Rule) -> int:
+    """The number of totals that a measuring rule returns."""
+    (stage,) = specialise(measure, frozenset()).stages
+    return len(stage.outputs)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, get_args
 
 import torch
 
 from glideslope.engines import EngineName, Rounding
 from glideslope.errors import require, require_type
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 EIGHT_BITS = "8bit"
 """The `state_dtype` of codes and scales."""
@@ -41,6 +45,10 @@ class Common(TypedDict, total=False):
             et al., 2024 <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).
             Decoupled weight decay is not masked; decay that is added to the gradient is part of it.
             A group may say ``"cautious": False``.
+        process_group: the ranks among which the parameters of the model are shared out as plain
+            tensors, by FSDP1 or by pipeline stages: sums over all parameters are over theirs too.
+            Sharded tensors and `ZeroRedundancyOptimizer` need none. The attribute of this name can
+            be set later.
     """
 
     engine: EngineName
@@ -50,10 +58,11 @@ class Common(TypedDict, total=False):
     state_dtype: torch.dtype | Literal["8bit"] | None
     rounding: Rounding
     cautious: bool
+    process_group: ProcessGroup | None
 
 
 class CommonSettings(NamedTuple):
-    """`Common` with its defaults."""
+    """`Common` with its defaults, but for the process group, which cannot be saved."""
 
     engine: EngineName = "auto"
     max_grad_norm: float | None = None
@@ -62,6 +71,11 @@ class CommonSettings(NamedTuple):
     state_dtype: torch.dtype | Literal["8bit"] | None = None
     rounding: Rounding = "nearest"
     cautious: bool = False
+
+    @classmethod
+    def of(cls, common: Mapping[str, Any]) -> CommonSettings:
+        """The settings among the arguments that all optimizers share."""
+        return cls(**{name: value for name, value in common.items() if name in cls._fields})
 
     @property
     def is_packed(self) -> bool:

@@ -77,7 +77,7 @@ def sum_of_squares(gradients: Sequence[Tensor], reduction: Reduction | None) -> 
             counted[gradient.device].append(dense(shard(gradient)))
     parts = [float(squares_of(tensors)) for tensors in counted.values()]
     squares = torch.tensor(sum(parts), dtype=torch.float64, device="cpu")
-    return float(squares if reduction is None else reduction.sum(squares))
+    return float(squares if reduction is None else reduction.total(squares))
 
 
 def _double(gradient: Tensor) -> torch.dtype:

@@ -25,6 +25,7 @@ from glideslope.engines import (
     Slot,
     Use,
     choose,
+    count_totals,
     kept_for_graphs,
     sharing_owners,
 )
@@ -125,7 +126,7 @@ class Plan:
         check_members(config, groups, gradients, states)
         self._gpus = {p.device for p in self._parameters if p.is_cuda}
         check_capture(self._gpus, is_ready=False)
-        self._reduction = reduction_of(self._parameters)
+        self._reduction = reduction_of(self._parameters, config.process_group)
         members = list(_members(config, groups, gradients, states, self._log, self._reduction))
         self._parts = Parts(
             [Watched(m.position, m.parameter, m.state, m.local) for m in members if m.local.whole]
@@ -177,31 +178,39 @@ class Plan:
 
     def sum_of_squares(self) -> float | Tensor:
         """The sum of the squares of all gradients."""
-        squares = [(each.batch.sum_of_squares(),) for each in self._batches]
-        return next(iter(self._added(squares)), 0.0)
+        (squares,) = self._added([(each.batch.sum_of_squares(),) for each in self._batches], 1)
+        return squares
 
     def totals(
         self, measure: Rule, groups: Sequence[Group], factor: float | Tensor
     ) -> list[float | Tensor]:
-        """The totals of a measuring rule over all parameters; empty if none has a gradient."""
+        """The totals of a measuring rule over all parameters."""
         extras = {FACTOR: factor, SEED: 0, SKIP: 0.0}
         scalars = [
             {**self._values(cohort, groups[cohort.group], measure), **extras}
             for cohort in self._cohorts
         ]
-        return self._added([each.batch.totals(measure, scalars) for each in self._batches])
+        by_batch = [each.batch.totals(measure, scalars) for each in self._batches]
+        return self._added(by_batch, count_totals(measure))
 
-    def _added(self, by_batch: Sequence[Sequence[float | Tensor]]) -> list[float | Tensor]:
-        """Totals over all batches, and over all processes that hold parts of the parameters."""
+    def _added(
+        self, by_batch: Sequence[Sequence[float | Tensor]], count: int
+    ) -> list[float | Tensor]:
+        """Totals over all batches, and over all processes that hold parts of the parameters.
+
+        A process without gradients adds nothing, but others wait for it.
+        """
         device = self.device or torch.device("cpu")
         counted = [each.is_counted for each in self._batches]
-        columns = [[*compress(column, counted)] for column in zip(*by_batch, strict=True)]
+        columns = [[*compress(column, counted)] for column in zip(*by_batch, strict=True)] or [
+            [] for _ in range(count)
+        ]
         if self.device is None:
             totals = torch.tensor([sum(map(float, column)) for column in columns], **_DOUBLE)
         else:
             totals = torch.stack([_sum_on(device, column) for column in columns])
-        if self._reduction is not None and columns:
-            totals = self._reduction.sum(totals)
+        if self._reduction is not None:
+            totals = self._reduction.total(totals)
         return totals.tolist() if self.device is None else [*totals]
 
     def run(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, ClassVar, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, overload
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,9 @@ from torch._C._autograd import _profiler_enabled
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from glideslope.distributed import has_peers, is_flat_shard, reduction_of
+from glideslope.distributed import is_flat_shard, reduction_of
 from glideslope.engines import REMAINDER, REMAINDERS, takes_totals
-from glideslope.errors import GlideslopeError, InvalidValue, require
+from glideslope.errors import GlideslopeError, require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
 
@@ -35,6 +35,7 @@ from .masters import check_weights, master_of, remainder_of, set_master
 from .optimizer import Optimizer, Params
 from .packing import pack, unpack
 from .param_state import usual_dtype
+from .peers import Peers
 from .plan import PreparedStep, flattened, parameter_names
 from .plan_cache import PlanCache, Preparation
 from .record import GradientRecord
@@ -45,6 +46,9 @@ from .storage import check_packing, rounding_of
 from .text import optimizer_repr
 from .traced import can_trace, traced_step
 from .verdict import Verdict, clipped, near, root, unscaled_by
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Closure = Callable[[], Any]
 Loss = TypeVar("Loss")
@@ -101,7 +105,8 @@ class RuleOptimizer(Optimizer):
 
     def __init__(self, params: Params, defaults: dict[str, Any], **common: Unpack[Common]) -> None:
         check_arguments(type(self), common)
-        self._settings = CommonSettings(**common)
+        self._peers = Peers(common.get("process_group"))
+        self._settings = CommonSettings.of(common)
         check_settings(self._settings)
         may = not self._settings.cautious or self._can_be_cautious()
         require(may, "cautious", f"be False: the rule {self.rule.name} has no such option", True)
@@ -190,6 +195,7 @@ class RuleOptimizer(Optimizer):
         with self._lock, torch.no_grad():
             groups = self._planned_groups(self.param_groups)
             config = StepConfig.of(self.rule, self._settings, False, groups)
+            config = config._replace(process_group=self.process_group)
             plan = self._prepare(config, groups, self.state)
             plan.release()
             assignments = plan.assignments
@@ -334,7 +340,7 @@ class RuleOptimizer(Optimizer):
         super().add_param_group(param_group)
         try:
             self._check_storage(self.param_groups[-1])
-            self._check_flat_shards(self.param_groups[-1])
+            self._peers.check_flat_shards(self, self.param_groups[-1])
             check_capturable(self.param_groups[-1], self._settings.engine)
         except GlideslopeError:
             del self.param_groups[-1]
@@ -350,15 +356,14 @@ class RuleOptimizer(Optimizer):
             if self._settings.is_packed:
                 check_packing(self._rules(), parameter, differentiable)
 
-    def _check_flat_shards(self, group: Group) -> None:
-        """Refuse parts of parameters of which only FSDP1 knows the whole, where that is needed."""
-        if has_peers() and any(map(is_flat_shard, group["params"])):
-            need = self._need_of_wholes(group)
-            if need is not None:
-                raise InvalidValue(
-                    f"`params` are parts that FSDP1 cut from parameters, and {need}: use "
-                    "`torch.distributed.fsdp.fully_shard`"
-                )
+    @property
+    def process_group(self) -> ProcessGroup | None:
+        """The ranks that hold other parameters of the model as plain tensors: see `Common`."""
+        return self._peers.group
+
+    @process_group.setter
+    def process_group(self, group: ProcessGroup | None) -> None:
+        self._peers = Peers(group)
 
     def _need_of_all(self) -> str | None:
         """The reason for which a step needs all parameters together; None if one will do."""
@@ -367,9 +372,7 @@ class RuleOptimizer(Optimizer):
         return "`skip_nonfinite` looks at all of them" if self._settings.skip_nonfinite else None
 
     def _need_of_wholes(self, group: Group) -> str | None:
-        """The reason for which a step needs whole parameters; None if parts of them will do."""
-        if need := self._need_of_all():
-            return need
+        """The reason for which a step needs whole tensors; None if parts of them will do."""
         options = self.rule.active_options({"cautious": self._settings.cautious, **group})
         takes = takes_totals(self.rule, options)
         return f"{type(self).__name__} takes sums over whole parameters" if takes else None
@@ -434,6 +437,7 @@ class RuleOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._lock, self._prepare = RLock(), self._preparation()
+        self._peers = vars(self).get("_peers") or Peers()  # a process group cannot be saved
         if (handle := vars(self).setdefault("_released", None)) is not None:
             handle.forget()
 
@@ -481,6 +485,7 @@ class RuleOptimizer(Optimizer):
 
     def _update(self, config: StepConfig) -> None:
         with self._lock:
+            config = config._replace(process_group=self._peers.at_step(self))
             plan = self._prepare(config, self._planned_groups(self.param_groups), self.state)
             try:
                 self._apply(plan, config)
@@ -489,7 +494,7 @@ class RuleOptimizer(Optimizer):
 
     def _apply(self, plan: PreparedStep, config: StepConfig) -> None:
         plan.check_capture(is_ready=not self._owned)
-        verdict = self._judged(plan)
+        verdict = self._judged(plan, config)
         if isinstance(verdict.skip, Tensor) and self._owned:
             verdict = verdict._replace(skip=bool(verdict.skip))  # a clock of the host counts it
         self._record.add(verdict)
@@ -508,13 +513,13 @@ class RuleOptimizer(Optimizer):
         skip = verdict.skip if isinstance(verdict.skip, Tensor) else None
         plan.run(self._planned_groups(self.param_groups), verdict.factor, skip)
 
-    def _judged(self, plan: PreparedStep) -> Verdict:
+    def _judged(self, plan: PreparedStep, config: StepConfig) -> Verdict:
         """The factor of the gradients, and if the step is to be skipped."""
         told = (getattr(self, name, None) for name in ("grad_scale", "found_inf"))
         verdict = unscaled_by(*(near(each, plan.device) for each in told))
         if verdict.skip is True or not self._settings.needs_norm:
             return verdict
-        return clipped(verdict, self._norm(plan), self._settings)
+        return clipped(verdict, self._norm(plan, config), self._settings)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -522,18 +527,22 @@ class RuleOptimizer(Optimizer):
 
         It sets ``grad_scale`` and ``found_inf``. On a GPU only the Triton engine, requested by
         name, takes them unread. Elsewhere the scaler unscales as for any optimizer, which lets
-        other programs clip the gradients in between: Lightning refuses to if this is True.
+        other programs clip the gradients in between: Lightning refuses to if this is True. So it
+        does for parts that FSDP1 cut, of which the verdict here would be one rank's.
         """
-        on_cpu = all(parameter.device.type == "cpu" for parameter in flattened(self.param_groups))
-        return on_cpu or self._settings.engine == "triton"
+        parameters = flattened(self.param_groups)
+        on_cpu = all(p.device.type == "cpu" for p in parameters)
+        return (on_cpu or self._settings.engine == "triton") and not any(
+            map(is_flat_shard, parameters)
+        )
 
-    def _norm(self, plan: PreparedStep) -> float | Tensor:
+    def _norm(self, plan: PreparedStep, config: StepConfig) -> float | Tensor:
         """The norm of all gradients, which may be finite where their squares are not."""
         squares = plan.sum_of_squares()
         if isinstance(squares, Tensor) or squares != math.inf:
             return root(squares)
         gradients = [p.grad for p in flattened(self.param_groups) if p.grad is not None]
-        return large_norm(gradients, reduction_of(gradients))
+        return large_norm(gradients, reduction_of(gradients, config.process_group))
 
     def _skip(self, config: StepConfig) -> None:
         if config.zeroing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -12,6 +12,9 @@ from glideslope.rules import Rule
 
 from .common import CommonSettings
 from .storage import rounding_of
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Group = Mapping[str, Any]
 
@@ -32,6 +35,8 @@ class StepConfig(NamedTuple):
     """A group's counts stay on its device."""
     place: int = 0
     """The number of the first parameter: noise differs between plans that have other places."""
+    process_group: ProcessGroup | None = None
+    """The ranks that hold other parameters, as plain tensors."""
 
     @classmethod
     def of(

@@ -137,7 +137,7 @@ class DirectedStep:
     def sum_of_squares(self) -> float:
         """The sum of the squares of all gradients."""
         gradients = [g for picked in self._picked for g in picked if g is not None]
-        return sum_of_squares(gradients, reduction_of(gradients))
+        return sum_of_squares(gradients, reduction_of(gradients, self._config.process_group))
 
     def run(
         self, groups: Sequence[Group], factor: float | Tensor, skip: Tensor | None = None
@@ -170,7 +170,8 @@ class DirectedStep:
 
     def _config_of(self, part: RulePart) -> StepConfig:
         whole = self._config
-        return StepConfig.of(part.rule, whole.settings, False, self._groups, whole.scaled)
+        own = StepConfig.of(part.rule, whole.settings, False, self._groups, whole.scaled)
+        return own._replace(process_group=whole.process_group)
 
     def _directions(
         self, direction: Direction, gradients: Gradients, factor: float
