@@ -10,6 +10,7 @@ A bad value is refused when it is given, by name, rule and value::
     ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
     ├── StateMismatch      (ValueError)   a saved state does not fit this object
     ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
+    ├── RankFailed         (RuntimeError) another process of the run failed, and how
     └── MissingDependency  (ImportError)  names the command that installs what is missing
 
 Each also inherits the built-in error in parentheses, so ``except ValueError`` works as expected.
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidValue",
     "MissingDependency",
     "ParseError",
+    "RankFailed",
     "StateMismatch",
     "UnboundError",
     "UnsupportedDtype",
@@ -80,6 +82,10 @@ class StateMismatch(GlideslopeError, ValueError):
 
 class CheckpointError(GlideslopeError, RuntimeError):
     """A checkpoint that is damaged, foreign, or could not be written."""
+
+
+class RankFailed(GlideslopeError, RuntimeError):
+    """Another process of a run on several failed; the message has its rank and its error."""
 
 
 class MissingDependency(GlideslopeError, ImportError):

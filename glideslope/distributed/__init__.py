@@ -40,6 +40,7 @@ __all__ = [
     "check_agree",
     "cut_of",
     "exchanged",
+    "fail_together",
     "gathered",
     "has_peers",
     "is_flat_shard",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from ._exchange import axis_of as axis_of
     from ._exchange import cut_of as cut_of
     from ._exchange import owners as owners
+    from ._failure import fail_together as fail_together
     from ._peers import exchanged as exchanged
     from ._peers import time_out as time_out
     from ._reduction import Reduction as Reduction
@@ -92,6 +94,7 @@ else:
             "axis_of": "_exchange",
             "cut_of": "_exchange",
             "exchanged": "_peers",
+            "fail_together": "_failure",
             "is_flat_shard": "_shards",
             "is_own_group": "_sharing",
             "is_sharded": "_shards",

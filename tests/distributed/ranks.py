@@ -15,11 +15,16 @@ TIMEOUT = 240
 
 
 def run(
-    program: str | Path, folder: Path, ranks: int = 2, words: Sequence[str] = ()
+    program: str | Path,
+    folder: Path,
+    ranks: int = 2,
+    words: Sequence[str] = (),
+    may_fail: bool = False,
 ) -> list[dict[str, Any]]:
     """The results that each rank of a program, of this folder or a path, writes to its file.
 
-    The program is called with the path of that file, and more words.
+    The program is called with the path of that file, and more words. If it may fail, the results
+    have its exit code and its output, too.
     """
     script = Path(__file__).parent / program
     port = str(_free_port())
@@ -39,9 +44,12 @@ def run(
     finally:
         for process in processes:
             process.kill()
-    for process, text in zip(processes, texts, strict=True):
-        assert process.returncode == 0, text
-    return [json.loads(file.read_text()) for file in files]
+    found: list[dict[str, Any]] = []
+    for process, text, file in zip(processes, texts, files, strict=True):
+        assert may_fail or process.returncode == 0, text
+        ended = {"code": process.returncode, "text": text} if may_fail else {}
+        found.append({**json.loads(file.read_text()), **ended})
+    return found
 
 
 def _environment(rank: int, ranks: int, port: str) -> dict[str, str]:

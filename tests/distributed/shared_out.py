@@ -155,7 +155,7 @@ def vector(length: int, value: float = 1.0) -> nn.Parameter:
 
 
 def on_first_rank(rank: int) -> Any:
-    """Only rank 0 takes norms: nobody must wait for the other."""
+    """Rank 0 takes norms, and must not wait for the other."""
     return optim.SGD([vector(3)], lr=0.1, **(CLIPPED if rank == 0 else {}))
 
 
