@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from glideslope.distributed import has_peers, own_rank, rank_count
+from glideslope.distributed import exchanged, has_peers, own_rank, rank_count
 from glideslope.errors import READABLE, StateMismatch, require, shortened
 
+from ._facts import difference, facts_of
 from ._history import History
 from ._loader import ResumableLoader
 from ._nest import plain
@@ -123,6 +124,20 @@ class TrainingState:
         for name, part in vars(self).items():
             vars(self)[name] = with_values(part, state[name])
         _warn_of_changes(state[ENVIRONMENT])
+
+    def check_ranks(self) -> None:
+        """Refuse to continue where the ranks of a run differ in what must be the same on all.
+
+        That is: the counters, such as ``step``; the hyperparameters of every optimizer; and the
+        names, shapes and dtypes of the parameters of every model. Call it on all ranks, after they
+        have loaded their states; `Checkpointer.save` warns of counters and hyperparameters.
+
+        Raises:
+            StateMismatch: a value differs; the message has its place, and the ranks by value.
+        """
+        facts = exchanged(facts_of(self.state_dict(), tensors=True), "compare the state of the run")
+        if told := difference(facts):
+            raise StateMismatch(f"the ranks of this run differ: {told}")
 
     def __repr__(self) -> str:
         parts = [f"{name}={text_of(part)}" for name, part in vars(self).items()]

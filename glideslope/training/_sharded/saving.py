@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from torch.distributed.checkpoint.planner import SavePlan
 from glideslope.distributed import exchanged, mean, own_rank, rank_count, time_out
 from glideslope.errors import CheckpointError
 
+from .._facts import Facts, difference, facts_of
 from .outline import taken_apart
 from .plan import Planner
 from .rank_file import file_content
@@ -27,6 +29,7 @@ class Offer(NamedTuple):
     token: str
     plan: SavePlan | None
     refusal: str | None
+    facts: Facts
 
 
 class Agreement(NamedTuple):
@@ -71,7 +74,8 @@ def agree_to_save(
         refusal = error
     plan = planner.local if refusal is None else None
     offers = exchanged(
-        Offer(step, target, metrics, token, plan, _text(refusal)), f"save step {step}"
+        Offer(step, target, metrics, token, plan, _text(refusal), facts_of(state)),
+        f"save step {step}",
     )
     try:
         if refusal is not None:
@@ -82,6 +86,7 @@ def agree_to_save(
         if rank == 0:
             rendezvous.cancel()
         raise
+    _warn_of_difference(offers)
     agreed = _means([offer.metrics for offer in offers])
     first = offers[0].token
     shapes = [tensor.shape for tensor in tensors.values()]
@@ -107,6 +112,12 @@ def _check(offers: list[Offer]) -> None:
         if len(set(values)) > 1:
             told = ", ".join(f"{value} on rank {rank}" for rank, value in enumerate(values))
             raise CheckpointError(f"could not save: the ranks gave different {name}: {told}")
+
+
+def _warn_of_difference(offers: list[Offer]) -> None:
+    """Warn of ranks that differ in rates or counters, which some runs do on purpose."""
+    if told := difference([offer.facts for offer in offers]):
+        warnings.warn(f"the ranks save other runs: {told}", stacklevel=6)
 
 
 def _means(metrics: list[dict[str, float]]) -> dict[str, float]:
