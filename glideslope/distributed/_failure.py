@@ -80,7 +80,7 @@ def _is_failure(error: BaseException) -> bool:
 
 
 class _Notices:
-    """What the ranks of a block write to the store: the first failure, and that it was read."""
+    """Notices of the ranks of a block in the store: the first failure, and that it was read."""
 
     def __init__(self, timeout: float) -> None:
         self._prefix = f"glideslope/failure/{next(_numbers)}"
