@@ -13,6 +13,8 @@ import glideslope as gs
 from ..distributed import ranks
 from .deepspeed_ranks import BATCHES, SETTINGS, TEXT, WAYS, theirs
 
+pytestmark = pytest.mark.long
+
 NAMES = [f"{way}, stage {s}, accumulate {a}" for way in WAYS for s, a in SETTINGS]
 
 
