@@ -101,7 +101,11 @@ def test_a_scaler_gives_the_unscaled_run_without_its_infinite_steps(
 
 # torch.compile.
 
-TRACED = ["AdamW", "AdamW with an average", "SGD", "NAdam"]
+TRACED = [
+    "AdamW",
+    "SGD",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("AdamW with an average", "NAdam")),
+]
 WRITERS: dict[str, Make] = {
     "Scheduler": lambda o: lrs.Scheduler(o, lr="cosine(9)", weight_decay="linear(9)"),
     "OneCycleLR": lambda o: lrs.OneCycleLR(o, 0.02, 9),
@@ -156,8 +160,9 @@ def torchs_graphs() -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "writer"), [*((name, "Scheduler") for name in TRACED), ("AdamW", "OneCycleLR")]
+    "writer", ["Scheduler", pytest.param("OneCycleLR", marks=pytest.mark.long)]
 )
+@pytest.mark.parametrize("name", TRACED)
 def test_a_compiled_step_has_no_more_graphs_than_torchs(
     name: str, writer: str, torchs_graphs: int
 ) -> None:
