@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import torch
@@ -31,9 +32,9 @@ def _like(state: Any, own: Any) -> Any:
     if is_sharded(own):
         return _sharded(state, own)
     if isinstance(state, dict) and isinstance(own, Mapping):
-        copy = state.copy()  # keeps what an OrderedDict has as attributes
-        copy.update({key: _like(value, own.get(key)) for key, value in state.items()})
-        return copy
+        fitted = copy(state)  # with the attributes of an OrderedDict
+        fitted.update({key: _like(value, own.get(key)) for key, value in state.items()})
+        return fitted
     if type(state) in (list, tuple) and isinstance(own, list | tuple) and len(state) == len(own):
         return type(state)(map(_like, state, own))
     return state
