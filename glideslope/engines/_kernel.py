@@ -9,11 +9,12 @@ from torch import Tensor
 
 from glideslope.rules import Rule
 
-from ._engine import COMPENSATION, REMAINDER, Recipe, Slot, compute_dtype
+from ._eight_bits import GROUP
+from ._engine import COMPENSATION, REMAINDER, Recipe, Slot, compute_dtype, scale_of
 from ._front.specialise import StraightLine, specialise
 from ._layout import DTYPES
 
-SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8, "int16": 2, "int8": 1}
+SIZES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8, "int16": 2, "int8": 1, "uint8": 1}
 
 NARROW = {"bfloat16", "float16"}
 """The dtypes that words of a dialect widen when they are loaded, and narrow when stored."""
@@ -92,8 +93,7 @@ class Kernel:
         """The key of kernels of another rule, on some of the same arrays."""
         own = self.recipe
         recipe = Recipe(rule, frozenset(), maximize=own.maximize, scaled=own.scaled)
-        if own.is_split:
-            recipe = replace(recipe, rounding=own.rounding)
+        recipe = replace(recipe, rounding=own.rounding if own.is_split else "nearest")
         dtypes = tuple(self.arrays[name] for name in ("p", "g", *recipe.state))
         return Kernel(recipe, self.real, dtypes)
 
@@ -109,13 +109,31 @@ class Kernel:
     def _loads(self, memory: Memory) -> list[str]:
         """The numbers of one element, as the rule takes them."""
         loads = (load(memory, name, dtype) for name, dtype in self._whole.items())
-        return [*self._joined(memory), *loads, *self.recipe.before]
+        return [*self._joined(memory), *self._unpacked(memory), *loads, *self.recipe.before]
 
     @property
     def _whole(self) -> dict[str, str]:
         """The arrays whose numbers are in one part."""
-        parts = ("p", REMAINDER) if self.recipe.is_split else ()
+        parts = {*self.recipe.codes, *map(scale_of, self.recipe.codes)}
+        parts |= {"p", REMAINDER} if self.recipe.is_split else set()
         return {name: dtype for name, dtype in self.arrays.items() if name not in parts}
+
+    def elements_of(self, name: str) -> int:
+        """How many elements of a tensor one number of an array is for."""
+        return GROUP if name in map(scale_of, self.recipe.codes) else 1
+
+    def packed_lines(self, memory: Memory, name: str) -> list[str]:
+        """The line that stores a number of a group, read from its tile, in 8 bits."""
+        number = f"{name}_tile[_i - _first], {name}_unit, {self._noise(name)}"
+        return [memory.store.format(name=name, number=f"packed_{self.arrays[name]}({number})")]
+
+    def _unpacked(self, memory: Memory) -> list[str]:
+        """The lines that load state of 8 bits, by the unit of its group."""
+        codes = {name: memory.load.format(name=name) for name in self.recipe.codes}
+        return [
+            f"{name} = real(unpacked_{self.arrays[name]}({code}, {name}_unit))"
+            for name, code in codes.items()
+        ]
 
     def _joined(self, memory: Memory) -> list[str]:
         """The line that loads a parameter in two parts, if it is."""
@@ -144,6 +162,7 @@ class Kernel:
             *self._rounding(),
             *self.recipe.after,
             *self._parted(memory),
+            *(f"{name}_tile[_i - _first] = float32({name})" for name in self.recipe.codes),
             *(self._stored(memory, name) for name in self._whole if name != "g"),
             *[memory.store.format(name="g", number="0")] * self.recipe.zeroing,
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._engine import Recipe, Slot
+from ._engine import Recipe, Slot, scale_of
 from ._layout import DTYPES, is_dense, is_plain, walk_alike
 
 Elsewhere = Callable[[torch.device], str | None]
@@ -16,8 +16,8 @@ Elsewhere = Callable[[torch.device], str | None]
 
 def unreachable(recipe: Recipe, slot: Slot, gradient: Tensor, elsewhere: Elsewhere) -> str | None:
     """Why no kernel can walk through a slot's memory, or None if one can."""
-    if recipe.packed:
-        return "state of 8 bits is read and written by torch's operations"
+    if recipe.packed and not slot.parameter.is_contiguous():
+        return "state of 8 bits is in the order of a contiguous parameter"
     if slot.shares_memory:
         return "a tensor shares memory with another one that the step writes"
     parameter, state = slot.parameter, [slot.state[name] for name in recipe.state]
@@ -26,7 +26,9 @@ def unreachable(recipe: Recipe, slot: Slot, gradient: Tensor, elsewhere: Elsewhe
             return reason
     if not is_dense(parameter):
         return "the parameter has gaps or overlaps in memory"
-    if not all(walk_alike(tensor, parameter) for tensor in state):
+    scales = {*map(scale_of, recipe.codes)}
+    alike = [slot.state[name] for name in recipe.state if name not in scales]
+    if not all(walk_alike(tensor, parameter) for tensor in alike):
         return "the state is not laid out as the parameter"
     return None
 

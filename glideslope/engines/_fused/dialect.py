@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import cfunc, float32, float64, njit, types, uint32
+from numba import cfunc, float32, float64, int8, njit, types, uint8, uint32
 
 from .instructions import (
     float32_at,
     float64_at,
+    fraction,
     int8_at,
     int16_at,
     int32_at,
@@ -25,14 +26,19 @@ from .instructions import (
     jitter,
     joined_int8,
     joined_int16,
+    larger,
     multiply_add,
     narrow_bfloat16,
     narrow_float16,
     noise,
+    number_of,
     random_bfloat16,
     remainder_int8,
     remainder_int16,
+    size_bits,
     take,
+    tile,
+    uint8_at,
     uint16_at,
     upper_int8,
     upper_int16,
@@ -130,6 +136,65 @@ def stochastic_float16(x, random):
     return math.copysign(moved if magnitude < INFINITY else magnitude, x)
 
 
+ONE, TWO = np.float32(1.0), np.float32(2.0)
+TOP7, TOP8 = np.float32(127.0), np.float32(255.0)
+
+
+@inline
+def curved(code):
+    """The magnitude of a code of either sign, as in `glideslope.engines.packed`."""
+    t = code / TOP7
+    return t / (TWO - t)
+
+
+@inline
+def raised(code):
+    """The magnitude of a code that is never negative."""
+    t = code / TOP8
+    return (t * t) * (t * t)
+
+
+@inline
+def unpacked_int8(code, unit):
+    number: Any = float32(code)
+    return math.copysign(curved(abs(number)), number) * unit
+
+
+@inline
+def unpacked_uint8(code, unit):
+    return raised(float32(code)) * unit
+
+
+@inline
+def share_of(number, unit):
+    """The size of a number in a unit; 0 for what is none."""
+    size = abs(number) / (unit if unit > ZERO else ONE)
+    return size if size <= ONE else ZERO
+
+
+@inline
+def packed_int8(number, unit, random):
+    size = share_of(number, unit)
+    place = np.floor(TWO * size / (ONE + size) * TOP7)
+    low = place if place < TOP7 - ONE else TOP7 - ONE
+    below = curved(low)
+    is_up = fraction(random) * (curved(low + ONE) - below) < size - below
+    signed: Any = math.copysign(low + ONE if is_up else low, number)
+    return int8(signed)
+
+
+@inline
+def packed_uint8(number, unit, random):
+    size = share_of(number, unit)
+    place = np.floor(math.sqrt(math.sqrt(size)) * TOP8)
+    low = place if place < TOP8 - ONE else TOP8 - ONE
+    below = raised(low)
+    is_up = fraction(random) * (raised(low + ONE) - below) < size - below
+    code: Any = low + ONE if is_up else low
+    chosen: Any = ONE if (size > ZERO) & (code < ONE) else code
+    return uint8(chosen)
+
+
 __all__ = [
     "absolute",
     "clip",
@@ -143,6 +208,15 @@ __all__ = [
     "int32_at",
     "int64_at",
     "int8_at",
+    "packed_int8",
+    "packed_uint8",
+    "larger",
+    "number_of",
+    "size_bits",
+    "tile",
+    "uint8_at",
+    "unpacked_int8",
+    "unpacked_uint8",
     "joined_int16",
     "joined_int8",
     "maximum",

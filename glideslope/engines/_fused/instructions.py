@@ -16,6 +16,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .._eight_bits import GROUP
+
 I8, I16, I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 HALF, FLOAT = ir.HalfType(), ir.FloatType()
 NAN = 0x7FC00000
@@ -51,6 +53,7 @@ def _address_of(element: Any, stored: Any) -> Any:
 int32_at = _address_of(types.int32, I32)
 int64_at = _address_of(types.int64, ir.IntType(64))
 int8_at = _address_of(types.int8, I8)
+uint8_at = _address_of(types.uint8, I8)
 int16_at = _address_of(types.int16, I16)
 uint16_at = _address_of(types.uint16, I16)
 float32_at = _address_of(types.float32, FLOAT)
@@ -219,3 +222,35 @@ def _without_last_byte(builder, number):
 def _unless_nan(builder, number, bits, instead):
     not_a_number = builder.fcmp_unordered("uno", number, number)
     return builder.select(not_a_number, _u32(instead), bits)
+
+
+@instructions(types.CPointer(types.float32))
+def tile(builder):
+    """Room for the numbers of a group."""
+    with builder.goto_entry_block():
+        return builder.alloca(FLOAT, size=GROUP)
+
+
+@instructions(types.uint32, types.float32)
+def size_bits(builder, number):
+    """The bits of an absolute value: in the order of the values, not-a-numbers last."""
+    return builder.and_(builder.bitcast(number, I32), _u32(0x7FFFFFFF))
+
+
+@instructions(types.uint32, types.uint32, types.uint32)
+def larger(builder, one, other):
+    """The larger of two."""
+    return builder.select(builder.icmp_unsigned(">", one, other), one, other)
+
+
+@instructions(types.float32, types.uint32)
+def number_of(builder, bits):
+    """The float32 of its bits."""
+    return builder.bitcast(bits, FLOAT)
+
+
+@instructions(types.float32, types.uint32)
+def fraction(builder, random):
+    """A number from 0 to 1, by the low sixteen of random bits."""
+    low = builder.uitofp(builder.and_(random, _u32(0xFFFF)), FLOAT)
+    return builder.fmul(low, ir.Constant(FLOAT, 2.0**-16))

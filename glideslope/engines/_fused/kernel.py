@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
+from .._eight_bits import GROUP
+from .._engine import scale_of
 from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
 from .._products import with_products
@@ -18,8 +21,11 @@ TENSOR_FIELDS = 3
 def update(kernel: Kernel) -> str:
     """The module of the kernel that updates: the last stage of the rule."""
     stage = kernel.line.stages[-1]
-    loop = _loop([*map(with_products, kernel.update_lines(MEMORY))])
-    body = [loop, *["use_short_loops()"] * _is_light(kernel, stage)]
+    lines = [*map(with_products, kernel.update_lines(MEMORY))]
+    body = [
+        *_swept(kernel, lines, _packing(kernel)),
+        *["use_short_loops()"] * _is_light(kernel, stage),
+    ]
     return _module(kernel, stage, body, "sweep({arguments})", "inline")
 
 
@@ -29,10 +35,10 @@ def measure(kernel: Kernel, number: int) -> str:
     names = list(stage.outputs)
     sums = [f"{name}_sum = 0.0" for name in names]
     adds = [f"{name}_sum += float64({name})" for name in names]
-    loop = _loop([*kernel.measure_lines(MEMORY, number), *adds])
+    loops = _swept(kernel, [*kernel.measure_lines(MEMORY, number), *adds])
     result = f"return {', '.join(f'{name}_sum' for name in names)},"
     store = f"store_sums(float64_at(job[6]), chunk * {len(names)}, sweep({{arguments}}))"
-    return _module(kernel, stage, [*sums, loop, result], store, "reduction")
+    return _module(kernel, stage, [*sums, *loops, result], store, "reduction")
 
 
 def _is_light(kernel: Kernel, stage: Stage) -> bool:
@@ -66,7 +72,10 @@ def _kernel_entry(kernel: Kernel, each_chunk: str) -> str:
         f"min({CHUNK}, tensors[t] - start)",
         f"{kernel.real}_at({row})",
         f"job[7] + chunk * {CHUNK_STRIDE}",
-        *(_address(i, dtype) for i, dtype in enumerate(kernel.dtypes)),
+        *(
+            _address(i, dtype, kernel.elements_of(name))
+            for i, (name, dtype) in enumerate(kernel.arrays.items())
+        ),
     ]
     return _entry(each_chunk.format(arguments=", ".join(arguments)))
 
@@ -103,13 +112,47 @@ def kernel(job):
 """
 
 
-def _address(column: int, dtype: str) -> str:
-    """The address of the first element of a chunk of an array."""
-    return f"{_STORAGE[dtype]}_at(tensors[t + {TENSOR_FIELDS + column}] + start * {SIZES[dtype]})"
+def _address(column: int, dtype: str, elements: int = 1) -> str:
+    """The address of the first number of a chunk of an array, which has one for some elements."""
+    place = "start" if elements == 1 else f"start // {elements}"
+    return f"{_STORAGE[dtype]}_at(tensors[t + {TENSOR_FIELDS + column}] + {place} * {SIZES[dtype]})"
 
 
 def _function(decorator: str, name: str, arguments: list[str], body: list[str]) -> list[str]:
     return [f"@{decorator}", f"def {name}({', '.join(arguments)}):", _indented(body), "", ""]
+
+
+def _swept(kernel: Kernel, lines: list[str], after: Sequence[str] = ()) -> list[str]:
+    """The loop over a chunk; over each group in turn, where groups of state have scales."""
+    names = kernel.recipe.codes
+    if not names:
+        return [_loop(lines)]
+    body = [
+        f"_end = min(_first + {GROUP}, _count)",
+        *(f"{name}_unit = {scale_of(name)}_at[_first // {GROUP}]" for name in names),
+        _group_loop(lines),
+        *after,
+    ]
+    tiles = [f"{name}_tile = tile()" for name in names] if after else []
+    return [*tiles, f"for _first in range(0, _count, {GROUP}):\n{_indented(body)}"]
+
+
+def _packing(kernel: Kernel) -> list[str]:
+    """The lines that store the groups of state in 8 bits, each by a scale of its own."""
+    lines: list[str] = []
+    for name in kernel.recipe.codes:
+        lines += [
+            "_largest = uint32(0)",
+            _group_loop([f"_largest = larger(_largest, size_bits({name}_tile[_i - _first]))"]),
+            f"{name}_unit = number_of(_largest)",
+            f"{scale_of(name)}_at[_first // {GROUP}] = {name}_unit",
+            _group_loop(kernel.packed_lines(MEMORY, name)),
+        ]
+    return lines
+
+
+def _group_loop(body: list[str]) -> str:
+    return f"for _i in range(_first, _end):\n{_indented(body)}"
 
 
 def _loop(body: list[str]) -> str:

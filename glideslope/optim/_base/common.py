@@ -32,8 +32,7 @@ class Common(TypedDict, total=False):
             use it inside ``with optimizer.averaged():``.
         state_dtype: of the state; by default that of the parameter, as in torch, but float32 for a
             float16 parameter. State of 16 bits is rounded stochastically. ``"8bit"`` keeps it in a
-            byte for each number and a scale for each 64, where a rule keeps averages and sums; the
-            tensor engine reads and writes it.
+            byte for each number and a scale for each 64, where a rule keeps averages and sums.
         rounding: how parameters of 16 bits take their new value: ``"nearest"`` as in torch, where
             small updates are lost, ``"stochastic"``, up or down at random with the right mean, or
             ``"compensated"``, where what is lost is kept in the state and added the next time; or
