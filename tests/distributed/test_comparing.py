@@ -20,15 +20,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("way", "told"), [("same", ""), ("rate", RATE), ("counter", COUNTER)], ids=str
 )
-def test_a_difference_is_told_on_all_ranks(
-    way: str, told: str, results: list[dict[str, Any]]
-) -> None:
+def test_all_ranks_report_a_difference(way: str, told: str, results: list[dict[str, Any]]) -> None:
     for rank in results:
         assert rank[way] == (told and f"StateMismatch: the ranks of this run differ: {told}")
         assert rank[f"saved: {way}"] == ([f"the ranks save other runs: {told}"] if told else [])
 
 
-def test_models_of_other_shapes_are_told(results: list[dict[str, Any]]) -> None:
+def test_all_ranks_report_models_of_other_shapes(results: list[dict[str, Any]]) -> None:
     for rank in results:
         assert "StateMismatch: the ranks of this run differ: `tensors of model` is" in rank["shape"]
         assert rank["shape"].endswith("on rank 1")
