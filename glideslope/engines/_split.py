@@ -7,10 +7,12 @@ and each float32 for one pair. With 8 bits of remainder the number is rounded to
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 from torch import Tensor
 
-REMAINDERS = {"split": torch.int16, "split24": torch.int8}
+REMAINDERS = MappingProxyType({"split": torch.int16, "split24": torch.int8})
 """The dtype of the remainder of each rounding."""
 
 _NAN = 0x7FC0
