@@ -70,25 +70,26 @@ def build() -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def gradients() -> list[list[Tensor]]:
+def gradients(steps: int) -> list[list[Tensor]]:
     """The same for every run: it is the step that is compared, not the backward pass."""
     generator = torch.Generator().manual_seed(2)
     shapes = [p.shape for p in build().parameters()]
     usual = [torch.randn(shape, generator=generator) for shape in shapes]
-    return [[g + torch.randn(g.shape, generator=generator) for g in usual] for _ in range(STEPS)]
+    return [[g + torch.randn(g.shape, generator=generator) for g in usual] for _ in range(steps)]
 
 
 def train(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimizer:
     options = dict(options)
+    steps = options.pop("steps", STEPS)
     special = {word: options.pop(word, False) for word in ("zeroing", "copies", "resumed")}
     optimizer = made(model, name, options)
-    for number, step in enumerate(gradients()):
+    for number, step in enumerate(gradients(steps)):
         for p, gradient in zip(model.parameters(), step, strict=True):
             p.grad = as_sharded(gradient, p, special["copies"])
         optimizer.step(zero_grad=special["zeroing"])
         if special["zeroing"]:
             assert not any(full(p.grad).any() for p in model.parameters() if p.grad is not None)
-        if special["resumed"] and number == STEPS // 2:
+        if special["resumed"] and number == steps // 2:
             optimizer = resumed(model, optimizer, made(model, name, options))
     return optimizer
 
@@ -173,6 +174,7 @@ def compared(layout: Layout, mesh: DeviceMesh, name: str, options: dict[str, Any
     return {
         "apart": apart(one, several),
         "moved": apart(one, build()),
+        "largest": max(float(p.detach().abs().max()) for p in one.parameters()),
         "norms": [each.grad_norm or 0.0 for each in (alone, sharded)],
         "found": [each.param_groups[0].get("d", 0.0) for each in (alone, sharded)],
         "engines": sorted({row.engine for row in sharded.engine_report()}),
@@ -180,7 +182,7 @@ def compared(layout: Layout, mesh: DeviceMesh, name: str, options: dict[str, Any
     }
 
 
-def main(file: Path) -> None:
+def main(file: Path, steps: int = STEPS) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     results = {}
@@ -188,10 +190,12 @@ def main(file: Path) -> None:
         if math.prod(shape) == dist.get_world_size():
             mesh = init_device_mesh("cpu", shape)
             for case, (name, options) in cases.items():
-                results[f"{label}: {case}"] = compared(layout, mesh, name, options)
+                results[f"{label}: {case}"] = compared(
+                    layout, mesh, name, {**options, "steps": steps}
+                )
     file.write_text(json.dumps(results))
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
