@@ -10,6 +10,7 @@ A bad value is refused when it is given, by name, rule and value::
     ├── UnboundError       (ValueError)   a length such as "10ep" was never bound to steps
     ├── StateMismatch      (ValueError)   a saved state does not fit this object
     ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
+    ├── PredictionError    (ValueError)   a run does not tell what is to be predicted
     ├── RankFailed         (RuntimeError) another process of the run failed, and how
     └── MissingDependency  (ImportError)  names the command that installs what is missing
 
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidValue",
     "MissingDependency",
     "ParseError",
+    "PredictionError",
     "RankFailed",
     "StateMismatch",
     "UnboundError",
@@ -78,6 +80,10 @@ class UnboundError(GlideslopeError, ValueError):
 
 class StateMismatch(GlideslopeError, ValueError):
     """A saved state that does not fit the object it is loaded into."""
+
+
+class PredictionError(GlideslopeError, ValueError):
+    """A recorded run that does not determine the loss that is to be predicted."""
 
 
 class CheckpointError(GlideslopeError, RuntimeError):

@@ -8,6 +8,8 @@
 - A **record** is a dict of what was measured at a step. **Writers** store records: `History`,
   `CSVWriter`, `TensorBoardWriter`. `LRMonitor` makes records of an optimizer's hyperparameters.
 - A **preview** tells what `EarlyStopping` or a plateau would have done to recorded metrics.
+- A **prediction** is the loss that a recorded run would have had under another schedule; a
+  **recommendation** is the schedule with the lowest one.
 - A **range test** trains at rising learning rates and restores everything afterwards.
 
 Records and their readers load without torch; the rest loads with it.
@@ -22,6 +24,7 @@ from glideslope._lazy import lazy
 from ._early_stopping import EarlyStopping
 from ._history import History
 from ._json_lines import read_json_lines
+from ._prediction import Estimate, Prediction, Predictor, Recommendation, predict, recommend
 from ._preview import PlateauPreview, StoppingPreview, preview
 from ._range_test_result import RangeTestResult
 from ._writers import CSVWriter, TensorBoardWriter
@@ -31,19 +34,25 @@ __all__ = [
     "Checkpoint",
     "Checkpointer",
     "EarlyStopping",
+    "Estimate",
     "History",
     "LRFinder",
     "LRMonitor",
     "PlateauPreview",
+    "Prediction",
+    "Predictor",
     "RangeTestResult",
+    "Recommendation",
     "ResumableLoader",
     "StoppingPreview",
     "TensorBoardWriter",
     "TrainingState",
     "load_checkpoint",
     "lr_range_test",
+    "predict",
     "preview",
     "read_json_lines",
+    "recommend",
     "save_checkpoint",
 ]
 

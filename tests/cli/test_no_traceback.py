@@ -117,6 +117,7 @@ OPTIONS = {
     "preview": ["--patience", "--metric", "--mode", "--factor"],
     "train": ["--schedule", "--optimizer", "--lr", "--steps", "--seed", "--extend", "--out"],
     "find-lr": ["--optimizer", "--start", "--end", "--steps", "--weight-decay", "--threads"],
+    "predict": ["--steps", "--lr", "--metric", "--json"],
     "design": ["--steps", "--steps-per-epoch", "--port"],
 }
 
@@ -155,7 +156,7 @@ def clean(code: int, error: str) -> bool:
     return code == 0 or (code in (1, 2) and error.lstrip("\ufeff").startswith("error: "))
 
 
-@pytest.mark.parametrize("command", ["runs", "report", "preview"])
+@pytest.mark.parametrize("command", ["runs", "report", "preview", "predict"])
 @given(
     first=CONTENTS, second=CONTENTS, width=TERMINAL[0], encoding=TERMINAL[1], terminal=TERMINAL[2]
 )
@@ -175,6 +176,7 @@ def test_any_folder_of_a_run(
             "runs": [["runs", name], ["runs", name, "--json"], ["runs", f"{name}/a"]],
             "report": [["report", f"{name}/a", "--out", f"{name}/a.html"]],
             "preview": [["preview", f"{name}/a"], ["preview", f"{name}/a", "--metric", "loss"]],
+            "predict": [["predict", f"{name}/a"], ["predict", f"{name}/a", "cosine(100%)"]],
         }
         for given_words in words[command]:
             assert clean(*run(given_words, width, encoding, terminal))

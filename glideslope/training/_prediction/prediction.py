@@ -1,0 +1,226 @@
+"""Predictions of the loss under another schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glideslope.errors import PredictionError, require
+from glideslope.schedules import Schedule, parse
+
+from .fit import TINY, Fit, fit
+from .laws import LAWS, Array, Rates
+from .recorded import MOST_UPDATES, Recorded
+
+SEED_NOISE = 0.007
+"""The standard deviation of the final loss between two seeds, as a share of the loss."""
+WIDTH = 1.645
+"""Standard deviations on each side of an interval that holds 9 of 10."""
+LARGEST_RESIDUAL = 0.03
+"""As a share of the loss: a law that misses by more does not describe the run."""
+FURTHEST = 3.0
+"""The progress of a prediction, in that of the run."""
+HIGHEST = 1.1
+"""The rate of a prediction, in the highest rate of the run."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A loss with the interval that holds it in 9 of 10 runs.
+
+    Args:
+        loss: the expected value.
+        low, high: the interval.
+    """
+
+    loss: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.loss:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The loss that a schedule would give.
+
+    Args:
+        schedule: the schedule.
+        metric: the name of the loss in the history.
+        final: the loss at the end.
+        laws: the loss at the end by each law alone.
+        steps: numbers of updates along the run.
+        losses: the expected loss after each.
+        lows, highs: the interval at each.
+    """
+
+    schedule: Schedule
+    metric: str
+    final: Estimate
+    laws: dict[str, Estimate]
+    steps: tuple[int, ...] = field(repr=False)
+    losses: tuple[float, ...] = field(repr=False)
+    lows: tuple[float, ...] = field(repr=False)
+    highs: tuple[float, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        laws = ", ".join(f"{name} {estimate.loss:.3f}" for name, estimate in self.laws.items())
+        return f"{self.schedule}: {self.metric} {self.final} after {self.steps[-1]} updates; {laws}"
+
+
+class Predictor:
+    """The laws fitted to one run, for predictions under several schedules.
+
+    Args:
+        history: the records of the run, see `predict`.
+        metric: the name of the loss, see `predict`.
+
+    Raises:
+        PredictionError: see `predict`.
+
+    Example:
+        >>> import glideslope as gs
+        >>> half = gs.parse("hold(300) >> linear(300)")
+        >>> losses = [2 + 8 * (step + 9) ** -0.5 - 0.3 * (1 - half(step)) for step in range(600)]
+        >>> predictor = gs.training.Predictor(
+        ...     {"step": step, "lr": half(step), "loss": loss} for step, loss in enumerate(losses)
+        ... )
+        >>> early, late = (predictor.predict(f"hold({n}) >> linear(200)") for n in (200, 400))
+        >>> early.final.loss > late.final.loss
+        True
+    """
+
+    def __init__(self, history: Iterable[Mapping[str, Any]], metric: str | None = None) -> None:
+        self.recorded = Recorded.of(history, metric)
+        rates = self.recorded.compressed()
+        self._progress = float(rates.progress[-1])
+        fits = (fit(law, rates, self.recorded.places, self.recorded.losses) for law in LAWS)
+        self.fits = [found for found in fits if found and is_close(found, self.recorded)]
+        if not self.fits:
+            name, most = self.recorded.metric, f"{LARGEST_RESIDUAL:.0%}"
+            raise PredictionError(
+                f"no law describes `{name}`: they miss it by more than {most} of its value, or it"
+                " rises as the rate falls"
+            )
+        self._weights = likelihoods(self.fits)
+
+    def predict(self, schedule: Schedule | str, lr: float | None = None) -> Prediction:
+        """The loss under a schedule, see `predict`."""
+        schedule = parse(schedule) if isinstance(schedule, str) else schedule
+        rates = self._rates(schedule, lr)
+        by_law = {found.law.name: found.predict(rates) for found in self.fits}
+        means = np.array([mean for mean, _ in by_law.values()])
+        spread = np.array([deviation for _, deviation in by_law.values()])
+        loss = self._weights @ means
+        deviation = np.sqrt(self._weights @ (spread**2 + (means - loss) ** 2))
+        low, high = interval(loss, deviation)
+        shown = rates.knots > 0
+        return Prediction(
+            schedule,
+            self.recorded.metric,
+            estimate(loss[-1], deviation[-1]),
+            {name: estimate(m[-1], d[-1]) for name, (m, d) in by_law.items()},
+            *(
+                tuple(values[shown].tolist())
+                for values in (rates.knots.astype(int), loss, low, high)
+            ),
+        )
+
+    def _rates(self, schedule: Schedule, lr: float | None) -> Rates:
+        rule = f"have an end, and at most {MOST_UPDATES:,} updates"
+        require(0 < schedule.steps <= MOST_UPDATES, "schedule", rule, schedule)
+        steps = math.ceil(schedule.steps)
+        values = np.asarray(schedule(np.arange(steps)), dtype=float) * (lr or self.recorded.peak)
+        peak = self.recorded.peak
+        require(values.min() >= 0, "schedule", "have no rate below 0", schedule)
+        if values.max() > HIGHEST * peak:
+            seen = f"the highest of the run is {peak:.3g}"
+            raise PredictionError(f"`{schedule}` reaches the rate {values.max():.3g}: {seen}")
+        rates = Rates.of(values, peak, np.array([]))
+        times = rates.progress[-1] / self._progress
+        if times > FURTHEST:
+            told = f"predictions reach {FURTHEST:g} times"
+            raise PredictionError(
+                f"`{schedule}` has {times:.3g} times the sum of rates of the run: {told}"
+            )
+        return rates
+
+
+def predict(
+    history: Iterable[Mapping[str, Any]],
+    schedule: Schedule | str,
+    *,
+    lr: float | None = None,
+    metric: str | None = None,
+) -> Prediction:
+    """The loss that a run would have had under another schedule, with an interval.
+
+    Two laws are fitted to the recorded losses, the annealing law and the relaxation law. The
+    expected loss is their mean, each with its likelihood as weight. The interval holds the loss in
+    9 of 10 runs: it has the spread of each fit, the difference between the laws, a quarter of what
+    a longer run gains, and the noise of a seed, taken as 0.7 % of the loss.
+
+    The laws are those of one model, data set, batch size and optimizer, and of one warm-up. The
+    first quarter of the run and its warm-up are left out of the fit.
+
+    Args:
+        history: the records of the run, such as a `History`: with a ``step``, the learning rate
+            under ``lr`` or ``lr/GROUP``, and losses.
+        schedule: the schedule, or its text, with its lengths in updates.
+        lr: the learning rate where the schedule is 1; unless given, the highest of the run.
+        metric: the name of the loss; unless given, ``val_loss`` where it has 15 values to fit, else
+            ``loss``.
+
+    Raises:
+        PredictionError: the run does not tell: it has too few losses, its rate never falls, no law
+            describes it, or the schedule goes far beyond it, with a rate that is higher by more
+            than a tenth, or a sum of rates of more than three times the run's.
+        InvalidValue: a schedule without an end, or with a rate below 0.
+
+    Example:
+        >>> import glideslope as gs
+        >>> half = gs.parse("hold(300) >> linear(300)")
+        >>> losses = [2 + 8 * (step + 9) ** -0.5 - 0.3 * (1 - half(step)) for step in range(600)]
+        >>> records = [
+        ...     {"step": step, "lr": 0.01 * half(step), "loss": loss}
+        ...     for step, loss in enumerate(losses)
+        ... ]
+        >>> prediction = gs.training.predict(records, "hold(500) >> linear(100)")
+        >>> prediction.final.low < losses[-1] < prediction.final.high
+        True
+
+    Source: the laws of Tissue, Wang, Wang, "Scaling Law with Learning Rate Annealing", 2024.
+    """
+    return Predictor(history, metric).predict(schedule, lr)
+
+
+def likelihoods(fits: list[Fit]) -> Array:
+    """The weight of each law by how well it follows the losses; their sum is 1."""
+    best = min(fits, key=lambda found: found.cost)
+    excess = np.array([found.cost - best.cost for found in fits])
+    weights: Array = np.exp(-excess / (2 * max(best.noise, TINY)))
+    return weights / weights.sum()
+
+
+def is_close(found: Fit, recorded: Recorded) -> bool:
+    """True if a law follows the losses, smoothed over a tenth of them."""
+    width = max(1, len(found.residuals) // 10)
+    smooth = np.convolve(found.residuals, np.ones(width) / width, mode="valid")
+    return bool(np.abs(smooth).max() <= LARGEST_RESIDUAL * np.median(np.abs(recorded.losses)))
+
+
+def interval(loss: Array, deviation: Array) -> tuple[Array, Array]:
+    """The ends of the interval; this run and the predicted one each have the noise of a seed."""
+    width = WIDTH * np.sqrt(deviation**2 + 2 * (SEED_NOISE * loss) ** 2)
+    return loss - width, loss + width
+
+
+def estimate(loss: float, deviation: float) -> Estimate:
+    """A loss and its interval."""
+    low, high = interval(np.asarray(loss), np.asarray(deviation))
+    return Estimate(float(loss), float(low), float(high))

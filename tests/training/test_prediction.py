@@ -1,0 +1,181 @@
+"""Predictions of the loss under another schedule, against laws and recorded runs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import glideslope as gs
+from glideslope.errors import InvalidValue, PredictionError
+from glideslope.training import Predictor, predict, recommend
+
+from .predicting import PEAK, Truth, losses_of, made_by
+
+WARM = 60
+WSD = gs.parse(f"warmup({WARM}, start=0.1) >> hold(390) >> linear(150)")
+OTHERS = [
+    f"warmup({WARM}, start=0.1) >> {rest}"
+    for rest in (
+        "hold(540)",
+        "cosine(540)",
+        "linear(540)",
+        "hold(360) >> polynomial(180, power=0.5, mirrored=True)",
+        "hold(270) >> 0.3*hold(270)",
+        "hold(210) >> linear(80)",
+    )
+]
+TRUTHS = [
+    Truth("updates", 1.2, 0.9, 0.5, 0.3, 40.0),
+    Truth("updates", 0.3, 1.5, 0.35, 0.1, 8.0),
+    Truth("progress", 1.2, 0.9, 0.5, 0.3, 30.0),
+    Truth("progress", 2.0, 30.0, 0.8, 0.5, 100.0),
+]
+"""Powers are of the progress itself, so ``power`` is what remains after one full update."""
+
+
+@pytest.mark.parametrize("truth", TRUTHS, ids=str)
+def test_a_law_is_recovered_from_its_own_losses(truth: Truth) -> None:
+    name = {"updates": "annealing law", "progress": "relaxation law"}[truth.clock]
+    predictor = Predictor(made_by(truth, WSD, WARM))
+    for text in OTHERS:
+        schedule = gs.parse(text)
+        right = losses_of(truth, schedule, WARM)[-1]
+        assert abs(predictor.predict(schedule).laws[name].loss - right) < 0.004, text
+
+
+@pytest.mark.parametrize("truth", TRUTHS[::2], ids=str)
+@pytest.mark.parametrize(("noise", "mean_error"), [(0.01, 0.025), (0.05, 0.12)])
+def test_intervals_hold_the_truth_under_the_noise_of_batches(
+    truth: Truth, noise: float, mean_error: float
+) -> None:
+    held, errors = 0, []
+    for seed in range(4):
+        predictor = Predictor(made_by(truth, WSD, WARM, noise=noise, seed=seed))
+        for text in OTHERS:
+            schedule = gs.parse(text)
+            right = losses_of(truth, schedule, WARM)[-1]
+            final = predictor.predict(schedule).final
+            held += final.low <= right <= final.high
+            errors.append(abs(final.loss - right))
+    assert held >= 0.9 * 4 * len(OTHERS)
+    assert np.mean(errors) < mean_error
+
+
+@pytest.mark.parametrize("steps", [300, 600, 900])
+def test_a_recommendation_is_near_the_best_that_the_law_allows(steps: int) -> None:
+    truth = Truth("progress", 1.2, 0.9, 0.5, 0.3, 30.0)
+    found = recommend(made_by(truth, WSD, WARM), steps)
+    assert found.schedule.steps == steps
+    candidates = [
+        gs.parse(f"warmup({WARM}, start=0.1) >> hold({steps - WARM - decay}) >> linear({decay})")
+        for decay in range(75, steps - WARM, 15)
+    ]
+    best = min(losses_of(truth, schedule, WARM)[-1] for schedule in candidates)
+    assert losses_of(truth, found.schedule, WARM)[-1] < best + 0.003
+    assert found.gain == found.unchanged.final.loss - found.prediction.final.loss
+
+
+def test_a_recommendation_stays_near_what_the_run_has_seen() -> None:
+    cosine = gs.parse(f"warmup({WARM}, start=0.1) >> cosine(540, end=0.15)")
+    found = recommend(made_by(TRUTHS[2], cosine, WARM, noise=0.01), 600).schedule
+    assert found(600) >= 0.13
+    fall = max(found(step) - found(step + 1) for step in range(100, 599))
+    assert fall < 3 * max(cosine(step) - cosine(step + 1) for step in range(100, 599))
+
+
+def test_a_longer_run_is_less_certain() -> None:
+    predictor = Predictor(made_by(TRUTHS[0], WSD, WARM, noise=0.01))
+    same, longer = (
+        predictor.predict(f"warmup({WARM}, start=0.1) >> hold({hold}) >> linear(150)").final
+        for hold in (390, 1200)
+    )
+    assert longer.loss < same.loss
+    assert longer.high - longer.low > 1.1 * (same.high - same.low)
+
+
+def test_the_rate_is_what_counts_not_how_it_is_written() -> None:
+    predictor = Predictor(made_by(TRUTHS[0], WSD, WARM))
+    schedule = gs.parse("hold(400) >> linear(100)")
+    same = [predictor.predict(schedule), predictor.predict(schedule, PEAK)]
+    same += [predictor.predict(schedule * PEAK, 1.0), predictor.predict(str(schedule), PEAK)]
+    assert len({prediction.final.loss for prediction in same}) == 1
+    assert predictor.predict(schedule, PEAK / 2).final.loss > same[0].final.loss
+
+
+@pytest.mark.parametrize("name", ["lr/encoder", "lr"])
+def test_rates_between_records_change_evenly(name: str) -> None:
+    records = made_by(TRUTHS[0], WSD, WARM)
+    dense = predict(records, WSD)
+    sparse = [{name: r["lr"]} | r for r in records if r["step"] % 5 == 0]
+    sparse = [{key: r[key] for key in ("step", "loss", name)} for r in sparse]
+    assert predict(sparse, WSD).final.loss == pytest.approx(dense.final.loss, abs=0.01)
+
+
+RISING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + 1e-3 * t} for t in range(600)]
+JUMPING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + (t // 50) % 2} for t in range(600)]
+GOOD = made_by(TRUTHS[0], WSD, WARM)
+REFUSED: list[tuple[list[dict[str, Any]], str, dict[str, Any], type[Exception], str]] = [
+    ([], "linear(9)", {}, PredictionError, "the records have no learning rate"),
+    ([{"step": 1, "lr": 0.0}], "linear(9)", {}, PredictionError, "is 0 or below"),
+    ([{"step": 1, "lr": -1.0}], "linear(9)", {}, PredictionError, "is 0 or below"),
+    ([{"step": 2**60, "lr": 1.0}], "linear(9)", {}, PredictionError, "more than 20,000,000"),
+    (GOOD[:70], "linear(9)", {}, PredictionError, "too few values of `loss`"),
+    (GOOD, "linear(9)", {"metric": "val_loss"}, PredictionError, "too few values of `val_loss`"),
+    (made_by(TRUTHS[0], gs.hold(600), 0), "linear(9)", {}, PredictionError, "never falls"),
+    (RISING, "linear(9)", {}, PredictionError, "no law describes `loss`"),
+    (JUMPING, "linear(9)", {}, PredictionError, "no law describes `loss`"),
+    (GOOD, "1.2*linear(600)", {}, PredictionError, "reaches the rate 0.006: the highest of the"),
+    (GOOD, "linear(600)", {"lr": 1.0}, PredictionError, "reaches the rate 1"),
+    (GOOD, "hold(5000)", {}, PredictionError, "times the sum of rates of the run"),
+    (GOOD, "inverse_sqrt(100)", {}, InvalidValue, "`schedule` must have an end"),
+    (GOOD, "hold(9) - 2", {}, InvalidValue, "`schedule` must have no rate below 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("records", "schedule", "options", "error", "sentence"),
+    REFUSED,
+    ids=[row[4] for row in REFUSED],
+)
+def test_a_run_that_does_not_tell_is_refused(
+    records: list[dict[str, Any]],
+    schedule: str,
+    options: dict[str, Any],
+    error: type[Exception],
+    sentence: str,
+) -> None:
+    with pytest.raises(error) as caught:
+        predict(records, schedule, **options)
+    assert sentence in str(caught.value)
+
+
+NUMBERS = st.floats() | st.integers() | st.none() | st.booleans() | st.text(max_size=2)
+
+
+@settings(max_examples=20)  # a fit takes a fifth of a second
+@given(
+    records=st.lists(
+        st.fixed_dictionaries(
+            {}, optional={"step": st.integers(0, 99) | NUMBERS, "lr": NUMBERS, "loss": NUMBERS}
+        ),
+        max_size=60,
+    ),
+    losses=st.lists(st.floats(allow_nan=False), min_size=60, max_size=60),
+)
+def test_any_records_are_predicted_or_refused(
+    records: list[dict[str, Any]], losses: list[float]
+) -> None:
+    rates = np.linspace(1, 0.1, 60).tolist()
+    steady = [{"step": t, "lr": rates[t], "loss": loss} for t, loss in enumerate(losses)]
+    for history in (records, steady + records):
+        try:
+            final = predict(history, "linear(60)", lr=0.5).final
+        except (PredictionError, InvalidValue):
+            continue
+        assert math.isfinite(final.loss)
+        assert final.low <= final.loss <= final.high
