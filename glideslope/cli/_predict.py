@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from glideslope.runs import RecordedRun
     from glideslope.training import Prediction, Recommendation
 
-OPTIONS = {"total_steps": "--steps"}
+OPTIONS = {
+    "total_steps": "--steps",
+    "steps_per_epoch": "updates in its place",
+    "tokens_per_step": "updates in its place",
+}
 
 
 @app.command()

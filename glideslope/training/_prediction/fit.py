@@ -21,7 +21,7 @@ STEP = float(EXPONENTS[1] - EXPONENTS[0])
 RATIO = float(MEMORIES[1] / MEMORIES[0])
 FINE = 14
 """The points of the second grid in each direction, around the likely points of the first."""
-BEYOND = 0.25
+BEYOND = 0.5
 """The standard deviation of what a longer run gains by progress alone, in that gain."""
 LEAST_WEIGHT = 1e-3
 """Points of a smaller likelihood, in that of the best one, are left out."""
