@@ -43,7 +43,7 @@ def test_each_schedule_has_a_row(glideslope: Call) -> None:
     code, out, err = glideslope("predict", "run", "cosine(100%)", "hold(50) >> linear(20)")
     assert (code, err) == (0, "")
     head, *rows = [line.split() for line in out.splitlines()]
-    assert head == "loss 9 of 10 annealing law relaxation law updates schedule".split()
+    assert " ".join(head) == "loss 9 of 10 annealing law relaxation law updates schedule"
     for row, text in zip(rows, ("cosine(100)", "hold(50) >> linear(20)"), strict=True):
         final = predict(history(), text).final
         assert row[0] == f"{final.loss:.3f}"

@@ -18,12 +18,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("way", "told"), [("same", ""), ("rate", RATE), ("counter", COUNTER)], ids=str
+    ("way", "reported"), [("same", ""), ("rate", RATE), ("counter", COUNTER)], ids=str
 )
-def test_all_ranks_report_a_difference(way: str, told: str, results: list[dict[str, Any]]) -> None:
+def test_all_ranks_report_a_difference(
+    way: str, reported: str, results: list[dict[str, Any]]
+) -> None:
     for rank in results:
-        assert rank[way] == (told and f"StateMismatch: the ranks of this run differ: {told}")
-        assert rank[f"saved: {way}"] == ([f"the ranks save other runs: {told}"] if told else [])
+        assert rank[way] == (
+            reported and f"StateMismatch: the ranks of this run differ: {reported}"
+        )
+        assert rank[f"saved: {way}"] == (
+            [f"the ranks save other runs: {reported}"] if reported else []
+        )
 
 
 def test_all_ranks_report_models_of_other_shapes(results: list[dict[str, Any]]) -> None:
