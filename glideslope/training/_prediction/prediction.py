@@ -203,8 +203,9 @@ def likelihoods(fits: list[Fit]) -> Array:
     """The weight of each law by how well it follows the losses; their sum is 1."""
     best = min(fits, key=lambda found: found.cost)
     excess = np.array([found.cost - best.cost for found in fits])
-    weights: Array = np.exp(-excess / (2 * max(best.noise, TINY)))
-    return weights / weights.sum()
+    likely = np.exp(-excess / (2 * max(best.noise, TINY)))
+    weights: Array = likely / likely.sum()
+    return weights
 
 
 def is_close(found: Fit, recorded: Recorded) -> bool:
