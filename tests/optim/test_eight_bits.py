@@ -77,7 +77,7 @@ def test_a_number_is_within_a_unit_and_a_largest_one_exact(
         assert ((own - group).abs() <= largest / (64 if is_square else 63)).all()
         assert (own[group == 0] == 0).all()
         if is_square and largest > 1e-20:
-            assert (own[group > 0] > 0).all()
+            assert (own[group > 1e-30 * largest] > 0).all()  # less may have no share in float32
 
 
 @every_code

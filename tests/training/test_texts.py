@@ -20,11 +20,15 @@ from glideslope.training import (
     Checkpointer,
     CSVWriter,
     EarlyStopping,
+    Estimate,
     History,
     LRFinder,
     LRMonitor,
     PlateauPreview,
+    Prediction,
+    Predictor,
     RangeTestResult,
+    Recommendation,
     ResumableLoader,
     StoppingPreview,
     TensorBoardWriter,
@@ -32,6 +36,9 @@ from glideslope.training import (
     preview,
 )
 
+from .predicting import Truth, made_by
+
+TRUTH = Truth("updates", 1.0, 1.0, 0.5, 0.3, 10.0)
 LOSSES = [0.9, 0.5, 0.6, 0.7, 0.8]
 
 
@@ -188,6 +195,20 @@ TEXTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: preview(LOSSES, EarlyStopping(3)),
         "StoppingPreview(stop=4, reason='no improvement on 0.5 in 3 values', best_step=1, "
         "best=0.5, given_up=0.0)",
+    ),
+    "estimate": (lambda: Estimate(1.5, 1.25, 2.0), "Estimate(loss=1.5, low=1.25, high=2.0)"),
+    "prediction": (
+        lambda: Prediction(gs.linear(9), "loss", Estimate(1.5, 1.25, 2.0), {}, (), (), (), ()),
+        "Prediction(schedule=linear(9), metric='loss', "
+        "final=Estimate(loss=1.5, low=1.25, high=2.0))",
+    ),
+    "predictor": (
+        lambda: Predictor(made_by(TRUTH, gs.parse("hold(60) >> linear(40)"), 0)),
+        "Predictor(loss of 100 updates, annealing law and relaxation law)",
+    ),
+    "recommendation": (
+        lambda: Recommendation(gs.linear(9), None, None),  # type: ignore[arg-type]
+        "Recommendation(schedule=linear(9))",
     ),
     "plateau": (plateau, "PlateauPreview(cuts=(3,), end=0.05)"),
 }

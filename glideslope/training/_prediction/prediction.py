@@ -62,7 +62,7 @@ class Prediction:
     schedule: Schedule
     metric: str
     final: Estimate
-    laws: dict[str, Estimate]
+    laws: dict[str, Estimate] = field(repr=False)
     steps: tuple[int, ...] = field(repr=False)
     losses: tuple[float, ...] = field(repr=False)
     lows: tuple[float, ...] = field(repr=False)
@@ -130,6 +130,12 @@ class Predictor:
                 for values in (rates.knots.astype(int), loss, low, high)
             ),
         )
+
+    def __repr__(self) -> str:
+        """The metric, the extent of the run and the laws that describe it."""
+        steps = len(self.recorded.rates)
+        laws = " and ".join(found.law.name for found in self.fits)
+        return f"Predictor({self.recorded.metric} of {steps} updates, {laws})"
 
     def _rates(self, schedule: Schedule, lr: float | None) -> Rates:
         rule = f"have an end, and at most {MOST_UPDATES:,} updates"

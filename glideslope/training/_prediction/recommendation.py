@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import rshift
 from typing import Any
@@ -40,8 +40,8 @@ class Recommendation:
     """
 
     schedule: Schedule
-    prediction: Prediction
-    unchanged: Prediction
+    prediction: Prediction = field(repr=False)
+    unchanged: Prediction = field(repr=False)
 
     @property
     def gain(self) -> float:
