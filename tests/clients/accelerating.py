@@ -68,7 +68,7 @@ def of(optimizer: Any, make: Callable[[Any], Any]) -> tuple[Any, Any]:
 def start(**arguments: Any) -> Accelerator:
     for state in (AcceleratorState, GradientState, PartialState):
         state._reset_state()
-    waits = InitProcessGroupKwargs(timeout=timedelta(seconds=60))
+    waits = InitProcessGroupKwargs(timeout=timedelta(seconds=300))
     return Accelerator(cpu=True, kwargs_handlers=[waits], **arguments)
 
 

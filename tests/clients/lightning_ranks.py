@@ -79,7 +79,7 @@ def fit(name: str, ranks: int) -> dict[str, Any]:
     model = Ranked(CASES[name])
     options: dict[str, Any] = {"use_distributed_sampler": False}
     if ranks > 1:
-        strategy = DDPStrategy(process_group_backend="gloo", timeout=timedelta(seconds=60))
+        strategy = DDPStrategy(process_group_backend="gloo", timeout=timedelta(seconds=300))
         options |= {"strategy": strategy, "plugins": [LightningEnvironment()]}
     run = trainer(Path(tempfile.mkdtemp()), EPOCHS, ranks, **options)
     run.fit(model, data(ranks))

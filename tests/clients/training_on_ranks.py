@@ -65,7 +65,7 @@ def trained(name: str, accumulated: int, folder: str, resume: str | None = None)
         disable_tqdm=True,
         report_to=[],
         max_grad_norm=0.0,
-        ddp_timeout=60,
+        ddp_timeout=300,
     )
     trainer = transformers.Trainer(
         model, arguments, train_dataset=Rows(), optimizers=(optimizer, scheduler)
