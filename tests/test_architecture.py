@@ -65,7 +65,17 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "runs": {"errors", "files", "schedules", "training"},
     "pages": {"_lazy", "_version", "errors", "plot", "runs", "schedules"},
-    "demo": {"_interrupt", "_lazy", "_version", "errors", "optim", "runs", "schedules", "training"},
+    "demo": {
+        "_interrupt",
+        "_lazy",
+        "_version",
+        "distributed",
+        "errors",
+        "optim",
+        "runs",
+        "schedules",
+        "training",
+    },
     "cli": {
         "_interrupt",
         "_version",

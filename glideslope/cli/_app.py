@@ -6,6 +6,7 @@ A mistake of the user ends in one sentence on the standard error and exit code 2
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -48,11 +49,18 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, prog_name="glideslope")
     except (GlideslopeError, OSError, ClickError) as error:  # type: ignore[misc]
-        print(f"error: {message(error)}", file=sys.stderr)
+        if not is_repeated(error):
+            print(f"error: {message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except typer.Abort:  # Ctrl-C, in older releases of Typer
         raise SystemExit(130) from None
     raise SystemExit(code or 0)
+
+
+def is_repeated(error: Exception) -> bool:
+    """True for an error that the first rank of a run prints: all ranks find it, or hear of it."""
+    rank = os.environ.get("RANK", "") if sys.argv[1:2] == ["train"] else ""
+    return rank.isdecimal() and int(rank) > 0 and not isinstance(error, OSError)
 
 
 def message(error: Exception) -> str:

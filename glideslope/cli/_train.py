@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glideslope.demo import Settings, require_known_optimizer
+from glideslope.demo import Settings, launch, require_known_optimizer
 from glideslope.errors import require, require_installed
 from glideslope.runs import RunFolder, newest_run
 from glideslope.schedules import parse
@@ -86,6 +86,9 @@ def train(
     Ctrl-C stops after the current update and saves; a second one stops at once. --resume continues
     bit for bit, however the run was stopped, with the options it began with: only --extend,
     --schedule, --threads and --save-every may be given with it.
+
+    Under torchrun, several processes train one run: each takes its share of every batch, and the
+    first one prints and writes. A run may be resumed on another number of processes.
     """
     options: dict[str, Any] = {
         "schedule": parse(schedule),
@@ -102,18 +105,25 @@ def train(
     require_known_optimizer(optimizer)
     require(resume or extend is None, "extend", "come with --resume", extend)
     require(extend is None or extend >= 1, "extend", "be at least 1", extend)
-    folder = RunFolder(out or (newest_run(RUNS) if resume else RUNS / now()))
-    folder.require_run() if resume else folder.require_empty()
+    # Of several ranks the first keeps the run, and tells the others what they need of it.
+    path = run_path(out, resume) if launch().is_first else RUNS
     require_installed(torch="torch", matplotlib="plot")
     # These load torch, which takes seconds: not for --help or a mistake.
     if resume:
         from glideslope.demo import resume_run
 
         given = {name: value for name, value in options.items() if _is_given(context, name)}
-        raise typer.Exit(resume_run(folder.path, given, extend or 0))
+        raise typer.Exit(resume_run(path, given, extend or 0))
     from glideslope.demo import start_run
 
-    raise typer.Exit(start_run(settings, folder.path))
+    raise typer.Exit(start_run(settings, path))
+
+
+def run_path(out: Path | None, resume: bool) -> Path:
+    """The folder of the run to resume, or of a new one."""
+    folder = RunFolder(out or (newest_run(RUNS) if resume else RUNS / now()))
+    folder.require_run() if resume else folder.require_empty()
+    return folder.path
 
 
 def now() -> str:

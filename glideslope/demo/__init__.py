@@ -3,6 +3,7 @@
 - `Settings` are the options of a run. They load without torch, and everything else with it.
 - A `Corpus` is the text, a `CharTransformer` the model.
 - `Training` joins model, optimizer and schedule, and yields a `Record` for each update.
+- A `Launch` says which of several processes this is; they train one run together.
 - `start_run` and `resume_run` keep a run in a folder (see `glideslope.runs`).
 """
 
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING
 
 from glideslope._lazy import lazy
 
+from ._launch import Launch, launch
 from ._names import require_known_optimizer
 from ._settings import Settings
 
 __all__ = [
     "CharTransformer",
     "Corpus",
+    "Launch",
     "Record",
     "Settings",
     "Training",
+    "launch",
     "python_reference",
     "require_known_optimizer",
     "resume_run",

@@ -11,6 +11,7 @@ import torch
 
 from glideslope._version import __version__
 
+from ._launch import launch, program
 from ._loop import Training
 from ._settings import Settings
 
@@ -20,6 +21,7 @@ def describe(training: Training) -> dict[str, Any]:
     optimizer, corpus = training.run.optimizer, training.corpus
     return {
         "command": command(training.settings),
+        "ranks": launch().ranks,
         "settings": training.settings.as_dict(),
         "schedule": {"text": str(training.schedule), "json": training.schedule.to_dict()},
         "optimizer": {"name": type(optimizer).__name__, "options": options(optimizer)},
@@ -49,7 +51,7 @@ def options(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 def command(settings: Settings) -> str:
     """The command line that makes this run again, with nothing left to a default."""
-    words = ["glideslope", "train"]
+    words = [*program(), "train"]
     for name, value in settings.as_dict().items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -18,6 +18,7 @@ from glideslope.training import History, TrainingState
 from ._corpus import Corpus, python_reference
 from ._model import CharTransformer
 from ._optimizer import evaluating, learning_rates, make_optimizer
+from ._ranks import average, share, total
 from ._settings import Settings
 
 MEASUREMENTS = 10
@@ -62,7 +63,10 @@ class Training:
     """A run that is ready to start, or to continue from a state of `run`."""
 
     def __init__(
-        self, settings: Settings, history: History, on_mismatch: Literal["error", "keep"] = "error"
+        self,
+        settings: Settings,
+        history: History,
+        on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
@@ -85,7 +89,8 @@ class Training:
         """Make every update, with a record of each; the caller may stop between any two."""
         run, settings = self.run, self.settings
         while run.step < settings.steps:
-            batch = self.corpus.batch(settings.batch_size, run.model.context, run.order)
+            whole = self.corpus.batch(settings.batch_size, run.model.context, run.order)
+            batch = [share(rows) for rows in whole]
             rates = learning_rates(run.optimizer)
             loss = run.optimizer.step(lambda batch=batch: self.evaluate(*batch))
             run.scheduler.step()
@@ -99,10 +104,17 @@ class Training:
         return sum(parameter.numel() for parameter in self.run.model.parameters())
 
     def evaluate(self, text: Tensor, following: Tensor) -> Tensor:
-        """The loss of a batch, and its gradients; some optimizers ask several times per update."""
-        self.run.optimizer.zero_grad()
-        loss: Tensor = self.run.model.loss(text, following)
+        """The loss of a batch, and its gradients; some optimizers ask several times per update.
+
+        Args:
+            text: this rank's share of the batch.
+            following: the characters that follow.
+        """
+        run = self.run
+        run.optimizer.zero_grad()
+        loss: Tensor = run.model.loss(text, following)
         loss.backward()
+        average([loss.detach(), *(parameter.grad for parameter in run.model.parameters())])
         return loss
 
     def is_due(self, step: int) -> bool:
@@ -114,9 +126,11 @@ class Training:
     def measure(self) -> float:
         """Mean loss over all the held-out text, in nats per character."""
         model = self.run.model
+        whole = self.corpus.held_out_windows(model.context)
+        windows = [share(rows) for rows in whole]
         with evaluating(self.run.optimizer):
-            loss: float = model.loss(*self.corpus.held_out_windows(model.context)).item()
-        return loss
+            loss: float = model.loss(*windows).item()
+        return total(loss * (len(windows[0]) / len(whole[0])))
 
     def extend(self, steps: int) -> None:
         """Make the run longer: what remains of its schedule is stretched."""

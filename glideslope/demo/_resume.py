@@ -17,7 +17,9 @@ from glideslope.schedules import Schedule
 from glideslope.training import Checkpoint, Checkpointer
 
 from ._config import describe
+from ._launch import require_shares
 from ._loop import Training, bound_schedule
+from ._ranks import folder_of_run, joined, require_same_text
 from ._run import go, introduce, new_console, save
 from ._settings import Settings
 
@@ -33,20 +35,33 @@ def resume_run(path: Path, given: Mapping[str, Any], extend: int) -> int:
         given: settings for the rest of the run.
         extend: how many updates to add.
     """
-    folder, console = RunFolder(path), new_console()
-    with folder.taken_over(), folder.checkpoints() as checkpoints:
-        with warnings_as_notes(console):
-            found = newest(checkpoints, folder)
-            before = Settings.from_dict(found.state["settings"])
-            training = restored(found, folder, before, before.resumed(given), extend)
-        save(training, checkpoints, found.metrics)
-        checkpoints.wait()
-        folder.write_config(describe(training))
-        folder.forget_end()
-        introduce(training, console)
-        console.print(f"resumed   after {found.step} of {training.settings.steps} updates")
-        note_changes(training, folder, before, console)
-        return go(training, folder, checkpoints, console)
+    console = new_console()
+    with joined():
+        folder = folder_of_run(path)
+        with folder.taken_over(), folder.checkpoints() as checkpoints:
+            return continue_run(folder, checkpoints, given, extend, console)
+
+
+def continue_run(
+    folder: RunFolder,
+    checkpoints: Checkpointer,
+    given: Mapping[str, Any],
+    extend: int,
+    console: Console,
+) -> int:
+    """The same, in its folder."""
+    with warnings_as_notes(console):
+        found = newest(checkpoints, folder)
+        before = Settings.from_dict(found.state["settings"])
+        training = restored(found, folder, before, before.resumed(given), extend)
+    save(training, checkpoints, found.metrics)
+    checkpoints.wait()
+    folder.write_config(describe(training))
+    folder.forget_end()
+    introduce(training, console)
+    console.print(f"resumed   after {found.step} of {training.settings.steps} updates")
+    note_changes(training, folder, before, console)
+    return go(training, folder, checkpoints, console)
 
 
 @contextmanager
@@ -76,10 +91,12 @@ def restored(
     if found.step >= before.steps + extend and folder.has_ended():
         problem = f"the run in {folder.path} has made all of its {before.steps} updates"
         raise InvalidValue(f"{problem}: `--extend` with a `--schedule` for all of them adds some")
+    require_shares(after.batch_size)
     rescheduled = after.schedule != before.schedule
     if rescheduled:
         after = replace(after, steps=before.steps + extend)
     training = Training(after, folder.history, on_mismatch="keep" if rescheduled else "error")
+    require_same_text(training.corpus.sha256)
     if found.state["text"] != training.corpus.sha256:
         raise StateMismatch(f"the run in {folder.path} learns the text of another Python")
     training.run.load_state_dict(found.state["run"])

@@ -16,29 +16,35 @@ from glideslope.training import Checkpointer, History
 
 from ._config import describe
 from ._curves import draw_curves
+from ._launch import launch, program, require_shares
 from ._loop import Training
 from ._progress import Display
+from ._ranks import folder_of_run, joined, require_same_text, total
 from ._settings import Settings
 
 EXIT_CODES = {"finished": 0, "diverged": 1, "interrupted": 130}
 
 
 def new_console() -> Console:
-    """The console that messages go to."""
-    return Console(highlight=False, soft_wrap=True)
+    """The console that messages go to; of several ranks only the first prints."""
+    return Console(highlight=False, soft_wrap=True, quiet=not launch().is_first)
 
 
 def start_run(settings: Settings, path: Path) -> int:
     """Train in a new run folder, and return the program's exit code."""
-    folder, console = RunFolder(path), new_console()
-    training = Training(settings, folder.history)
-    with folder.made(), folder.checkpoints() as checkpoints:
-        folder.write_config(describe(training))
-        save(training, checkpoints, {})
-        checkpoints.wait()
-        introduce(training, console)
-        folder.note("started", 0)
-        return go(training, folder, checkpoints, console)
+    console = new_console()
+    require_shares(settings.batch_size)
+    with joined():
+        folder = folder_of_run(path)
+        training = Training(settings, folder.history)
+        require_same_text(training.corpus.sha256)
+        with folder.made(), folder.checkpoints() as checkpoints:
+            folder.write_config(describe(training))
+            save(training, checkpoints, {})
+            checkpoints.wait()
+            introduce(training, console)
+            folder.note("started", 0)
+            return go(training, folder, checkpoints, console)
 
 
 def introduce(training: Training, console: Console) -> None:
@@ -62,6 +68,13 @@ def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console
     """Train to the end, write the result, and return the program's exit code."""
     outcome = follow(training, folder.history, checkpoints, console)
     checkpoints.wait()
+    if launch().is_first:
+        conclude(training, outcome, folder, console)
+    return EXIT_CODES[outcome]
+
+
+def conclude(training: Training, outcome: str, folder: RunFolder, console: Console) -> None:
+    """Write the result and the picture, and print how the run ended."""
     records = list(folder.history)
     measured = folder.history.values("val_loss")
     result = {
@@ -73,14 +86,16 @@ def go(training: Training, folder: RunFolder, checkpoints: Checkpointer, console
     draw_curves(records, f"{optimizer_text(training)}\n{training.schedule}", folder.curves)
     folder.note(outcome, len(records))
     folder.write_result(result)
-    conclude(result, folder, training.settings, console)
-    return EXIT_CODES[outcome]
+    print_end(result, folder, training.settings, console)
 
 
 def follow(
     training: Training, history: History, checkpoints: Checkpointer, console: Console
 ) -> str:
-    """Train to the end, to Ctrl-C or to a loss that is not finite; return which of these."""
+    """Train to the end, to Ctrl-C or to a loss that is not finite; return which of these.
+
+    All ranks come to the same end: they have the same losses, and Ctrl-C on one stops all.
+    """
     run, every = training.run, training.settings.save_every
     display = Display(training.settings.steps, console)
     before = time.perf_counter() - run.seconds
@@ -91,7 +106,7 @@ def follow(
             history.append(record.as_dict())
             display.show(record)
             run.seconds = time.perf_counter() - before
-            stopping = stop.is_set()
+            stopping = total(stop.is_set()) > 0
             if stopping or record.val_loss is not None or run.step % every == 0:
                 save(training, checkpoints, record.metrics())
             if stopping:
@@ -106,7 +121,7 @@ def save(training: Training, checkpoints: Checkpointer, metrics: Mapping[str, fl
     checkpoints.save(training.run.step, state, **metrics)
 
 
-def conclude(
+def print_end(
     result: dict[str, Any], folder: RunFolder, settings: Settings, console: Console
 ) -> None:
     """Print how the run ended, where its files are, and what to do next."""
@@ -121,7 +136,8 @@ def conclude(
 def next_steps(outcome: str, path: Path, settings: Settings) -> Iterator[str]:
     """The commands that a user may want next."""
     if outcome == "interrupted":
-        yield f"continue with: {command('train', '--resume', '--out', str(path))}"
+        words = (*program(), "train", "--resume", "--out", str(path))
+        yield f"continue with: {shlex.join(words)}"
     if outcome == "diverged":
         yield f"try a lower learning rate than --lr {settings.lr:g}, or a longer warm-up"
         yield f"find one with: {command('find-lr', '--optimizer', settings.optimizer)}"

@@ -10,7 +10,8 @@ The files of a run folder::
     result.json     how the run ended: written last; not there while it runs, nor if it was killed
     .lock           held by the process that trains
 
-**config.json** has ``command`` (the command line that makes this run again), ``settings`` (the
+**config.json** has ``command`` (the command line that makes this run again), ``ranks`` (how many
+processes trained it), ``settings`` (the
 options by name: ``schedule`` as text, ``optimizer``, ``lr``, ``weight_decay``, ``steps``,
 ``batch_size``, ``seed``, ``threads``, ``save_every``), ``schedule`` (with every length in updates:
 ``text``, and ``json`` for `Schedule.from_dict`), ``optimizer`` (``name`` and ``options``),

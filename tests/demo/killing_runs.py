@@ -1,16 +1,13 @@
 """Kills `glideslope train` at random moments until runs have got to their end.
 
-    python killing_runs.py FOLDER KILLS SEED
+    python killing_runs.py FOLDER RANKS KILLS SEED
 
-Each run is the program in a process of its own, forked from this one, so that none pays for
-importing torch; its text is short, and its picture empty. Prints how many kills there were, and how
-many came while a file was being written.
+Each run is forked from this process; of two ranks a random one is killed, and the other must end by
+itself. Prints how many kills there were, and how many came while a file was being written.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import random
 import shutil
@@ -19,45 +16,26 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from pydoc_data.topics import topics
-from typing import NoReturn
-
-from glideslope.cli import main
-from glideslope.demo import _corpus, _run
-from glideslope.training import Checkpointer
 
 sys.path.insert(0, str(Path(__file__).parent))
+from forked_runs import TIMEOUT, fork, fork_ranks, run_here, wait
 from run_digest import digest
 
+from glideslope.training import Checkpointer
+
 STEPS = 24
-RUN = f"train --batch-size 1 --steps {STEPS} --save-every 1".split()
+RUN = f"train --batch-size 2 --steps {STEPS} --save-every 1".split()
+RESUME = ["train", "--resume"]
+LOST = 2
+"""The exit code of a rank that has lost another."""
+LONGEST_WAIT = 6 * TIMEOUT.total_seconds()
+"""Of a rank, in seconds: while ranks connect, gloo tries several times."""
 
 
-def fork(folder: Path, words: list[str]) -> int:
-    """The process of a program that trains in a folder."""
-    pid = os.fork()
-    if pid == 0:
-        train(folder, words)
-    return pid
-
-
-def train(folder: Path, words: list[str]) -> NoReturn:
-    """Be the program; what it says goes into a file."""
-    log = os.open(folder.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = ["glideslope", *words, "--out", str(folder)]
-    try:
-        main()
-    except SystemExit as ending:
-        sys.stdout.flush()
-        os._exit(int(ending.code or 0))
-    os._exit(70)
-
-
-def wait(pid: int) -> int:
-    """The exit code of a process; negative if it was killed."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def start(folder: Path, words: list[str], ranks: int) -> list[int]:
+    """The processes of a run that trains in a folder."""
+    words, log = [*words, "--out", str(folder)], folder.with_suffix(".log")
+    return [fork(log, words)] if ranks == 1 else fork_ranks(log, words)
 
 
 def steps(folder: Path) -> list[int]:
@@ -65,22 +43,33 @@ def steps(folder: Path) -> list[int]:
     return Checkpointer(folder / "checkpoints").steps()
 
 
-def kill_run(folder: Path, longest: float, chance: random.Random) -> tuple[int, int]:
+def kill_run(folder: Path, ranks: int, longest: float, chance: random.Random) -> tuple[int, int]:
     """Start a run, kill it, resume it, until it gets to its end: kills, and those in a write."""
     kills = torn = reached = 0
     while not (folder / "result.json").exists():
         if not steps(folder):
             shutil.rmtree(folder, ignore_errors=True)
-        pid = fork(folder, ["train", "--resume"] if steps(folder) else RUN)
+        processes = start(folder, RESUME if steps(folder) else RUN, ranks)
         time.sleep(chance.uniform(0, longest))
-        os.kill(pid, signal.SIGKILL)
-        code = wait(pid)
-        assert code in (0, -signal.SIGKILL), folder.with_suffix(".log").read_text()
-        kills += code != 0
-        torn += any(folder.rglob("*.tmp"))
+        killed = chance.choice(processes)
+        os.kill(killed, signal.SIGKILL)
+        began = time.monotonic()
+        codes = {pid: wait(pid) for pid in processes}
+        check(folder, codes, killed)
+        assert time.monotonic() - began < LONGEST_WAIT, "a rank waited too long"
+        kills += codes[killed] == -signal.SIGKILL
+        torn += any(folder.rglob("*.tmp*"))
         assert not reached or newest(folder) >= reached, f"step {reached} was saved, and is lost"
         reached = newest(folder)
     return kills, torn
+
+
+def check(folder: Path, codes: dict[int, int], killed: int) -> None:
+    """Refuse another end than that of a kill, of a loss of contact, or of the run."""
+    logs = sorted(folder.parent.glob(f"{folder.name}.log*.err"))
+    for pid, code in codes.items():
+        expected = (0, LOST, -signal.SIGKILL) if pid == killed else (0, LOST)
+        assert code in expected, "".join(log.read_text() for log in logs)
 
 
 def newest(folder: Path) -> int:
@@ -90,32 +79,24 @@ def newest(folder: Path) -> int:
     return found.step if found else 0
 
 
-def kill_runs(folder: Path, kills: int, chance: random.Random) -> None:
+def kill_runs(folder: Path, ranks: int, kills: int, chance: random.Random) -> None:
     """Kill runs so many times, and compare their ends with that of a run that was left alone."""
     straight = folder / "straight"
-    train_here(folder / "first")  # so that the next ones find every module imported
+    run_here([*RUN, "--out", str(folder / "first")])
     began = time.monotonic()
-    assert wait(fork(straight, RUN)) == 0
-    longest = (time.monotonic() - began) / 3
+    assert {wait(pid) for pid in start(straight, RUN, ranks)} == {0}
+    longest = (time.monotonic() - began) * ranks / 3
     done = torn = number = 0
     while done < kills:
         number += 1
         run = folder / str(number)
-        more = kill_run(run, longest, chance)
+        more = kill_run(run, ranks, longest, chance)
         done, torn = done + more[0], torn + more[1]
         assert digest(run) == digest(straight), f"{run} ended with other bits"
         shutil.rmtree(run)
     print(f"{done} kills, {torn} of them in a write, {number} runs")
 
 
-def train_here(folder: Path) -> None:
-    """Run the program in this process."""
-    sys.argv = ["glideslope", *RUN, "--out", str(folder)]
-    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
-        main()
-
-
 if __name__ == "__main__":
-    _corpus.topics = dict([*topics.items()][:3])  # type: ignore[attr-defined]
-    _run.draw_curves = lambda records, title, path: path.touch()
-    kill_runs(Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3])))
+    ranks, kills, seed = map(int, sys.argv[2:])
+    kill_runs(Path(sys.argv[1]), ranks, kills, random.Random(seed))

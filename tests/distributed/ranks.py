@@ -32,7 +32,7 @@ def run(
     processes = [
         subprocess.Popen(
             [sys.executable, str(script), str(file), *words],
-            env=_environment(rank, ranks, port),
+            env=environment(rank, ranks, port),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,7 +52,7 @@ def run(
     return found
 
 
-def _environment(rank: int, ranks: int, port: str) -> dict[str, str]:
+def environment(rank: int, ranks: int, port: str) -> dict[str, str]:
     """As `torchrun` sets it."""
     return {
         **os.environ,
