@@ -1,4 +1,4 @@
-"""What the ranks of a run exchange: gradients, losses, the request to stop.
+"""Exchanges of the ranks of a run: gradients, losses, the request to stop.
 
 Every rank has the whole model and draws the same batches, of which it takes its share. Gradients
 and losses are averaged, so every rank makes the same updates, those of one process. The ranks save

@@ -28,17 +28,20 @@ from ranks import environment
 TIMEOUT = timedelta(seconds=10)
 """How long a rank waits for another."""
 
-_corpus.topics = dict([*topics.items()][:3])  # type: ignore[attr-defined]
-_run.draw_curves = lambda records, title, path: path.touch()
-_ranks.TIMEOUT = TIMEOUT
-
 
 stores: list[dist.Store] = []
 """The store of the ranks that were started last."""
 
 
+def make_quick() -> None:
+    """Make the runs of this process and of its forks quick."""
+    _corpus.topics = dict([*topics.items()][:3])  # type: ignore[attr-defined]
+    _run.draw_curves = lambda records, title, path: path.touch()
+    _ranks.TIMEOUT = TIMEOUT
+
+
 def nothing() -> None:
-    """What happens to most runs."""
+    """Leave a run alone."""
 
 
 def fork(log: Path, words: list[str], happen: Callable[[], None] = nothing) -> int:
@@ -74,7 +77,7 @@ def wait(pid: int) -> int:
 
 
 def output(log: Path) -> tuple[str, str]:
-    """What a process printed, and its errors."""
+    """The text that a process printed, and its errors."""
     return log.with_name(log.name + ".out").read_text(), log.with_name(
         log.name + ".err"
     ).read_text()

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from forked_runs import TIMEOUT, fork, fork_ranks, run_here, wait
+from forked_runs import TIMEOUT, fork, fork_ranks, make_quick, run_here, wait
 from run_digest import digest
 
 from glideslope.training import Checkpointer
@@ -98,5 +98,6 @@ def kill_runs(folder: Path, ranks: int, kills: int, chance: random.Random) -> No
 
 
 if __name__ == "__main__":
+    make_quick()
     ranks, kills, seed = map(int, sys.argv[2:])
     kill_runs(Path(sys.argv[1]), ranks, kills, random.Random(seed))

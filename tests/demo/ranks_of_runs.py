@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from forked_runs import fork, fork_ranks, nothing, output, run_here, wait
+from forked_runs import fork, fork_ranks, make_quick, nothing, output, run_here, wait
 
 from glideslope.demo import Record, Training, _corpus
 from glideslope.errors import CheckpointError
@@ -109,6 +109,7 @@ def troubles() -> Iterator[tuple[str, Ended]]:
 
 
 def main(file: Path) -> None:
+    make_quick()
     os.chdir(file.parent)
     torch.set_default_dtype(torch.float64)
     curves()
