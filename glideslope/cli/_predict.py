@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "total_steps": "--steps",
-    "steps_per_epoch": "updates in its place",
-    "tokens_per_step": "updates in its place",
+    "steps_per_epoch": "to be a number of updates here",
+    "tokens_per_step": "to be a number of updates here",
 }
 
 
@@ -70,6 +70,7 @@ def predict(
     from glideslope.training import recommend
 
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
+    require(lr is None or bool(specs), "lr", "come with a SPEC", lr)
     recorded = read_run(run)
     records, total = records_of(recorded, metric), steps or recorded.planned_steps or recorded.steps
     if specs:

@@ -116,6 +116,17 @@ def test_rates_between_records_change_evenly(name: str) -> None:
     assert predict(sparse, WSD).final.loss == pytest.approx(dense.final.loss, abs=0.01)
 
 
+def test_a_metric_that_cannot_be_fitted_is_not_chosen() -> None:
+    slow = gs.parse("warmup(400, start=0.1) >> linear(200)")
+    records = made_by(TRUTHS[0], slow, 400)
+    for record in records[::30]:
+        record["val_loss"] = record["loss"] + 0.1
+    assert predict(records, slow).metric == "loss"
+    for record in records[400::10]:
+        record["val_loss"] = record["loss"] + 0.1
+    assert predict(records, slow).metric == "val_loss"
+
+
 RISING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + 1e-3 * t} for t in range(600)]
 JUMPING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + (t // 50) % 2} for t in range(600)]
 GOOD = made_by(TRUTHS[0], WSD, WARM)
@@ -132,6 +143,12 @@ REFUSED: list[tuple[list[dict[str, Any]], str, dict[str, Any], type[Exception], 
     (GOOD, "1.2*linear(600)", {}, PredictionError, "reaches the rate 0.006: the highest of the"),
     (GOOD, "linear(600)", {"lr": 1.0}, PredictionError, "reaches the rate 1"),
     (GOOD, "hold(5000)", {}, PredictionError, "times the sum of rates of the run"),
+    (GOOD, "hold(50)", {}, PredictionError, "predictions reach from 0.2"),
+    (GOOD, "0*hold(600)", {}, PredictionError, "has 0 times the sum of rates"),
+    (GOOD, "linear(600)", {"lr": 0.0}, InvalidValue, "`lr` must be more than 0 and finite, got 0"),
+    (GOOD, "linear(600)", {"lr": -1.0}, InvalidValue, "`lr` must be more than 0 and finite"),
+    (GOOD, "linear(600)", {"lr": math.nan}, InvalidValue, "`lr` must be more than 0 and finite"),
+    (GOOD, "linear(600)", {"lr": math.inf}, InvalidValue, "`lr` must be more than 0 and finite"),
     (GOOD, "inverse_sqrt(100)", {}, InvalidValue, "`schedule` must have an end"),
     (GOOD, "hold(9) - 2", {}, InvalidValue, "`schedule` must have no rate below 0"),
 ]
@@ -203,3 +220,17 @@ def test_intervals_hold_nine_of_ten_recorded_runs_of_either_seed() -> None:
                 final = predictor.predict(other.schedule).final
                 held.append(final.low <= other.final <= final.high)
     assert np.mean(held) >= 0.9
+
+
+@pytest.mark.parametrize("steps", [61, 100, 2000])
+def test_a_recommendation_for_a_run_of_another_size_is_refused(steps: int) -> None:
+    with pytest.raises(PredictionError, match=f"{steps} updates are too far from the 600"):
+        recommend(GOOD, steps)
+    with pytest.raises(InvalidValue, match="more than the 60 of the run's warm-up, got 60"):
+        recommend(GOOD, 60)
+
+
+def test_a_recommendation_is_never_worse_than_the_run_itself() -> None:
+    for truth in TRUTHS:
+        for text in OTHERS[1:3]:
+            assert recommend(made_by(truth, gs.parse(text), WARM), 600).gain >= 0

@@ -99,6 +99,8 @@ class Predictor:
         self.recorded = Recorded.of(history, metric)
         rates = self.recorded.compressed()
         self._progress = float(rates.progress[-1])
+        first = rates.index(self.recorded.places[:1])
+        self._nearest = float(rates.progress[first][0]) / self._progress
         fits = (fit(law, rates, self.recorded.places, self.recorded.losses) for law in LAWS)
         self.fits = [found for found in fits if found and is_close(found, self.recorded)]
         if not self.fits:
@@ -140,19 +142,20 @@ class Predictor:
     def _rates(self, schedule: Schedule, lr: float | None) -> Rates:
         rule = f"have an end, and at most {MOST_UPDATES:,} updates"
         require(0 < schedule.steps <= MOST_UPDATES, "schedule", rule, schedule)
-        steps = math.ceil(schedule.steps)
-        values = np.asarray(schedule(np.arange(steps)), dtype=float) * (lr or self.recorded.peak)
+        require(lr is None or 0 < lr < math.inf, "lr", "be more than 0 and finite", lr)
         peak = self.recorded.peak
+        steps = np.arange(math.ceil(schedule.steps))
+        values = np.asarray(schedule(steps), dtype=float) * (peak if lr is None else lr)
         require(values.min() >= 0, "schedule", "have no rate below 0", schedule)
         if values.max() > HIGHEST * peak:
             seen = f"the highest of the run is {peak:.3g}"
             raise PredictionError(f"`{schedule}` reaches the rate {values.max():.3g}: {seen}")
         rates = Rates.of(values, peak, np.array([]))
         times = rates.progress[-1] / self._progress
-        if times > FURTHEST:
-            told = f"predictions reach {FURTHEST:g} times"
+        if not self._nearest <= times <= FURTHEST:
             raise PredictionError(
-                f"`{schedule}` has {times:.3g} times the sum of rates of the run: {told}"
+                f"`{schedule}` has {times:.3g} times the sum of rates of the run: predictions reach"
+                f" from {self._nearest:.3g} to {FURTHEST:g} times"
             )
         return rates
 
@@ -184,9 +187,9 @@ def predict(
 
     Raises:
         PredictionError: the run does not tell: it has too few losses, its rate never falls, no law
-            describes it, or the schedule goes far beyond it, with a rate that is higher by more
-            than a tenth, or a sum of rates of more than three times the run's.
-        InvalidValue: a schedule without an end, or with a rate below 0.
+            describes it, or the schedule is far from it: its rate is higher by more than a tenth,
+            or its sum of rates is above three times the run's, or below that of the part left out.
+        InvalidValue: a schedule without an end, or with a rate below 0; ``lr`` not above 0.
 
     Example:
         >>> import glideslope as gs

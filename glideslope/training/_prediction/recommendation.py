@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import rshift
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from glideslope.errors import require
+from glideslope.errors import PredictionError, require
 from glideslope.schedules import Cosine, Linear, Piecewise, Polynomial, Schedule, hold, warmup
 
 from .laws import warmup_of
@@ -66,6 +67,7 @@ def recommend(
     The candidates begin with the run's own warm-up, hold its highest rate, and end with a decay:
     linear, cosine or 1-sqrt, over 5 % to all of the rest, down to 0, 0.1 or 0.2. Decays that are
     more than twice as steep as the run's steepest, or that end below its lowest rate, are left out.
+    If none is better, the run's own rates are recommended, stretched to as many updates.
 
     Args:
         history: the records of the run, see `predict`.
@@ -89,8 +91,17 @@ def recommend(
     require(type(steps) is int and steps >= 1, "steps", "be a whole number of at least 1", steps)
     predictor = Predictor(history, metric)
     recorded = predictor.recorded
-    unchanged = predictor.predict(stretched(recorded, steps))
-    predictions = map(predictor.predict, family(recorded, steps))
+    warm, made = warmup_of(recorded.eta), len(recorded.eta)
+    require(steps > warm, "steps", f"be more than the {warm} of the run's warm-up", steps)
+    try:
+        unchanged = predictor.predict(stretched(recorded, steps))
+    except PredictionError as error:
+        message = f"{steps} updates are too far from the {made} of the run"
+        raise PredictionError(message) from error
+    predictions = [unchanged]
+    for schedule in family(recorded, steps):
+        with suppress(PredictionError):  # it makes too little progress, or too much
+            predictions.append(predictor.predict(schedule))
     best = min(predictions, key=lambda prediction: prediction.final.loss)
     return Recommendation(best.schedule, best, unchanged)
 
@@ -103,7 +114,6 @@ def family(recorded: Recorded, steps: int) -> Iterator[Schedule]:
     is always in it.
     """
     warm = warmup_of(recorded.eta)
-    require(steps > warm, "steps", f"be more than the {warm} of the run's warm-up", steps)
     rise = [warmup(warm, start=float(recorded.eta[0]))] if warm else []
     after = steps - warm
     for share in SHARES:

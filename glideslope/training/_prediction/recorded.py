@@ -48,11 +48,10 @@ class Recorded:
         """
         found = list(records)
         rates = _rates_of(found)
-        name = metric or _metric_of(found)
         warm = warmup_of(rates)
-        first = max(FIRST_SHARE * len(rates), warm)
-        series = _series(found, name)
-        points = [(step + 1, loss) for step, loss in series if first <= step + 1 <= len(rates)]
+        span = (max(FIRST_SHARE * len(rates), warm), len(rates))
+        name = metric or _metric_of(found, span)
+        points = _within(span, _series(found, name))
         few = f"got {len(points)}, and {FEWEST} are needed"
         _check(len(points) >= FEWEST, f"too few values of `{name}` after the first quarter: {few}")
         fall = 1 - rates[warm:].min() / rates.max()
@@ -76,11 +75,15 @@ class Recorded:
         return Rates.of(self.rates, self.peak, self.places)
 
 
-def _metric_of(records: list[Mapping[str, Any]]) -> str:
+def _metric_of(records: list[Mapping[str, Any]], span: tuple[float, float]) -> str:
     """``val_loss`` where it was measured often enough to be fitted, else ``loss``."""
-    measured = [step for step, _ in _series(records, "val_loss")]
-    late = [step for step in measured if step >= FIRST_SHARE * measured[-1]]
-    return "val_loss" if len(late) >= FEWEST else "loss"
+    return "val_loss" if len(_within(span, _series(records, "val_loss"))) >= FEWEST else "loss"
+
+
+def _within(span: tuple[float, float], series: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The values that were measured after a number of updates within a span, by that number."""
+    first, last = span
+    return [(step + 1, value) for step, value in series if first <= step + 1 <= last]
 
 
 def _rates_of(records: list[Mapping[str, Any]]) -> Array:
