@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import glideslope as gs
 from glideslope.errors import InvalidValue, PredictionError
 from glideslope.training import Predictor, predict, recommend
+from glideslope.training._prediction.recommendation import family
 
 from .predicting import PEAK, Truth, losses_of, made_by, recorded
 
@@ -234,3 +235,14 @@ def test_a_recommendation_is_never_worse_than_the_run_itself() -> None:
     for truth in TRUTHS:
         for text in OTHERS[1:3]:
             assert recommend(made_by(truth, gs.parse(text), WARM), 600).gain >= 0
+
+
+def test_no_candidate_falls_much_faster_than_the_run() -> None:
+    slow = gs.parse(f"warmup({WARM}, start=0.1) >> cosine(540)")
+    recorded_run = Predictor(made_by(TRUTHS[0], slow, WARM)).recorded
+    steepest = max(slow(step) - slow(step + 1) for step in range(WARM, 599))
+    mean_falls = [
+        (1 - schedule(600)) / (600 - max(t for t in range(600) if schedule(t) > 0.9999))
+        for schedule in family(recorded_run, 600)
+    ]
+    assert 0 < max(mean_falls) <= 2.05 * steepest
