@@ -11,7 +11,7 @@ A bad value is refused when it is given, by name, rule and value::
     ├── StateMismatch      (ValueError)   a saved state does not fit this object
     ├── CheckpointError    (RuntimeError) a file is damaged, foreign, or could not be written
     ├── PredictionError    (ValueError)   a run does not tell what is to be predicted
-    ├── RankFailed         (RuntimeError) another process of the run failed, and how
+    ├── RankFailed         (RuntimeError) another process of the run failed or ended
     └── MissingDependency  (ImportError)  names the command that installs what is missing
 
 Each also inherits the built-in error in parentheses, so ``except ValueError`` works as expected.
@@ -91,7 +91,7 @@ class CheckpointError(GlideslopeError, RuntimeError):
 
 
 class RankFailed(GlideslopeError, RuntimeError):
-    """Another process of a run on several failed; the message has its rank and its error."""
+    """Another process of a run on several failed, ended or does not answer."""
 
 
 class MissingDependency(GlideslopeError, ImportError):

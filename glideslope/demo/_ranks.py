@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from glideslope.distributed import exchanged, has_peers, own_rank, rank_count
-from glideslope.errors import GlideslopeError, StateMismatch
+from glideslope.errors import RankFailed, StateMismatch
 from glideslope.runs import RunFolder
 
 from ._launch import launch
@@ -25,10 +25,6 @@ from ._unwritten import UnwrittenFolder
 
 TIMEOUT = timedelta(seconds=120)
 """How long a rank waits for another."""
-
-
-class LostRank(GlideslopeError, RuntimeError):
-    """Another rank ended, or does not answer."""
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def joined() -> Iterator[None]:
         dist.init_process_group("gloo", timeout=TIMEOUT)
     except RuntimeError as error:
         limit = TIMEOUT.total_seconds()
-        raise LostRank(f"the ranks did not find each other within {limit:g} s") from error
+        raise RankFailed(f"the ranks did not find each other within {limit:g} s") from error
     try:
         yield
     finally:
@@ -55,7 +51,7 @@ def _in_contact() -> Iterator[None]:
         yield
     except RuntimeError as error:
         problem = f"another rank ended, or did not answer for {TIMEOUT.total_seconds():g} s"
-        raise LostRank(f"{problem}: --resume continues from the newest checkpoint") from error
+        raise RankFailed(f"{problem}: --resume continues from the newest checkpoint") from error
 
 
 def folder_of_run(path: Path) -> RunFolder:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from glideslope.errors import CheckpointError
+from glideslope.errors import RankFailed
 
 from ._agreement import has_peers
 
@@ -30,7 +30,7 @@ def exchanged(value: T, purpose: str) -> list[T]:
         purpose: what the ranks do together, for the message.
 
     Raises:
-        CheckpointError: a rank has ended, or has not called this in time.
+        RankFailed: a rank has ended, or has not called this in time.
     """
     if not has_peers():
         return [value]
@@ -39,7 +39,7 @@ def exchanged(value: T, purpose: str) -> list[T]:
         dist.all_gather_object(values, value, group=_group())
     except RuntimeError as error:
         limit = time_out().total_seconds()
-        raise CheckpointError(
+        raise RankFailed(
             f"could not {purpose}: another rank has ended, or has not done the same within "
             f"{limit:g} s, the time-out of the process group; all ranks must do it"
         ) from error

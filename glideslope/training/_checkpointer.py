@@ -126,7 +126,8 @@ class Checkpointer:
             InvalidType, InvalidValue: see `save_checkpoint`; ``step`` below the newest; a metric
                 that is not a number, such as None.
             CheckpointError: another process saves into the folder, an earlier write failed, or
-                another rank refused or has ended.
+                another rank refused.
+            RankFailed: another rank has ended, or has not called this in time.
         """
         require_type(isinstance(step, int), "step", "be a whole number", step)
         require(step >= 0, "step", "be at least 0", step)
