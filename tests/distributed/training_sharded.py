@@ -25,7 +25,7 @@ from glideslope import optim
 
 Layout = Callable[[nn.Sequential, DeviceMesh], None]
 
-WIDTHS = (8, 16, 11, 4, 1)  # rows that two ranks cannot share evenly, and one row
+WIDTHS = (8, 16, 11, 11, 11, 1)  # rows that two ranks cannot share, one row, two of one shape
 STEPS = 12
 CLIPPED = {"max_grad_norm": 0.05}
 OPTIMIZERS = [
@@ -40,6 +40,7 @@ WITH_SUMS: dict[str, Case] = {
     "StableAdamW on lists": ("StableAdamW", {"engine": "tensor", **CLIPPED}),
     "Prodigy clipped": ("Prodigy", CLIPPED),
     "MuonWithAuxAdam clipped": ("MuonWithAuxAdam", CLIPPED),
+    "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
     "SOAP": ("SOAP", {}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),

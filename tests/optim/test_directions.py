@@ -20,10 +20,13 @@ from .matrix_cases import (
     climbing_cases,
     every_case,
     every_torch_case,
+    exact_iterations,
     give_gradients,
     parameters,
     train,
 )
+
+__all__ = ["exact_iterations"]
 
 
 @every_engine

@@ -6,33 +6,126 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from glideslope.errors import InvalidValue
-from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam, orthogonalised
+from glideslope.errors import InvalidValue, StateMismatch
+from glideslope.optim._matrix import orthogonal, stacking
+from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam
+from glideslope.optim._matrix.orthogonal import orthogonalised, polynomials
 from glideslope.optim._param_groups import param_groups
 
 from .cases import every_engine
 from .matrix_cases import ANY, assert_close, give_gradients, parameters, train
 
+BANDS = {"jordan": (5, 0.65, 1.21), "you": (5, 0.65, 1.3), "polar_express": (6, 0.85, 1.15)}
+
 
 @pytest.mark.parametrize("shape", [(128, 512), (512, 128)])
-def test_the_singular_values_of_a_rectangle_are_near_one(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("name", "band"), BANDS.items(), ids=BANDS)
+def test_the_singular_values_of_a_rectangle_are_near_one(
+    name: str, band: tuple[int, float, float], shape: tuple[int, int]
+) -> None:
+    """In the bfloat16 of a run."""
     generator = torch.Generator().manual_seed(0)
     matrix = torch.randn(shape, generator=generator)
-    found = torch.linalg.svdvals(orthogonalised(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).float())
-    assert 0.65 < found.min() <= found.max() < 1.21
+    steps, least, most = band
+    found = torch.linalg.svdvals(orthogonalised(matrix, name, steps))
+    assert least < found.min() <= found.max() < most
 
 
-def test_the_iteration_is_a_polynomial_of_the_singular_values() -> None:
-    """In exact arithmetic NS(U S V') = U φ(S) V' with φ applied five times to numbers."""
+def jordan(x: Tensor, steps: int) -> Tensor:
+    for _ in range(steps):
+        x = 3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5
+    return x
+
+
+def polar_express(x: Tensor, steps: int) -> Tensor:
+    """Algorithm 1 of Amsel et al., 2025 (arXiv:2505.16932), on singular values."""
+    known = [
+        (8.28721201814563, -23.595886519098837, 17.300387312530933),
+        (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+        (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+        (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+        (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+        (1.891301407787398, -1.2679958271945868, 0.37680408948524835),
+        (1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
+    ]
+    safe = [(a / 1.01, b / 1.01**3, c / 1.01**5) for a, b, c in known]
+    x = x / 1.01
+    for a, b, c in (safe + [(1.875, -1.25, 0.375)] * steps)[:steps]:
+        x = a * x + b * x**3 + c * x**5
+    return x
+
+
+def cubic(x: Tensor, steps: int) -> Tensor:
+    for _ in range(steps):
+        x = 1.5 * x - 0.5 * x**3
+    return x
+
+
+ITERATIONS: dict[str, tuple[Any, int, Any]] = {
+    "jordan": ("jordan", 5, jordan),
+    "one triple": ((3.4445, -4.7750, 2.0315), 3, jordan),
+    "polar express": ("polar_express", 5, polar_express),
+    "polar express, longer": ("polar_express", 10, polar_express),
+    "triples": ([(1.5, -0.5, 0.0), [1.5, -0.5, 0]], 2, cubic),
+    "none": ("you", 0, lambda x, _: x),
+}
+
+
+@pytest.mark.parametrize(("coefficients", "steps", "formula"), ITERATIONS.values(), ids=ITERATIONS)
+def test_the_iteration_is_a_polynomial_of_the_singular_values(
+    coefficients: Any, steps: int, formula: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In exact arithmetic NS(U S V') = U φ(S) V' with φ applied to numbers."""
+    monkeypatch.setattr(orthogonal, "WORKING", torch.float64)
     generator = torch.Generator().manual_seed(1)
     matrix = torch.randn(8, 12, generator=generator, dtype=torch.float64)
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
-    s = s / matrix.norm()
-    for _ in range(5):
-        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
-    found = orthogonalised(matrix, (3.4445, -4.7750, 2.0315), 5, 1e-7).double()
-    assert (found - u @ s.diag() @ v).abs().max() < 0.03  # a few units of bfloat16
+    s = formula(s / matrix.norm(), steps)
+    found = orthogonalised(matrix, coefficients, steps)
+    assert (found - u @ s.diag() @ v).abs().max() < 1e-12
+
+
+SPREAD = torch.logspace(-3, 0, 200, dtype=torch.float64)
+WORST = {"jordan": (5, 0.7), "you": (5, 0.35), "polar_express": (8, 0.02)}
+
+
+@pytest.mark.parametrize(("name", "row"), WORST.items(), ids=WORST)
+def test_named_sequences_bring_singular_values_near_one(name: str, row: tuple[int, float]) -> None:
+    """Published figures: 0.3 to 1.2 for Jordan's, 0.67 to 1.33 and less for those of others."""
+    steps, bound = row
+    x = SPREAD[SPREAD > 0.004 if name != "polar_express" else SPREAD > 0]
+    for a, b, c in polynomials(name, steps):
+        x = a * x + b * x**3 + c * x**5
+    assert (x - 1).abs().max() < bound
+
+
+STACKED: dict[str, dict[str, Any]] = {
+    "muon": {"lr": 1.0},
+    "bfloat16 state": {"lr": 1.0, "state_dtype": torch.bfloat16},
+    "cautious": {"lr": 1.0, "cautious": True},
+    "clipped": {"lr": 1.0, "max_grad_norm": 0.5, "ns_coefficients": "polar_express"},
+}
+
+
+@pytest.mark.parametrize("options", STACKED.values(), ids=STACKED)
+def test_matrices_of_one_shape_together_are_each_alone(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than a stack takes, and others between them."""
+    monkeypatch.setattr(stacking, "LARGEST", 130)
+    shapes = [(5, 9), (9, 5), (5, 9), (5, 9), (3, 3), (9, 5), (5, 9), (40, 30), (40, 30)]
+    together, apart = parameters(shapes, torch.float32), parameters(shapes, torch.float32)
+    runs = Muon(together, **options), Muon([{"params": [p]} for p in apart], **options)
+    for run in runs:
+        train(run, 3)
+    assert_close(together, apart, 0.03)
+    assert_close(
+        [runs[0].state[p]["momentum_buffer"] for p in together],
+        [runs[1].state[p]["momentum_buffer"] for p in apart],
+        1e-6,
+    )
 
 
 def test_a_gradient_of_zeros_moves_nothing() -> None:
@@ -44,6 +137,9 @@ def test_a_gradient_of_zeros_moves_nothing() -> None:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "coefficients": ({"ns_coefficients": (1.0, 2.0)}, "`ns_coefficients` must be three numbers"),
+    "name": ({"ns_coefficients": "polar"}, "one of .*'polar_express'.*, got 'polar'"),
+    "triples": ({"ns_coefficients": [(1, 2, 3)] * 4}, "as many times three as `ns_steps`"),
+    "kind": ({"ns_coefficients": (1, 2, "3")}, "`ns_coefficients` must be three numbers"),
     "steps": ({"ns_steps": 100}, "`ns_steps` must be from 0 to 99, got 100"),
     "adjustment": ({"adjust_lr_fn": "none"}, "`adjust_lr_fn` must be one of"),
     "lr": ({"lr": -1.0}, "`lr` must be at least 0"),
@@ -55,6 +151,32 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 def test_bad_arguments_of_muon_are_refused(kind: Any, options: Any, words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         kind([torch.ones(2, 2, requires_grad=True)], **options)
+
+
+SWITCHES: dict[str, tuple[str, Any]] = {
+    "name": ("ns_coefficients", "polar_express"),
+    "triples": ("ns_coefficients", [(1.5, -0.5, 0.0)] * 5),
+    "adjustment": ("adjust_lr_fn", "unit_rms_norm"),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), SWITCHES.values(), ids=SWITCHES)
+def test_an_option_of_muon_is_shown_saved_and_loaded(key: str, value: Any) -> None:
+    matrices = parameters([(4, 6), (6, 4)])
+    run, other = Muon(matrices, **{key: value}), Muon(parameters([(4, 6), (6, 4)]))
+    assert f"{key}=" in repr(run)
+    assert f"{key}=" not in repr(other)
+    train(run, 2)
+    other.param_groups[0]["params"][0].data.copy_(matrices[0])
+    other.param_groups[0]["params"][1].data.copy_(matrices[1])
+    with pytest.warns(UserWarning, match=key):
+        other.load_state_dict(run.state_dict())
+    assert other.param_groups[0][key] == value
+    assert_close(train(other, 2, 2), train(run, 2, 2), 0)
+    bad = run.state_dict()
+    bad["param_groups"][0][key] = "another"
+    with pytest.raises(StateMismatch, match=f"`{key}` must be"):
+        other.load_state_dict(bad)
 
 
 def test_muon_takes_matrices_alone_and_stays_as_it_was_when_it_refuses() -> None:

@@ -217,20 +217,53 @@ class Prodigy(torch.optim.Optimizer):
         group["d_numerator"], group["d"] = r, max(d, r / norm if norm else 0.0)
 
 
-class MuonWithAdamW(Transcription):
+class Muon(Transcription):
+    """Jordan, 2024, with singular values by decomposition instead of matrix products.
+
+    ``ns_coefficients``: algorithm 1 of Amsel et al., 2025 (arXiv:2505.16932), or Jordan's.
+    """
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        theta -= group.lr * (self.step_of(g, state, group) + group.weight_decay * theta)
+
+    def step_of(self, g: Tensor, state: Any, group: Any) -> Tensor:
+        state["momentum_buffer"] = m = 0.95 * state["momentum_buffer"] + 0.05 * g
+        return self.orthogonal(0.95 * m + 0.05 * g, group) * self.ratio(group, *g.shape)
+
+    def orthogonal(self, x: Tensor, group: Any) -> Tensor:
+        u, s, v = torch.linalg.svd(x, full_matrices=False)
+        s = s / torch.sqrt(torch.sum(s**2))
+        if getattr(group, "ns_coefficients", None) != "polar_express":
+            for _ in range(5):
+                s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+            return u @ torch.diag(s) @ v
+        s = s / 1.01
+        for a, b, c in [
+            (8.28721201814563, -23.595886519098837, 17.300387312530933),
+            (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+            (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+            (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+            (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+        ]:
+            s = a * (s / 1.01) + b * (s / 1.01) ** 3 + c * (s / 1.01) ** 5
+        return u @ torch.diag(s) @ v
+
+    def ratio(self, group: Any, rows: int, columns: int) -> float:
+        ratios = {
+            "original": math.sqrt(max(1, rows / columns)),
+            "match_rms_adamw": 0.2 * math.sqrt(max(rows, columns)),
+            "unit_rms_norm": math.sqrt(rows / columns),
+        }
+        return ratios[getattr(group, "adjust_lr_fn", "original")]
+
+
+class MuonWithAdamW(Muon):
     """Jordan's Muon on matrices, as in Liu et al., 2025 (arXiv:2502.16982), AdamW on the rest."""
 
     def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
-        step = self.muon(g, state) if theta.ndim == 2 else self.adam(g, state, t)
+        group.adjust_lr_fn = "match_rms_adamw"
+        step = self.step_of(g, state, group) if theta.ndim == 2 else self.adam(g, state, t)
         theta -= group.lr * (step + group.weight_decay * theta)
-
-    def muon(self, g: Tensor, state: Any) -> Tensor:
-        state["momentum_buffer"] = m = 0.95 * state["momentum_buffer"] + 0.05 * g
-        x = 0.95 * m + 0.05 * g
-        x = x / torch.sqrt(torch.sum(x**2))
-        for _ in range(5):
-            x = 3.4445 * x - 4.7750 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
-        return 0.2 * math.sqrt(max(x.shape)) * x
 
     def adam(self, g: Tensor, state: Any, t: int) -> Tensor:
         state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * g

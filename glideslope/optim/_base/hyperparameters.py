@@ -64,10 +64,12 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
                 require(bool(number >= 0), name, "be at least 0", number)
 
 
-def check_lengths(group: Mapping[str, Any], examples: Mapping[str, Any]) -> None:
+def check_lengths(
+    group: Mapping[str, Any], examples: Mapping[str, Any], excepted: frozenset[str]
+) -> None:
     """Refuse a tuple of more or fewer numbers than that of its argument's default."""
     for name, example in examples.items():
-        if isinstance(example, tuple) and name in group:
+        if isinstance(example, tuple) and name in group and name not in excepted:
             value, length = group[name], len(example)
             fits = isinstance(value, tuple | list) and len(value) == length
             require(fits, name, f"be {_NUMERALS.get(length, length)} numbers", value)

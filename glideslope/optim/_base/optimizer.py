@@ -66,9 +66,11 @@ class Optimizer(torch.optim.Optimizer):
 
     _fractions: ClassVar[frozenset[str]] = FRACTIONS
     """The hyperparameters that are less than 1."""
+    _of_several_forms: ClassVar[frozenset[str]] = frozenset()
+    """The hyperparameters that `_check_group` alone checks: numbers, tuples or names."""
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        check_lengths(defaults, _argument_defaults(type(self)))
+        check_lengths(defaults, _argument_defaults(type(self)), self._of_several_forms)
         check_values(defaults, self._fractions)
         super().__init__(params, defaults)
 
@@ -85,7 +87,8 @@ class Optimizer(torch.optim.Optimizer):
         """
         if isinstance(param_group, dict):
             check_keys(param_group, {*self.defaults, "params", "param_names"})
-            check_lengths(self.defaults | param_group, _argument_defaults(type(self)))
+            values, examples = self.defaults | param_group, _argument_defaults(type(self))
+            check_lengths(values, examples, self._of_several_forms)
             check_values({**self.defaults, **param_group}, self._fractions)
         super().add_param_group(param_group)
 

@@ -34,7 +34,7 @@ def check_saved_groups(
         keys = [key for key in optimizer.defaults if key in group and key in own]
         free = [key for key in keys if key != "lr" and not is_driven(key, own, group)]
         try:
-            for key in keys:
+            for key in (key for key in keys if key not in optimizer._of_several_forms):
                 _check_kind(key, group[key], starts(own[key]))
             check_values({key: group[key] for key in free}, optimizer._fractions)
             optimizer._check_group(group)

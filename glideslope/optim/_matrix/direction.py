@@ -33,6 +33,7 @@ from .._base.plan import (
 from .._base.plan_cache import PlanCache
 from .._base.step_config import Group, StepConfig
 from .matrices import Task, placed_beside, sharded_directions, zeros_beside
+from .stacking import stacked, stacks, unstacked
 
 Tensors = Mapping[str, Tensor]
 
@@ -45,8 +46,10 @@ class Direction(ABC):
 
     state: ClassVar[tuple[str, ...]]
     """The names of all entries of its state."""
-    widens_state: ClassVar[bool] = False
-    """True if its state is float32 or wider, whatever the parameter is."""
+    widened: ClassVar[frozenset[str]] = frozenset()
+    """The names of the entries that are float32 or wider, whatever the parameter is."""
+    takes_stacks: ClassVar[bool] = False
+    """True if it also takes stacks of gradients and of state, and then gives stacks."""
 
     @abstractmethod
     def shapes(self, p: Tensor, group: Group) -> Mapping[str, Sequence[int]]:
@@ -59,7 +62,7 @@ class Direction(ABC):
         """The direction, and the new state.
 
         Args:
-            p: the parameter.
+            p: the parameter; one of them, where gradients are stacked.
             g: its gradient, in float32 or wider, as the state is.
             state: its state.
             group: the hyperparameters.
@@ -183,13 +186,11 @@ class DirectedStep:
             if g is not None
         ]
         found: list[Tensor | None] = [None] * len(homes)
-        compute = partial(self._direct, direction, factor=factor)
-        for task in tasks:
-            if not is_sharded(task.parameter):
-                found[task.place] = compute(task)
-        sharded = [task for task in tasks if is_sharded(task.parameter)]
-        for task, own in zip(sharded, sharded_directions(sharded, compute), strict=True):
-            found[task.place] = own
+        compute = partial(self._direct, direction, factor)
+        for each in (compute, partial(sharded_directions, compute=compute)):
+            own = [t for t in tasks if is_sharded(t.parameter) == (each is not compute)]
+            for task, direct in zip(own, each(own), strict=True):
+                found[task.place] = direct
         return found
 
     def _kept(self, direction: Direction, p: Tensor, group: Group) -> dict[str, Tensor]:
@@ -219,32 +220,46 @@ class DirectedStep:
             if g is not None and part.direction is not None:
                 _check_kept(part.direction, name, p, self._groups[i], self._states[p])
 
-    def _direct(self, direction: Direction, task: Task, factor: float) -> Tensor:
-        """The direction of one parameter; its state is updated."""
-        p, group = task.parameter, task.group
+    def _direct(self, direction: Direction, factor: float, tasks: Sequence[Task]) -> list[Tensor]:
+        """The directions of parameters; their states are updated."""
+        found: dict[int, Tensor] = {}
+        for batch in stacks(tasks) if direction.takes_stacks else ([task] for task in tasks):
+            for task, own in zip(batch, self._direct_alike(direction, factor, batch), strict=True):
+                found[task.place] = own
+        return [found[task.place] for task in tasks]
+
+    def _direct_alike(
+        self, direction: Direction, factor: float, batch: Sequence[Task]
+    ) -> list[Tensor]:
+        """The directions of parameters of one group and one shape."""
+        first, size = batch[0], len(batch)
+        p, group = first.parameter, first.group
+        gradients = [dense(task.gradient) for task in batch]
         if not p.numel():  # means of no elements are not numbers
-            return dense(task.gradient)
+            return gradients
         real = torch.promote_types(p.dtype, torch.float32)
-        noise = self._generator(p, task.state)
-        wide = {name: kept.to(real) for name, kept in task.state.items()}
-        g = dense(task.gradient).to(real)
-        found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, task.step)
-        for name, value in kept.items():
-            own = task.state[name]
-            own.copy_(stored(value, own.dtype, noise))
+        wide = {
+            name: stacked([task.state[name].to(real) for task in batch]) for name in first.state
+        }
+        g = stacked([gradient.to(real) for gradient in gradients])
+        found, kept = direction(p, g if factor == 1.0 else g * factor, wide, group, first.step)
+        for name, values in kept.items():
+            for task, value in zip(batch, unstacked(values, size), strict=True):
+                own = task.state[name]
+                own.copy_(stored(value, own.dtype, self._generator(task.parameter, task.state)))
         is_cautious = group.get("cautious", self._config.settings.cautious)
-        return agreeing(found, g) if is_cautious else found
+        each = zip(unstacked(found, size), unstacked(g, size), strict=True)
+        return [agreeing(own, gradient) if is_cautious else own for own, gradient in each]
 
 
 def _complete(
     direction: Direction, p: Tensor, group: Group, state: dict[str, Any], chosen: torch.dtype | None
 ) -> None:
     """Create missing entries, and cast the others to the chosen dtype, if there is one."""
-    dtype = chosen or usual_dtype(p)
-    if direction.widens_state:
-        dtype = torch.promote_types(dtype, torch.float32)
+    usual = chosen or usual_dtype(p)
+    wide = torch.promote_types(usual, torch.float32)
     for name, shape in direction.shapes(p, group).items():
-        kept = state.get(name)
+        kept, dtype = state.get(name), wide if name in direction.widened else usual
         if not isinstance(kept, Tensor):
             state[name] = zeros_beside(p, shape, dtype)
         else:

@@ -54,7 +54,7 @@ class Task(NamedTuple):
     step: int
 
 
-Compute = Callable[[Task], Tensor]
+Compute = Callable[[Sequence[Task]], list[Tensor]]
 
 
 def zeros_beside(parameter: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -98,19 +98,9 @@ def sharded_directions(tasks: Sequence[Task], compute: Compute) -> list[Tensor]:
     found: dict[int, Tensor] = {}
     for axis, places in by_axis.items():
         chosen = [tasks[i] for i in places]
-        results = (
-            [_by_all(t, compute) for t in chosen]
-            if axis is None
-            else _by_owners(axis, chosen, compute)
-        )
+        results = _by_all(chosen, compute) if axis is None else _by_owners(axis, chosen, compute)
         found.update(zip(places, results, strict=True))
     return [found[i] for i in range(len(tasks))]
-
-
-def _cut_alike(axis: Axis | None, tasks: Sequence[Task], compute: Compute) -> list[Tensor]:
-    if axis is None:
-        return [_by_all(task, compute) for task in tasks]
-    return _by_owners(axis, tasks, compute)
 
 
 def _by_owners(axis: Axis, tasks: Sequence[Task], compute: Compute) -> list[Tensor]:
@@ -124,10 +114,7 @@ def _by_owners(axis: Axis, tasks: Sequence[Task], compute: Compute) -> list[Tens
     shards = [[shard(tensor) for tensor in row] for row in sent]
     spread = [owner for owner, row in zip(owner_of, sent, strict=True) for _ in row]
     arrived = _rows_like(sent, exchange.gathered(_flat(shards), _flat(cuts), spread))
-    results = [
-        [None] * len(row) if row[0] is None else _results(task, row, compute)
-        for task, row in zip(tasks, arrived, strict=True)
-    ]
+    results = _results(tasks, arrived, compute)
     for task, row in zip(tasks, cuts, strict=True):
         row[0] = row[0]._replace(dtype=torch.promote_types(task.parameter.dtype, torch.float32))
     returned = _rows_like(sent, exchange.scattered(_flat(results), _flat(cuts), spread))
@@ -149,11 +136,21 @@ def _rows_like(model: Sequence[Sequence[Any]], flat: Sequence[Any]) -> list[list
     return [[next(items) for _ in row] for row in model]
 
 
-def _results(task: Task, wholes: Sequence[Tensor], compute: Compute) -> list[Tensor]:
-    """The direction of a matrix and what is kept for it, from the whole of all that it needs."""
-    gradient, *kept = wholes
-    state = dict(zip(task.state, kept, strict=True))
-    return [compute(task._replace(gradient=gradient, state=state)), *state.values()]
+def _results(
+    tasks: Sequence[Task], arrived: Sequence[Sequence[Any]], compute: Compute
+) -> list[list[Tensor | None]]:
+    """The direction of each matrix that has arrived and what is kept for it; None of the others."""
+    rows: list[list[Tensor | None]] = [[None] * len(row) for row in arrived]
+    pairs = zip(tasks, arrived, strict=True)
+    own = {i: _whole(task, *row) for i, (task, row) in enumerate(pairs) if row[0] is not None}
+    for i, direction in zip(own, compute([*own.values()]), strict=True):
+        rows[i] = [direction, *own[i].state.values()]
+    return rows
+
+
+def _whole(task: Task, gradient: Tensor, *kept: Tensor) -> Task:
+    """The task of a sharded matrix with the whole of all that its direction needs."""
+    return task._replace(gradient=gradient, state=dict(zip(task.state, kept, strict=True)))
 
 
 def _written(task: Task, direction: Tensor, *kept: Tensor) -> Tensor:
@@ -164,18 +161,29 @@ def _written(task: Task, direction: Tensor, *kept: Tensor) -> Tensor:
     return sharded_as(direction, model)
 
 
-def _by_all(task: Task, compute: Compute) -> Tensor:
-    """The direction of a matrix that is cut along several axes or none: every rank finds it."""
+def _by_all(tasks: Sequence[Task], compute: Compute) -> list[Tensor]:
+    """The directions of matrices that are cut along several axes or none, by every rank."""
+    wholes = [
+        _whole(
+            task,
+            aligned(task.gradient, task.parameter).full_tensor(),  # type: ignore[attr-defined]
+            *(kept.full_tensor().clone() for kept in task.state.values()),  # type: ignore[attr-defined]
+        )
+        for task in tasks
+    ]
+    found = zip(tasks, wholes, compute(wholes), strict=True)
+    return [_cut(task, direction, whole.state) for task, whole, direction in found]
+
+
+def _cut(task: Task, direction: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+    """A direction sharded as its parameter; what is kept, too, goes where it was."""
+    kept = [_shard_like(task, state[name], own) for name, own in task.state.items()]
+    return _written(task, _shard_like(task, direction, task.parameter), *kept)
+
+
+def _shard_like(task: Task, whole: Tensor, model: Tensor) -> Tensor:
     from torch.distributed.tensor import DTensor, Replicate
 
     mesh = task.parameter.device_mesh  # type: ignore[attr-defined]
     everywhere = [Replicate()] * mesh.ndim
-
-    def shard_like(whole: Tensor, model: Tensor) -> Tensor:
-        return shard(aligned(DTensor.from_local(whole, mesh, everywhere, run_check=False), model))
-
-    state = {name: kept.full_tensor().clone() for name, kept in task.state.items()}  # type: ignore[attr-defined]
-    gradient = aligned(task.gradient, task.parameter).full_tensor()  # type: ignore[attr-defined]
-    direction = compute(task._replace(gradient=gradient, state=state))
-    kept = [shard_like(state[name], own) for name, own in task.state.items()]
-    return _written(task, shard_like(direction, task.parameter), *kept)
+    return shard(aligned(DTensor.from_local(whole, mesh, everywhere, run_check=False), model))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal, Unpack, get_args
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from glideslope import rules
-from glideslope.errors import require
 
 from .._base.common import Common
 from .._base.hyperparameters import Scalar
@@ -17,21 +15,23 @@ from .._base.optimizer import Params
 from .._base.step_config import Group
 from .directed_optimizer import DirectedOptimizer
 from .direction import Direction, Tensors
+from .orthogonal import (
+    ADJUSTMENTS,
+    QUINTIC,
+    Adjustment,
+    Coefficients,
+    check_iteration,
+    orthogonalised,
+)
 
 __all__ = ["Muon", "MuonWithAuxAdam"]
-
-Adjustment = Literal["original", "match_rms_adamw"]
-
-QUINTIC = (3.4445, -4.7750, 2.0315)
-"""The coefficients of Jordan's iteration, of greatest slope at 0."""
-
-MAX_STEPS = 100
 
 
 class Orthogonal(Direction):
     """The averaged gradient with all its singular values brought near 1."""
 
     state = ("momentum_buffer",)
+    takes_stacks = True
 
     def shapes(self, p: Tensor, group: Group) -> dict[str, torch.Size]:
         """As the parameter."""
@@ -44,40 +44,8 @@ class Orthogonal(Direction):
         average = state["momentum_buffer"].lerp(g, 1 - float(group["momentum"]))
         ahead = g.lerp(average, float(group["momentum"])) if group["nesterov"] else average
         options = group["ns_coefficients"], group["ns_steps"], float(group["eps"])
-        ratio = shape_ratio(group["adjust_lr_fn"], *p.shape)
+        ratio = ADJUSTMENTS[group["adjust_lr_fn"]](*p.shape[-2:])
         return orthogonalised(ahead, *options) * ratio, {"momentum_buffer": average}
-
-
-def orthogonalised(
-    matrix: Tensor,
-    coefficients: tuple[float, float, float] = QUINTIC,
-    steps: int = 5,
-    eps: float = 1e-7,
-) -> Tensor:
-    """Newton and Schulz's iteration in bfloat16: odd polynomials of the singular values."""
-    a, b, c = coefficients
-    is_tall = matrix.size(0) > matrix.size(1)
-    x = matrix.bfloat16()
-    x = x.T if is_tall else x
-    x = x / x.norm().clamp(min=eps)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.T if is_tall else x).to(matrix.dtype)
-
-
-def shape_ratio(adjustment: Adjustment | None, rows: int, columns: int) -> float:
-    """Length of a step for the shape of its matrix."""
-    if adjustment == "match_rms_adamw":
-        return 0.2 * math.sqrt(max(rows, columns))
-    return math.sqrt(max(1.0, rows / columns))
-
-
-def _check_options(group: Group) -> None:
-    steps = group["ns_steps"]
-    require(0 <= steps < MAX_STEPS, "ns_steps", f"be from 0 to {MAX_STEPS - 1}", steps)
-    chosen, known = group["adjust_lr_fn"], (None, *get_args(Adjustment))
-    require(chosen in known, "adjust_lr_fn", f"be one of {known}", chosen)
 
 
 class Muon(DirectedOptimizer):
@@ -90,12 +58,17 @@ class Muon(DirectedOptimizer):
 
     NS divides a matrix by its Euclidean norm and iterates :math:`X \leftarrow a X + (b X X^\top + c
     (X X^\top)^2) X` in bfloat16. For a matrix of r rows and c columns, s is
-    :math:`\sqrt{\max(1, r / c)}`, or :math:`0.2 \sqrt{\max(r, c)}` with which a step is as long as
-    one of AdamW, so that the same η and λ serve.
+    :math:`\sqrt{\max(1, r / c)}`; or :math:`0.2 \sqrt{\max(r, c)}`, with which a step is as long as
+    one of AdamW, so that the same η and λ serve; or :math:`\sqrt{r / c}`, with which one η serves
+    all widths.
 
-    Five iterations do not lift the smallest singular values to 1: a square matrix keeps some near
-    0, and none exceeds 1.21. Embeddings, the output layer, and all that is no matrix are better
-    left to AdamW: `MuonWithAuxAdam` does both.
+    Five of Jordan's iterations do not lift the smallest singular values to 1: a square matrix keeps
+    some near 0, and none exceeds 1.21. ``"polar_express"`` has the best triple for each iteration:
+    the worst singular value is nearer to 1, and more iterations bring all of them there. Matrices
+    of one shape in one group are computed together.
+
+    Embeddings, the output layer, and all that is no matrix are better left to AdamW:
+    `MuonWithAuxAdam` does both.
 
     Args:
         params: matrices, parameter groups, or named matrices.
@@ -103,10 +76,12 @@ class Muon(DirectedOptimizer):
         weight_decay: λ, decoupled from the gradient.
         momentum: μ.
         nesterov: look one step ahead; if not, NS takes :math:`M_t`.
-        ns_coefficients: a, b and c.
+        ns_coefficients: a, b and c; a triple for each iteration; or a name: ``"jordan"``, the
+            default, ``"you"`` or ``"polar_express"``, whose triples differ between iterations.
         eps: the least norm to divide by.
         ns_steps: how many iterations.
-        adjust_lr_fn: ``"original"``, which None means too, or ``"match_rms_adamw"``.
+        adjust_lr_fn: ``"original"``, which None means too, ``"match_rms_adamw"`` or
+            ``"unit_rms_norm"``.
         common: `Common`.
 
     Raises:
@@ -124,11 +99,15 @@ class Muon(DirectedOptimizer):
     Source: Jordan et al., `Muon: An optimizer for hidden layers in neural networks
     <https://kellerjordan.github.io/posts/muon/>`_ (2024), in the form of `torch.optim.Muon`;
     ``"match_rms_adamw"``: Liu et al., `Muon is Scalable for LLM Training
-    <https://arxiv.org/abs/2502.16982>`_ (2025).
+    <https://arxiv.org/abs/2502.16982>`_ (2025); ``"unit_rms_norm"``: Bernstein, `Deriving Muon
+    <https://jeremybernste.in/writing/deriving-muon>`_ (2025); ``"polar_express"``: Amsel et al.,
+    `The Polar Express <https://arxiv.org/abs/2505.16932>`_ (2025), algorithm 1; ``"you"``: You
+    Jiacheng, in Jordan's `modded-nanogpt <https://github.com/KellerJordan/modded-nanogpt>`_ (2025).
     """
 
     rule = rules.descent
     direction = Orthogonal()
+    _of_several_forms = frozenset({"ns_coefficients"})
     matrices_only = True
 
     def __init__(
@@ -138,7 +117,7 @@ class Muon(DirectedOptimizer):
         weight_decay: Scalar = 0.1,
         momentum: Scalar = 0.95,
         nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = QUINTIC,
+        ns_coefficients: Coefficients = QUINTIC,
         eps: float = 1e-7,
         ns_steps: int = 5,
         adjust_lr_fn: Adjustment | None = None,
@@ -158,7 +137,7 @@ class Muon(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _check_options(group)
+        check_iteration(group)
 
 
 class MuonWithAuxAdam(DirectedOptimizer):
@@ -209,6 +188,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
 
     rule = rules.descent
     direction = Orthogonal()
+    _of_several_forms = frozenset({"ns_coefficients"})
     companion = rules.adam
 
     def __init__(
@@ -220,7 +200,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
         betas: tuple[Scalar, Scalar] = (0.9, 0.95),
         eps: Scalar = 1e-8,
         nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = QUINTIC,
+        ns_coefficients: Coefficients = QUINTIC,
         ns_steps: int = 5,
         adjust_lr_fn: Adjustment | None = "match_rms_adamw",
         use_muon: bool = True,
@@ -250,4 +230,4 @@ class MuonWithAuxAdam(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _check_options(group)
+        check_iteration(group)

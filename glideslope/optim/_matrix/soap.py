@@ -38,7 +38,7 @@ class Rotated(Direction):
         "row_basis",
         "col_basis",
     )
-    widens_state = True
+    widened = frozenset(state)
 
     def shapes(self, p: Tensor, group: Group) -> dict[str, Sequence[int]]:
         """Two squares for each side that turns, beside Adam's averages."""
