@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing, clip, maximum, sqrt
+from ._maths import agreeing, agreeing_decay, clip, maximum, sqrt
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
@@ -17,7 +17,7 @@ __all__ = ["adabelief", "ademamix", "adopt"]
 def adabelief(
     p, g, exp_avg, exp_avg_var, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """AdaBelief: Adam that divides by how far the gradient is from its average."""
     exp_avg = averaged(exp_avg, g, beta1)
@@ -27,6 +27,8 @@ def adabelief(
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     p = p * (1 - lr * weight_decay)
     return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_var
 
@@ -41,7 +43,7 @@ def _adopt_scalars(beta2, step):
 def adopt(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, eps, weight_decay, memory, bound, later,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """ADOPT: Adam that averages gradients already divided by the root of what came before them."""
     normed = clip(g / maximum(sqrt(exp_avg_sq), eps), -bound, bound)
@@ -50,6 +52,8 @@ def adopt(
     update = exp_avg
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - lr * weight_decay * later) - lr * update, exp_avg, exp_avg_sq
 
 
@@ -57,7 +61,7 @@ def adopt(
 def ademamix(
     p, g, exp_avg, exp_avg_slow, exp_avg_sq, /,
     lr, beta1, beta2, beta3, alpha, eps, weight_decay, step,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """AdEMAMix: Adam that adds a second, much longer average of the gradient."""
     exp_avg = averaged(exp_avg, g, beta1)
@@ -67,4 +71,6 @@ def ademamix(
     update = (exp_avg / (1 - beta1**step) + alpha * exp_avg_slow) / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg, exp_avg_slow, exp_avg_sq

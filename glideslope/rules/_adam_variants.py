@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import absolute, agreeing, maximum, sqrt
+from ._maths import absolute, agreeing, agreeing_decay, maximum, sqrt
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
@@ -51,12 +51,10 @@ def _nesterov(lr, beta1, momentum_decay, mu_product, step):
 def nadam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step, gradient_rate, momentum_rate,
-    *, with_weight_decay, decoupled_weight_decay, cautious,
+    *, with_weight_decay, decoupled_weight_decay, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """NAdam and NAdamW: Adam that steps along the average of the gradient after this one."""
-    if decoupled_weight_decay:
-        p = p * (1 - lr * weight_decay)
-    elif with_weight_decay:
+    if with_weight_decay and not decoupled_weight_decay:
         g = g + weight_decay * p
     exp_avg = averaged(exp_avg, g, beta1)
     exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
@@ -64,6 +62,10 @@ def nadam(
     update = (gradient_rate * g + momentum_rate * exp_avg) / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if decoupled_weight_decay and cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
     return p - update, exp_avg, exp_avg_sq
 
 
@@ -89,16 +91,18 @@ def _rectified(lr, beta1, beta2, step):
 def radam(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, plain_rate, adaptive_rate,
-    *, with_weight_decay, decoupled_weight_decay, cautious,
+    *, with_weight_decay, decoupled_weight_decay, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """RAdam and RAdamW: momentum alone until the average square can be trusted, then Adam."""
-    if decoupled_weight_decay:
-        p = p * (1 - lr * weight_decay)
-    elif with_weight_decay:
+    if with_weight_decay and not decoupled_weight_decay:
         g = g + weight_decay * p
     exp_avg = averaged(exp_avg, g, beta1)
     exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
     update = (plain_rate + adaptive_rate / (sqrt(exp_avg_sq) + eps)) * exp_avg
     if cautious:
         update = agreeing(update, g)
+    if decoupled_weight_decay and cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
     return p - update, exp_avg, exp_avg_sq

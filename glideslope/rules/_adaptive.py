@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing, maximum, sqrt
+from ._maths import agreeing, agreeing_decay, maximum, sqrt
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
@@ -47,12 +47,10 @@ def rmsprop(
 def adam(
     p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, with_weight_decay, decoupled_weight_decay, amsgrad, cautious,
+    *, with_weight_decay, decoupled_weight_decay, amsgrad, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Adam, AdamW and AMSGrad; ``eps`` is added to the bias-corrected root."""
-    if decoupled_weight_decay:
-        p = p * (1 - lr * weight_decay)
-    elif with_weight_decay:
+    if with_weight_decay and not decoupled_weight_decay:
         g = g + weight_decay * p
     exp_avg = averaged(exp_avg, g, beta1)
     exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
@@ -63,4 +61,8 @@ def adam(
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if decoupled_weight_decay and cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
     return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_sq, max_exp_avg_sq

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import maximum, mean, minimum, sqrt
+from ._maths import agreeing_decay, maximum, mean, minimum, sqrt
 from ._rule import rule
 
 __all__ = ["adafactor", "descent", "soap"]
@@ -16,8 +16,11 @@ __all__ = ["adafactor", "descent", "soap"]
 def descent(
     p, g, /,
     lr, weight_decay,
+    *, cautious_weight_decay,
 ):  # fmt: skip
     """Descent along a given direction, with decoupled weight decay: what Muon and CAME end with."""
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
     return p * (1 - lr * weight_decay) - lr * g
 
 
@@ -30,8 +33,11 @@ def _soap_rate(lr, step):
 def soap(
     p, g, /,
     weight_decay, rate,
+    *, cautious_weight_decay,
 ):  # fmt: skip
     """SOAP's end: descent that decays after the step, and not at all at the first."""
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
     return (p - rate * g) * (1 - rate * weight_decay)
 
 
@@ -44,8 +50,11 @@ def _relative(lr, eps, step):
 def adafactor(
     p, g, /,
     lr, d, weight_decay, relative_rate, smallest,
+    *, cautious_weight_decay,
 ):  # fmt: skip
     """Adafactor's end: a step as long as its direction, at most d, times the parameter's length."""
     length = maximum(sqrt(mean(g * g)) / d, 1)
     rate = relative_rate * maximum(sqrt(mean(p * p)), smallest) / length
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
     return p * (1 - lr * weight_decay) - rate * g

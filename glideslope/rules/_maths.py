@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "absolute",
     "agreeing",
+    "agreeing_decay",
     "clip",
     "maximum",
     "mean",
@@ -109,6 +110,18 @@ def agreeing(update: Any, g: Any) -> Any:
     array([2., 4., 0., 0.])
     """
     return update * where(update * g > 0, 1, 0) / maximum(mean(where(update * g > 0, 1, 0)), 1e-3)
+
+
+def agreeing_decay(weight_decay: Any, update: Any, p: Any) -> Any:
+    """Weight decay where the update has the sign of the parameter, or one of both is 0; else 0.
+
+    A rule that has the option ``cautious_weight_decay`` calls it where that is on.
+
+    >>> import numpy as np
+    >>> agreeing_decay(0.5, np.array([1.0, 0.0, -1.0, 1.0]), np.array([2.0, 2.0, 2.0, 0.0]))
+    array([0.5, 0.5, 0. , 0.5])
+    """
+    return weight_decay * minimum(sign(update * p) + 1, 1)
 
 
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:

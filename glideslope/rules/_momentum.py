@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing, sign
+from ._maths import agreeing, agreeing_decay, sign
 from ._rule import rule
 
 __all__ = ["lion", "sgd", "signum"]
@@ -34,13 +34,15 @@ def sgd(
 def signum(
     p, g, exp_avg, /,
     lr, momentum, weight_decay,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Signum: the sign of the averaged gradient."""
     exp_avg = momentum * exp_avg + (1 - momentum) * g
     update = sign(exp_avg)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg
 
 
@@ -48,11 +50,13 @@ def signum(
 def lion(
     p, g, exp_avg, /,
     lr, beta1, beta2, weight_decay,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Lion: the sign of an average that looks one gradient ahead of the one kept."""
     update = sign(beta1 * exp_avg + (1 - beta1) * g)
     exp_avg = beta2 * exp_avg + (1 - beta2) * g
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg

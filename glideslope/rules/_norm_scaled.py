@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import TINY, agreeing, maximum, mean, norm, sqrt, where
+from ._maths import TINY, agreeing, agreeing_decay, maximum, mean, norm, sqrt, where
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
@@ -45,7 +45,7 @@ def _trust_ratio(weight, step):
 def lamb(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, adapt, cautious,
+    *, adapt, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """LAMB: AdamW's step, decay and all, as long as the tensor it changes."""
     exp_avg = averaged(exp_avg, g, beta1)
@@ -54,6 +54,8 @@ def lamb(
     update = exp_avg / (1 - beta1**step) / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     update = update + weight_decay * p
     if adapt:
         lr = lr * _trust_ratio(norm(p), norm(update))
@@ -64,7 +66,7 @@ def lamb(
 def stable_adamw(
     p, g, exp_avg, exp_avg_sq, /,
     lr, beta1, beta2, eps, weight_decay, step,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """StableAdamW: AdamW that slows down where a tensor's gradients are larger than expected."""
     exp_avg = averaged(exp_avg, g, beta1)
@@ -75,6 +77,8 @@ def stable_adamw(
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * update
     return p, exp_avg, exp_avg_sq
 
@@ -83,7 +87,7 @@ def stable_adamw(
 def mars(
     p, g, exp_avg, exp_avg_sq, last_grad, /,
     lr, beta1, beta2, eps, weight_decay, gamma, step,
-    *, variance_reduction, cautious,
+    *, variance_reduction, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """MARS: AdamW on the gradient moved on by how it changed, clipped to a length of 1."""
     moved = g
@@ -96,5 +100,7 @@ def mars(
     update = exp_avg / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     p = p * (1 - lr * weight_decay) - lr / (1 - beta1**step) * update
     return p, exp_avg, exp_avg_sq, g

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ._maths import absolute, agreeing, sqrt, total
+from ._maths import absolute, agreeing, agreeing_decay, sqrt, total
 from ._rule import rule
 
 __all__ = ["prodigy", "prodigy_totals"]
@@ -37,7 +37,7 @@ def prodigy_totals(
 def prodigy(
     p, g, exp_avg, exp_avg_sq, s, p0, /,
     beta1, beta2, eps, weight_decay, d, rate, weight_in_length,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Prodigy: AdamW whose rate is an estimate of the distance from the start to the solution."""
     exp_avg = beta1 * exp_avg + (1 - beta1) * d * g
@@ -46,4 +46,6 @@ def prodigy(
     update = exp_avg / (sqrt(exp_avg_sq) + d * eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - rate * weight_decay) - rate * update, exp_avg, exp_avg_sq, s, p0

@@ -11,7 +11,7 @@ and ``z``, and is not stored.
 
 from __future__ import annotations
 
-from ._maths import TINY, agreeing, maximum, minimum
+from ._maths import TINY, agreeing, agreeing_decay, maximum, minimum
 from ._moments import averaged_square, corrected_root
 from ._rule import rule
 
@@ -32,12 +32,14 @@ def _averaging_weights(lr, warmup_steps, r, weight_lr_power, lr_max, weight_sum,
 def sgd_schedule_free(
     p, g, z, /,
     momentum, weight_decay, rate, share,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Schedule-Free SGD: z descends, x averages it, p is between them."""
     update = g
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     update = update + weight_decay * p
     p = p + share * (z - p) - rate * (1 - momentum * (1 - share)) * update
     return p, z - rate * update
@@ -52,7 +54,7 @@ def sgd_schedule_free(
 def adamw_schedule_free(
     p, g, z, exp_avg_sq, /,
     beta1, beta2, eps, weight_decay, step, rate, share,
-    *, cautious,
+    *, cautious, cautious_weight_decay,
 ):  # fmt: skip
     """Schedule-Free AdamW: the same, along the gradient over the root of its averaged square."""
     exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
@@ -60,6 +62,8 @@ def adamw_schedule_free(
     update = g / (root + eps)
     if cautious:
         update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
     update = update + weight_decay * p
     p = p + share * (z - p) - rate * (1 - beta1 * (1 - share)) * update
     return p, z - rate * update, exp_avg_sq

@@ -32,7 +32,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("AdamW", {"cautious": True, "maximize": True, **FOLDED}),
     ("RMSprop", {"centered": True, "momentum": 0.9}),
     ("LAMB", {"weight_decay": 0.1}),
-    ("Lion", {"cautious": True}),
+    ("Lion", {"cautious": True, "cautious_weight_decay": True, "weight_decay": 0.1}),
 ]
 
 

@@ -55,6 +55,24 @@ def test_scalar_statements_constants_and_closures() -> None:
     assert stage.prologue(lr=8.0, step=2.0, _count=0) == (1.0, -1.0)
 
 
+def test_a_scalar_may_become_a_number_of_each_element() -> None:
+    @rule
+    def masked(p, g, /, lr, decay):  # type: ignore[no-untyped-def]
+        first = decay * p
+        decay = decay * where(g > 0, 1, 0)
+        return p - lr * (g + decay * p) - lr * first
+
+    straight = specialise(masked, NONE)
+    (stage,) = straight.stages
+    known = stage.prologue(lr=0.5, decay=0.25, _count=0)
+    space = {"where": where, **dict(zip((f"_c{i}" for i in stage.known), known, strict=True))}
+    for g in (1.0, -1.0):
+        names = {"p": 2.0, "g": g}
+        exec("\n".join(stage.body), space, names)
+        expected = masked(2.0, g, lr=0.5, decay=0.25)
+        assert eval(stage.outputs[0], space, names) == expected
+
+
 @rule
 def trusting(p, g, average, /, lr, beta1):  # type: ignore[no-untyped-def]
     average = beta1 * average + g

@@ -11,7 +11,8 @@ from glideslope.rules import adam, rmsprop, rule, sgd
 def test_a_signature_says_everything() -> None:
     assert adam.state == ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     assert adam.scalars == ("lr", "beta1", "beta2", "eps", "weight_decay", "step")
-    assert adam.options == ("with_weight_decay", "decoupled_weight_decay", "amsgrad", "cautious")
+    decays = ("with_weight_decay", "decoupled_weight_decay")
+    assert adam.options == (*decays, "amsgrad", "cautious", "cautious_weight_decay")
     assert adam.counters == ("step",)
     assert sgd.counters == ()
     assert rmsprop.counters == ("step",)

@@ -120,8 +120,9 @@ class StatementSorter:
             self._known.clear()  # the same expression may have another value below
             self._write(self._scalar_lines, name, value)
         else:
+            element = self._element(value)  # which may still read a scalar of this name
             self._elements.add(name)
-            self._write(self._element_lines, name, self._element(value))
+            self._write(self._element_lines, name, element)
 
     def _write(self, lines: list[tuple[int, ast.stmt]], name: str, value: ast.expr) -> None:
         """Add an assignment, at the stage where all that it reads is known."""

@@ -10,11 +10,16 @@ import torch
 from glideslope.engines import EngineName, Rounding
 from glideslope.errors import require, require_type
 
+from .hyperparameters import check_values
+
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 EIGHT_BITS = "8bit"
 """The `state_dtype` of codes and scales."""
+
+GROUP_OPTIONS = ("cautious", "cautious_weight_decay", "decay_peak_lr")
+"""The arguments of all optimizers that a group may have too."""
 
 
 class Common(TypedDict, total=False):
@@ -44,6 +49,13 @@ class Common(TypedDict, total=False):
             et al., 2024 <https://arxiv.org/abs/2411.16085>`_, in the form of their published code).
             Decoupled weight decay is not masked; decay that is added to the gradient is part of it.
             A group may say ``"cautious": False``.
+        cautious_weight_decay: apply decoupled weight decay only to the elements that the update
+            moves towards 0, or does not move (`Chen et al., 2025
+            <https://arxiv.org/abs/2510.12402>`_). A group may say it too.
+        decay_peak_lr: the highest learning rate of the run, γ: decoupled weight decay is multiplied
+            by lr / γ in each step, so that a parameter shrinks by lr² λ / γ (`Defazio, 2025
+            <https://arxiv.org/abs/2506.02285>`_: AdamC). Where groups have different rates, give
+            each group its own; None in a group leaves its weight decay as it is.
         process_group: the ranks among which the parameters of the model are shared out as plain
             tensors, by FSDP1 or by pipeline stages: sums over all parameters are over theirs too.
             Sharded tensors and `ZeroRedundancyOptimizer` need none. The attribute of this name can
@@ -57,6 +69,8 @@ class Common(TypedDict, total=False):
     state_dtype: torch.dtype | Literal["8bit"] | None
     rounding: Rounding
     cautious: bool
+    cautious_weight_decay: bool
+    decay_peak_lr: float | None
     process_group: ProcessGroup | None
 
 
@@ -70,11 +84,22 @@ class CommonSettings(NamedTuple):
     state_dtype: torch.dtype | Literal["8bit"] | None = None
     rounding: Rounding = "nearest"
     cautious: bool = False
+    cautious_weight_decay: bool = False
+    decay_peak_lr: float | None = None
 
     @classmethod
     def of(cls, common: Mapping[str, Any]) -> CommonSettings:
         """The settings among the arguments that all optimizers share."""
         return cls(**{name: value for name, value in common.items() if name in cls._fields})
+
+    def over(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """A group, with the settings of `GROUP_OPTIONS` that it does not have."""
+        return {
+            "cautious": self.cautious,
+            "cautious_weight_decay": self.cautious_weight_decay,
+            "decay_peak_lr": self.decay_peak_lr,
+            **group,
+        }
 
     @property
     def is_packed(self) -> bool:
@@ -103,6 +128,7 @@ def check_settings(settings: CommonSettings) -> None:
     is_known = is_real or dtype is None or dtype == EIGHT_BITS
     rule = f'be a floating-point torch.dtype or "{EIGHT_BITS}"'
     require_type(is_known, "state_dtype", rule, dtype)
+    check_values({"decay_peak_lr": settings.decay_peak_lr})
 
 
 def changed_settings(settings: CommonSettings) -> dict[str, Any]:

@@ -59,6 +59,9 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
             elif name == "rho":
                 require_number(name, number)
                 require(bool(0 <= number <= 1), name, "be from 0 to 1", number)
+            elif name == "decay_peak_lr" and number is not None:
+                require_number(name, number)
+                require(bool(number > 0), name, "be more than 0", number)
             elif name in AT_LEAST_0:
                 require_number(name, number)
                 require(bool(number >= 0), name, "be at least 0", number)

@@ -17,6 +17,7 @@ from glideslope.groups import remember_load
 from .._loading.fitted_state import FittedState
 from .._loading.kept import Kept
 from .._loading.merging import Hyperparameters
+from .common import GROUP_OPTIONS
 from .hyperparameters import FRACTIONS, check_keys, check_lengths, check_values
 from .snapshot import snapshot
 from .text import optimizer_repr
@@ -86,7 +87,7 @@ class Optimizer(torch.optim.Optimizer):
             InvalidValue: a hyperparameter is outside its bounds, or a key is misspelt.
         """
         if isinstance(param_group, dict):
-            check_keys(param_group, {*self.defaults, "params", "param_names"})
+            check_keys(param_group, {*self.defaults, *GROUP_OPTIONS, "params", "param_names"})
             values, examples = self.defaults | param_group, _argument_defaults(type(self))
             check_lengths(values, examples, self._of_several_forms)
             check_values({**self.defaults, **param_group}, self._fractions)

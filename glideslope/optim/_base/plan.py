@@ -245,7 +245,7 @@ class Plan:
         counts = {**self._counters.of(cohort.places[0]), "fresh": cohort.fresh}
         if "step" in counts:
             counts["step"] = counts["step"] + 1
-        return {**counts, **rule.values(group, counts)}
+        return {**counts, **self._config.values(rule, group, counts)}
 
     def _counted(self, members: Sequence[Planned]) -> Counters | DeviceCounters:
         """The counts of the parameters: on the host, unless a device decides what is counted."""

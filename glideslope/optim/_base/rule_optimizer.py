@@ -28,6 +28,7 @@ from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 from .arguments import check_arguments
 from .capturable import check_capturable, put_on_device, restore_tensors
 from .common import Common, CommonSettings, changed_settings, check_settings
+from .decay import check_decay
 from .engine_report import EngineReport, EngineReportRow
 from .gradients import large_norm
 from .hyperparameters import starts
@@ -337,6 +338,7 @@ class RuleOptimizer(Optimizer):
         """
         if isinstance(param_group, dict):
             self._check_rules({**self.defaults, **param_group})
+            check_decay(self._rules(), self._settings.over({**self.defaults, **param_group}))
         super().add_param_group(param_group)
         try:
             self._check_storage(self.param_groups[-1])
@@ -373,7 +375,7 @@ class RuleOptimizer(Optimizer):
 
     def _need_of_wholes(self, group: Group) -> str | None:
         """The reason for which a step needs whole tensors; None if parts of them will do."""
-        options = self.rule.active_options({"cautious": self._settings.cautious, **group})
+        options = self.rule.active_options(self._settings.over(group))
         takes = takes_totals(self.rule, options)
         return f"{type(self).__name__} takes sums over whole parameters" if takes else None
 
@@ -461,7 +463,7 @@ class RuleOptimizer(Optimizer):
         element = torch.ones(1, dtype=torch.float64, device="cpu")
         with torch.no_grad():
             for rule in self._rules():
-                rule.check({"cautious": False, **named}, element)
+                rule.check(self._settings.over(named), element)
 
     def _hold(self, parameter: Tensor, entry: dict[str, Any]) -> None:
         for rule in self._rules():
@@ -473,7 +475,7 @@ class RuleOptimizer(Optimizer):
 
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
-        return Kept.by_rule(self.rule, parameter, {"cautious": False, **group})
+        return Kept.by_rule(self.rule, parameter, self._settings.over(group))
 
     def _planned_groups(self, groups: Sequence[Group]) -> Sequence[Group]:
         """Groups as a step sees them: one whose parameters are updated in two ways is two."""

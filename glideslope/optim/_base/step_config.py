@@ -11,6 +11,7 @@ from glideslope.engines import EMA_WEIGHT, FACTOR, Recipe
 from glideslope.rules import Rule
 
 from .common import CommonSettings
+from .decay import corrected
 from .storage import rounding_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ class StepConfig(NamedTuple):
         """The scalars of a step that belong to no rule."""
         return {FACTOR: factor, EMA_WEIGHT: 1.0 - (self.settings.ema_decay or 0.0)}
 
+    def values(self, rule: Rule, group: Group, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Every scalar of a rule by name, for one step of one group."""
+        return rule.values(corrected(self.settings, group), counts)
+
     def recipe(self, group: int, parameter: Tensor) -> Recipe:
         """The recipe for a parameter of a group."""
         options, maximize, differentiable = self.groups[group]
@@ -91,7 +96,7 @@ class StepConfig(NamedTuple):
 def _switches(
     rule: Rule, settings: CommonSettings, group: Group
 ) -> tuple[frozenset[str], bool, bool]:
-    known = {"cautious": settings.cautious, **group}
+    known = settings.over(group)
     named = {name: known[name] for name in (each.removeprefix("with_") for each in rule.options)}
     is_kept = bool(group.get("capturable"))
     options = rule.active_options({name: _is_on(named[name], is_kept) for name in named})

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from glideslope.errors import shortened
 
+from .common import GROUP_OPTIONS
+
 PACKAGE = "glideslope.optim"
 
 NO_HYPERPARAMETERS = {"params", "param_names", "d_max", "d_numerator"}
 """The keys of a group besides hyperparameters and the estimate of Prodigy."""
-
-GROUP_OPTIONS = ("cautious",)
-"""The arguments of all optimizers that a group may have too."""
 
 Texts = dict[str, str]
 

@@ -39,7 +39,7 @@ def traced_step(config: StepConfig, groups: Sequence[Group], states: States) -> 
                 dtype = config.settings.float_dtype
                 fresh = complete(recipe, group, parameter, state, dtype)
                 counts = _counted(config, state, fresh)
-                values = {**counts, **config.rule.values(group, counts), **extras}
+                values = {**counts, **config.values(config.rule, group, counts), **extras}
                 update(recipe, Slot(parameter, state, 0), parameter.grad, values)
                 for name in config.rule.counters:
                     state[name].copy_(values[name])

@@ -87,7 +87,7 @@ class DirectedOptimizer(RuleOptimizer):
     def _keeps(self, parameter: Tensor, group: Group) -> Kept:
         """The entries of the rule and of its direction; of the companion, where there is none."""
         rule = self._rules()[0 if self._is_directed(parameter, group) else -1]
-        kept = Kept.by_rule(rule, parameter, {"cautious": False, **group})
+        kept = Kept.by_rule(rule, parameter, self._settings.over(group))
         if self._is_directed(parameter, group):
             return kept.with_shapes(self.direction.shapes(parameter, group))
         return kept
