@@ -13,7 +13,68 @@ from ._base.hyperparameters import Scalar
 from ._base.optimizer import Params
 from ._base.rule_optimizer import RuleOptimizer
 
-__all__ = ["ADOPT", "AdEMAMix", "AdaBelief"]
+__all__ = ["ADOPT", "AdEMAMix", "AdaBelief", "Adan", "LaProp"]
+
+
+class LaProp(RuleOptimizer):
+    r"""Adam that divides each gradient by the root first, and then averages the quotients.
+
+    .. math::
+        v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2, \quad
+        m_t = \beta_1 m_{t-1} + (1 - \beta_1)
+        \frac{g_t}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon} \\
+        p_t &= (1 - \eta \lambda) p_{t-1} - \eta \frac{m_t}{1 - \beta_1^t}
+
+    A quotient is at most :math:`1 / \sqrt{1 - \beta_2}`, and so is their average, for all β: Adam
+    diverges where β₁ is large for its β₂. With β₂ = 0 it averages signs.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        betas: β₁ and β₂.
+        eps: ε, added to the corrected root.
+        weight_decay: λ, decoupled from the gradient.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = LaProp([weight], lr=0.25)
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> weight
+        tensor([ 0.7500, -1.7500], requires_grad=True)
+
+    Source: Ziyin, Wang and Ueda, `LaProp: Separating Momentum and Adaptivity in Adam
+    <https://arxiv.org/abs/2002.04839>`_ (2020). The authors' code averages η times the quotient,
+    which is the same at a constant η, and does not multiply λ by η.
+    """
+
+    rule = rules.laprop
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 4e-4,
+        betas: tuple[Scalar, Scalar] = (0.9, 0.999),
+        eps: Scalar = 1e-15,
+        weight_decay: Scalar = 0.0,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults, **common)
 
 
 class AdaBelief(RuleOptimizer):
@@ -205,6 +266,68 @@ class AdEMAMix(RuleOptimizer):
             "lr": lr,
             "betas": betas,
             "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults, **common)
+
+
+class Adan(RuleOptimizer):
+    r"""Adam along an estimate of the next gradient: the average, and the average of its changes.
+
+    .. math::
+        d_t &= g_t - g_{t-1}, \quad m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
+        v_t = \beta_2 v_{t-1} + (1 - \beta_2) d_t \\
+        n_t &= \beta_3 n_{t-1} + (1 - \beta_3) (g_t + \beta_2 d_t)^2 \\
+        p_t &= \frac{1}{1 + \eta \lambda} \Bigl( p_{t-1} - \eta \frac{m_t / (1 - \beta_1^t)
+        + \beta_2 v_t / (1 - \beta_2^t)}{\sqrt{n_t / (1 - \beta_3^t)} + \epsilon} \Bigr)
+
+    The first change is 0. The authors use η of 5 to 10 times AdamW's, and λ of 0.02. Every β is the
+    weight of the old average, as in Adam; the paper writes 1 - β for it.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        betas: β₁, β₂ and β₃.
+        eps: ε, added to the corrected root.
+        weight_decay: λ, decoupled from the gradient, after the step.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = Adan([weight], lr=0.25)
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()
+        >>> weight
+        tensor([ 0.7500, -1.7500], requires_grad=True)
+
+    Source: Xie et al., `Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep
+    Models <https://arxiv.org/abs/2208.06677>`_ (2022), with the corrections for the start of the
+    authors' code, which the paper's algorithm leaves out.
+    """
+
+    rule = rules.adan
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 1e-3,
+        betas: tuple[Scalar, Scalar, Scalar] = (0.98, 0.92, 0.99),
+        eps: Scalar = 1e-8,
+        weight_decay: Scalar = 0.0,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
             "eps": eps,
             "weight_decay": weight_decay,
             "maximize": maximize,

@@ -10,7 +10,26 @@ from ._maths import agreeing, agreeing_decay, clip, maximum, sqrt
 from ._moments import averaged, averaged_square, corrected_root
 from ._rule import rule
 
-__all__ = ["adabelief", "ademamix", "adopt"]
+__all__ = ["adabelief", "adan", "ademamix", "adopt", "laprop"]
+
+
+@rule(non_negative=["exp_avg_sq"])
+def laprop(
+    p, g, exp_avg, exp_avg_sq, /,
+    lr, beta1, beta2, eps, weight_decay, step,
+    *, cautious, cautious_weight_decay,
+):  # fmt: skip
+    """LaProp: Adam that averages gradients already divided by the root of their averaged square."""
+    exp_avg_sq = averaged_square(exp_avg_sq, g, beta2)
+    root = corrected_root(exp_avg_sq, beta2, step)
+    exp_avg = averaged(exp_avg, g / (root + eps), beta1)
+    update = exp_avg
+    if cautious:
+        update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    p = p * (1 - lr * weight_decay)
+    return p - lr / (1 - beta1**step) * update, exp_avg, exp_avg_sq
 
 
 @rule(non_negative=["exp_avg_var"])
@@ -74,3 +93,24 @@ def ademamix(
     if cautious_weight_decay:
         weight_decay = agreeing_decay(weight_decay, update, p)
     return p * (1 - lr * weight_decay) - lr * update, exp_avg, exp_avg_slow, exp_avg_sq
+
+
+@rule(non_negative=["exp_avg_sq"])
+def adan(
+    p, g, exp_avg, exp_avg_diff, exp_avg_sq, last_grad, /,
+    lr, beta1, beta2, beta3, eps, weight_decay, step, fresh,
+    *, cautious, cautious_weight_decay,
+):  # fmt: skip
+    """Adan: Adam along the average of the gradient and of its changes, with a decay after it."""
+    change = (1 - fresh) * (g - last_grad)
+    exp_avg = averaged(exp_avg, g, beta1)
+    exp_avg_diff = averaged(exp_avg_diff, change, beta2)
+    exp_avg_sq = averaged_square(exp_avg_sq, g + beta2 * change, beta3)
+    ahead = exp_avg / (1 - beta1**step) + beta2 / (1 - beta2**step) * exp_avg_diff
+    update = ahead / (corrected_root(exp_avg_sq, beta3, step) + eps)
+    if cautious:
+        update = agreeing(update, g)
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    p = (p - lr * update) / (1 + lr * weight_decay)
+    return p, exp_avg, exp_avg_diff, exp_avg_sq, g

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from glideslope import optim
 from glideslope.optim._accumulated import Adadelta, Adagrad
-from glideslope.optim._adam_successors import ADOPT, AdaBelief, AdEMAMix
+from glideslope.optim._adam_successors import ADOPT, AdaBelief, Adan, AdEMAMix, LaProp
 from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
 from glideslope.optim._averaging import ASGD
@@ -169,6 +169,31 @@ def _belief_terms(p: Tensor, g: Tensor, state: State) -> State:
     average = 0.9 * state["exp_avg"].abs() + 0.1 * g.abs()
     variance = 0.999 * state["exp_avg_var"] + 0.001 * (g.abs() + average).square()
     return {"exp_avg": average, "exp_avg_var": variance}
+
+
+def _laprop_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """The quotients are averaged, not the gradients; the square is summed in two parts."""
+    average = 0.9 * state["exp_avg"].abs() + 0.1 * g.abs() / _root(g, state)
+    square = 0.999 * state["exp_avg_sq"] + 0.001 * g * g
+    return {"exp_avg": average, "exp_avg_sq": square, "p": 0.01 * average}
+
+
+def _adan_terms(p: Tensor, g: Tensor, state: State) -> State:
+    """The gradient's change is known to the last bits of both, and squaring doubles that."""
+    t, last = float(state["step"]) + 1, state["last_grad"]
+    change = (g.abs() + last.abs()) * (t > 1)
+    average = 0.98 * state["exp_avg"].abs() + 0.02 * g.abs()
+    diff = 0.92 * state["exp_avg_diff"].abs() + 0.08 * change
+    square = 0.99 * state["exp_avg_sq"] + 2 * 0.01 * (g.abs() + 0.92 * change).square()
+    ahead = average / (1 - 0.98**t) + 0.92 * diff / (1 - 0.92**t)
+    root = (square / (1 - 0.99**t)).sqrt()
+    return {
+        "exp_avg": average,
+        "exp_avg_diff": diff,
+        "exp_avg_sq": square,
+        "last_grad": torch.zeros_like(g),
+        "p": 0.01 * ahead / root + p.abs(),
+    }
 
 
 def _adopt_terms(p: Tensor, g: Tensor, state: State) -> State:
@@ -351,6 +376,8 @@ CASES: dict[str, Case] = {
         {"lr": 0.01, "eps": 1e-8, "weight_decay": 0.1},
         _belief_terms,
     ),
+    "laprop": Case(LaProp, transcriptions.LaProp, {"lr": 0.01, "weight_decay": 0.1}, _laprop_terms),
+    "adan": Case(Adan, transcriptions.Adan, {"lr": 0.01, "weight_decay": 0.1}, _adan_terms),
     "adopt": Case(ADOPT, transcriptions.ADOPT, {"lr": 0.01, "weight_decay": 0.1}, _adopt_terms),
     "ademamix": Case(
         AdEMAMix, transcriptions.AdEMAMix, {"lr": 0.01, "weight_decay": 0.1}, _mix_terms

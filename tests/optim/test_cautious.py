@@ -39,7 +39,7 @@ ALWAYS_AGREE = (
     *("adagrad", "adagrad-decay", "adadelta", "adadelta-decay"),
 )
 """Without momentum a step never points against its gradient."""
-OWN_TESTS = ("asgd", "lamb", "schedule-free")
+OWN_TESTS = ("adan", "asgd", "lamb", "schedule-free")
 """Optimizers that do more with an update than subtract it."""
 
 elementwise = {name: case for name, case in CASES.items() if not any(o in name for o in OWN_TESTS)}

@@ -68,6 +68,33 @@ class AdaBelief(Transcription):
         theta -= group.lr * step
 
 
+class LaProp(Transcription):
+    """Algorithm 1 of Ziyin et al., 2020 (arXiv:2002.04839), with decoupled decay."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        state["exp_avg_sq"] = n = 0.999 * state["exp_avg_sq"] + (1 - 0.999) * g**2
+        normed = g / (torch.sqrt(n / (1 - 0.999**t)) + 1e-15)
+        state["exp_avg"] = m = 0.9 * state["exp_avg"] + (1 - 0.9) * normed
+        theta -= group.lr * (m / (1 - 0.9**t) + group.weight_decay * theta)
+
+
+class Adan(Transcription):
+    """Algorithm 1 of Xie et al., 2022 (arXiv:2208.06677), its β being 1 less ours, corrected."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        beta1, beta2, beta3 = 1 - 0.98, 1 - 0.92, 1 - 0.99
+        change = g - state["last_grad"] if t > 1 else torch.zeros_like(g)
+        state["exp_avg"] = m = (1 - beta1) * state["exp_avg"] + beta1 * g
+        state["exp_avg_diff"] = v = (1 - beta2) * state["exp_avg_diff"] + beta2 * change
+        ahead = g + (1 - beta2) * change
+        state["exp_avg_sq"] = n = (1 - beta3) * state["exp_avg_sq"] + beta3 * ahead**2
+        m_hat, v_hat = m / (1 - 0.98**t), v / (1 - 0.92**t)
+        eta = group.lr / (torch.sqrt(n / (1 - 0.99**t)) + 1e-8)
+        theta -= eta * (m_hat + (1 - beta2) * v_hat)
+        theta /= 1 + group.weight_decay * group.lr
+        state["last_grad"] = g.clone()
+
+
 class ADOPT(Transcription):
     """Algorithm 2 of Taniguchi et al., 2024 (arXiv:2411.02853), clipped; t counts from 0."""
 
