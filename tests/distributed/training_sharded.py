@@ -41,6 +41,7 @@ WITH_SUMS: dict[str, Case] = {
     "Prodigy clipped": ("Prodigy", CLIPPED),
     "MuonWithAuxAdam clipped": ("MuonWithAuxAdam", CLIPPED),
     "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
+    "NorMuon": ("MuonWithAuxAdam", {"neuron_beta": 0.9}),
     "SOAP": ("SOAP", {}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
@@ -62,6 +63,7 @@ CASES: dict[str, Case] = {
         f"{name} resumed": (name, {"resumed": True})
         for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "CAME")
     },
+    "NorMuon of blocks": ("Muon", {"neuron_beta": 0.9, "resumed": True, "split": "rows"}),
 }
 
 
@@ -97,7 +99,11 @@ def train(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimiz
 
 def made(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimizer:
     kind = getattr(optim, name)
-    return kind([p for p in model.parameters() if p.ndim == 2 or not kind.matrices_only], **options)
+    params = [p for p in model.parameters() if p.ndim == 2 or not kind.matrices_only]
+    if options.get("split") == "rows":
+        options = {key: value for key, value in options.items() if key != "split"}
+        params = [{"params": [p], "split": (1, len(p) - 1) if len(p) > 1 else 1} for p in params]
+    return kind(params, **options)
 
 
 def resumed(model: nn.Module, old: optim.Optimizer, new: optim.Optimizer) -> optim.Optimizer:

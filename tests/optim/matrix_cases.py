@@ -58,6 +58,30 @@ CASES = {
         },
         [*MATRICES, (4, 6), (40, 30)],
     ),
+    "muon-heads": Case(
+        Muon,
+        transcriptions.Muon,
+        {"lr": 0.01, "weight_decay": 0.1, "split": 2},
+        [(4, 6), (6, 2), (4, 6), (40, 30)],
+    ),
+    "muon-qkv": Case(
+        Muon,
+        transcriptions.Muon,
+        {"lr": 0.01, "weight_decay": 0.1, "split": (4, 1, 1)},
+        [(6, 3), (6, 9), (6, 3)],
+    ),
+    "normuon": Case(
+        Muon,
+        transcriptions.Muon,
+        {"lr": 0.01, "weight_decay": 0.1, "neuron_beta": 0.9},
+        [*MATRICES, (4, 6)],
+    ),
+    "normuon-heads": Case(
+        Muon,
+        transcriptions.Muon,
+        {"lr": 0.01, "weight_decay": 0.1, "neuron_beta": 0.95, "split": 2},
+        [(4, 6), (4, 6), (6, 2)],
+    ),
     "adafactor": Case(Adafactor, torch.optim.Adafactor, {}, ANY),
     "adafactor-decay": Case(
         Adafactor,

@@ -67,6 +67,7 @@ ITERATIONS: dict[str, tuple[Any, int, Any]] = {
     "jordan": ("jordan", 5, jordan),
     "one triple": ((3.4445, -4.7750, 2.0315), 3, jordan),
     "polar express": ("polar_express", 5, polar_express),
+    "polar express, all": ("polar_express", 7, polar_express),
     "polar express, longer": ("polar_express", 10, polar_express),
     "triples": ([(1.5, -0.5, 0.0), [1.5, -0.5, 0]], 2, cubic),
     "none": ("you", 0, lambda x, _: x),
@@ -99,6 +100,56 @@ def test_named_sequences_bring_singular_values_near_one(name: str, row: tuple[in
     for a, b, c in polynomials(name, steps):
         x = a * x + b * x**3 + c * x**5
     assert (x - 1).abs().max() < bound
+
+
+SPLITS: dict[str, tuple[Any, list[int]]] = {
+    "heads": (3, [4, 4, 4]),
+    "queries, keys and values": ((6, 3, 3), [6, 3, 3]),
+    "one": ([12], [12]),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"neuron_beta": 0.9}], ids=["plain", "normuon"])
+@pytest.mark.parametrize(("split", "rows"), SPLITS.values(), ids=SPLITS)
+def test_blocks_of_a_matrix_are_updated_as_parameters_of_their_own(
+    split: Any, rows: list[int], options: dict[str, Any]
+) -> None:
+    fused = parameters([(12, 5), (12, 5)], torch.float32)
+    apart = [part.clone().requires_grad_() for p in fused for part in p.detach().split(rows)]
+    whole, parts = Muon(fused, split=split, **options), Muon(apart, **options)
+    for step in range(3):
+        give_gradients(fused, step)
+        gradients = [part for p in fused for part in p.grad.split(rows)]
+        for part, gradient in zip(apart, gradients, strict=True):
+            part.grad = gradient.clone()
+        whole.step()
+        parts.step()
+    assert_close([q for p in fused for q in p.split(rows)], apart, 1e-6)
+
+
+def test_rows_are_as_long_as_each_other_at_the_first_step_of_normuon() -> None:
+    """And the whole is as long as without it."""
+    even, plain = (parameters([(30, 40)], torch.float32) for _ in range(2))
+    before = even[0].detach().clone()
+    options = {"lr": 1.0, "weight_decay": 0.0}
+    train(Muon(even, neuron_beta=0.95, **options), 1)
+    train(Muon(plain, **options), 1)
+    moved, usual = even[0].detach() - before, plain[0].detach() - before
+    torch.testing.assert_close(moved.norm(dim=1), (moved.norm() / 30**0.5).expand(30))
+    torch.testing.assert_close(moved.norm(), usual.norm())
+
+
+def test_the_state_of_another_kind_of_muon_is_taken_over() -> None:
+    """A state of one option begins or is left out where only one side has it."""
+    plain, even = parameters([(4, 6)]), parameters([(4, 6)])
+    runs = Muon(plain), Muon(even, neuron_beta=0.9)
+    for run in runs:
+        train(run, 2)
+    kept = [run.state_dict() for run in runs]
+    for other, state in zip(runs[::-1], kept, strict=True):
+        other.load_state_dict(state, hyperparameters="own")
+        train(other, 1)
+    assert runs[1].state[even[0]]["second_momentum_buffer"].shape == (4, 1)
 
 
 STACKED: dict[str, dict[str, Any]] = {
@@ -139,6 +190,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "coefficients": ({"ns_coefficients": (1.0, 2.0)}, "`ns_coefficients` must be three numbers"),
     "name": ({"ns_coefficients": "polar"}, "one of .*'polar_express'.*, got 'polar'"),
     "triples": ({"ns_coefficients": [(1, 2, 3)] * 4}, "as many times three as `ns_steps`"),
+    "no count": ({"split": 0}, "`split` must be a number of equal blocks of rows .*, got 0"),
+    "no share": ({"split": 3}, r"`split` must be .*: one has 2 rows, got 3"),
+    "rows": ({"split": (1, 2)}, r"`split` must be .*: one has 2 rows, got \(1, 2\)"),
+    "kinds": ({"split": (1, 1.0)}, "`split` must be"),
+    "flag": ({"split": True}, "`split` must be"),
+    "beta": ({"neuron_beta": 1.0}, "`neuron_beta` must be at least 0 and less than 1, got 1.0"),
     "kind": ({"ns_coefficients": (1, 2, "3")}, "`ns_coefficients` must be three numbers"),
     "steps": ({"ns_steps": 100}, "`ns_steps` must be from 0 to 99, got 100"),
     "adjustment": ({"adjust_lr_fn": "none"}, "`adjust_lr_fn` must be one of"),
@@ -157,13 +214,16 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "name": ("ns_coefficients", "polar_express"),
     "triples": ("ns_coefficients", [(1.5, -0.5, 0.0)] * 5),
     "adjustment": ("adjust_lr_fn", "unit_rms_norm"),
+    "split": ("split", 2),
+    "rows": ("split", [2, 1, 1]),
+    "rows of neurons": ("neuron_beta", 0.9),
 }
 
 
 @pytest.mark.parametrize(("key", "value"), SWITCHES.values(), ids=SWITCHES)
 def test_an_option_of_muon_is_shown_saved_and_loaded(key: str, value: Any) -> None:
-    matrices = parameters([(4, 6), (6, 4)])
-    run, other = Muon(matrices, **{key: value}), Muon(parameters([(4, 6), (6, 4)]))
+    matrices = parameters([(4, 6), (4, 2)])
+    run, other = Muon(matrices, **{key: value}), Muon(parameters([(4, 6), (4, 2)]))
     assert f"{key}=" in repr(run)
     assert f"{key}=" not in repr(other)
     train(run, 2)
@@ -225,6 +285,16 @@ def test_plans_are_made_once() -> None:
     give_gradients(params, 1)
     optimizer.step()
     assert [part.cache.plan for part in parts] == plans
+
+
+def test_blocks_are_of_the_matrices_of_muon_alone() -> None:
+    shapes = [(6, 4), (7,), (5, 4)]
+    *first, embedding = parameters(shapes)
+    groups = [{"params": first, "split": 3}, {"params": [embedding], "use_muon": False, "split": 3}]
+    optimizer = MuonWithAuxAdam(groups)
+    with pytest.raises(InvalidValue, match=r"`split` must be .*: one has 5 rows, got 3"):
+        optimizer.add_param_group({"params": parameters([(5, 4)]), "split": 3})
+    train(optimizer, 1)
 
 
 def test_a_group_of_no_matrices_is_all_adamw() -> None:

@@ -248,6 +248,8 @@ class Muon(Transcription):
     """Jordan, 2024, with singular values by decomposition instead of matrix products.
 
     ``ns_coefficients``: algorithm 1 of Amsel et al., 2025 (arXiv:2505.16932), or Jordan's.
+    ``neuron_beta``: algorithm 1 of Li et al., 2025 (arXiv:2510.05491), whose scale is that of their
+    code. ``split``: how many parts are matrices of their own, or their rows.
     """
 
     def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
@@ -255,7 +257,21 @@ class Muon(Transcription):
 
     def step_of(self, g: Tensor, state: Any, group: Any) -> Tensor:
         state["momentum_buffer"] = m = 0.95 * state["momentum_buffer"] + 0.05 * g
-        return self.orthogonal(0.95 * m + 0.05 * g, group) * self.ratio(group, *g.shape)
+        split = getattr(group, "split", 1)
+        split = len(g) // split if isinstance(split, int) else split
+        parts = torch.split(0.95 * m + 0.05 * g, split)
+        moments = torch.split(state["moments"][:, 0], split)
+        done = [self.part(x, v, group) for x, v in zip(parts, moments, strict=True)]
+        state["moments"] = torch.cat([v for _, v in done])[:, None].expand(-1, g.shape[1])
+        return torch.cat([o for o, _ in done])
+
+    def part(self, x: Tensor, v: Tensor, group: Any) -> tuple[Tensor, Tensor]:
+        o, beta = self.orthogonal(x, group), getattr(group, "neuron_beta", None)
+        if beta is not None:
+            v = beta * v + (1 - beta) * torch.mean(o**2, 1)
+            even = o / (torch.sqrt(v)[:, None] + 1e-10)
+            o = even / torch.sqrt(torch.sum(even**2)) * torch.sqrt(torch.sum(o**2))
+        return o * self.ratio(group, *x.shape), v
 
     def orthogonal(self, x: Tensor, group: Any) -> Tensor:
         u, s, v = torch.linalg.svd(x, full_matrices=False)

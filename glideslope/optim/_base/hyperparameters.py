@@ -54,8 +54,7 @@ def check_values(group: Mapping[str, Any], fractions: Iterable[str] = FRACTIONS)
         for part in _parts(value):
             number = at_start(part)
             if name in fractions:
-                require_number(name, number)
-                require(bool(0 <= number < 1), name, "be at least 0 and less than 1", number)
+                require_fraction(name, number)
             elif name == "rho":
                 require_number(name, number)
                 require(bool(0 <= number <= 1), name, "be from 0 to 1", number)
@@ -94,6 +93,12 @@ def require_number(name: str, value: Any) -> None:
     require_type(number, name, "be a number, a tensor of one element or a schedule", value)
     single = not isinstance(value, Tensor) or (value.numel() == 1 and not value.is_complex())
     require(single, name, "be a number, a tensor of one element or a schedule", value)
+
+
+def require_fraction(name: str, value: Any) -> None:
+    """Refuse what is not one real number that is at least 0 and less than 1."""
+    require_number(name, value)
+    require(bool(0 <= value < 1), name, "be at least 0 and less than 1", value)
 
 
 def check_keys(group: Iterable[str], known: Iterable[str]) -> None:

@@ -44,9 +44,13 @@ class Kept(NamedTuple):
         counts = tuple(dict.fromkeys((*rule.counters, "step")))  # that of stochastic rounding, too
         return cls(shapes, counts, frozenset(needed), switches)
 
-    def with_shapes(self, shapes: Mapping[str, Shape]) -> Kept:
-        """The same, and entries of these shapes."""
-        return self._replace(shapes={**self.shapes, **shapes}, needed=self.needed | shapes.keys())
+    def with_shapes(self, shapes: Mapping[str, Shape], switches: Mapping[str, str]) -> Kept:
+        """The same, and entries of these shapes, some of which a hyperparameter switches on."""
+        return self._replace(
+            shapes={**self.shapes, **shapes},
+            needed=self.needed | shapes.keys(),
+            switches={**self.switches, **switches},
+        )
 
     def joined(self, saved: Kept, own: Kept, driven: frozenset[str]) -> Kept:
         """The entries that a saved state must have, and may.

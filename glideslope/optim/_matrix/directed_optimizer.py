@@ -89,5 +89,6 @@ class DirectedOptimizer(RuleOptimizer):
         rule = self._rules()[0 if self._is_directed(parameter, group) else -1]
         kept = Kept.by_rule(rule, parameter, self._settings.over(group))
         if self._is_directed(parameter, group):
-            return kept.with_shapes(self.direction.shapes(parameter, group))
+            shapes = self.direction.shapes(parameter, group)
+            return kept.with_shapes(shapes, self.direction.switches)
         return kept

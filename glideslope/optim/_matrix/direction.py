@@ -46,6 +46,8 @@ class Direction(ABC):
 
     state: ClassVar[tuple[str, ...]]
     """The names of all entries of its state."""
+    switches: ClassVar[Mapping[str, str]] = {}
+    """The hyperparameter that switches an entry on, by the entry's name, where there is one."""
     widened: ClassVar[frozenset[str]] = frozenset()
     """The names of the entries that are float32 or wider, whatever the parameter is."""
     takes_stacks: ClassVar[bool] = False

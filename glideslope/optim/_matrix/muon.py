@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+from typing import Any, Unpack
 
-import torch
 from torch import Tensor
 
 from glideslope import rules
 
 from .._base.common import Common
-from .._base.hyperparameters import Scalar
+from .._base.hyperparameters import Scalar, at_start, require_fraction
 from .._base.optimizer import Params
 from .._base.step_config import Group
+from .blocks import Split, blocks_of, check_split, joined
 from .directed_optimizer import DirectedOptimizer
 from .direction import Direction, Tensors
 from .orthogonal import (
@@ -27,25 +29,65 @@ from .orthogonal import (
 __all__ = ["Muon", "MuonWithAuxAdam"]
 
 
+SEVERAL_FORMS = frozenset({"ns_coefficients", "split", "neuron_beta"})
+MOMENTS = "second_momentum_buffer"
+TINY = 1e-10
+"""The least root of a row's mean square, of the code of NorMuon."""
+
+
 class Orthogonal(Direction):
     """The averaged gradient with all its singular values brought near 1."""
 
-    state = ("momentum_buffer",)
+    state = ("momentum_buffer", MOMENTS)
+    switches = MappingProxyType({MOMENTS: "neuron_beta"})
     takes_stacks = True
 
-    def shapes(self, p: Tensor, group: Group) -> dict[str, torch.Size]:
-        """As the parameter."""
-        return {"momentum_buffer": p.shape}
+    def shapes(self, p: Tensor, group: Group) -> dict[str, Sequence[int]]:
+        """As the parameter, and one number for each row if rows are evened."""
+        average: dict[str, Sequence[int]] = {"momentum_buffer": p.shape}
+        is_evened = group["neuron_beta"] is not None
+        return {**average, MOMENTS: (p.shape[0], 1)} if is_evened else average
 
     def __call__(
         self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
     ) -> tuple[Tensor, Tensors]:
-        """Average the gradient, orthogonalise the average, and scale it for its shape."""
+        """Average the gradient, and orthogonalise, even and scale each block of the average."""
         average = state["momentum_buffer"].lerp(g, 1 - float(group["momentum"]))
         ahead = g.lerp(average, float(group["momentum"])) if group["nesterov"] else average
-        options = group["ns_coefficients"], group["ns_steps"], float(group["eps"])
-        ratio = ADJUSTMENTS[group["adjust_lr_fn"]](*p.shape[-2:])
-        return orthogonalised(ahead, *options) * ratio, {"momentum_buffer": average}
+        blocks, kept = blocks_of(ahead, group["split"]), {"momentum_buffer": average}
+        found = [orthogonalised(block, **_iteration(group)) for block in blocks]
+        if MOMENTS in state:
+            moments, beta = blocks_of(state[MOMENTS], group["split"]), float(group["neuron_beta"])
+            pairs = [_evened(*each, beta) for each in zip(found, moments, strict=True)]
+            found = [block for block, _ in pairs]
+            kept[MOMENTS] = joined([moment for _, moment in pairs], average)
+        scale = ADJUSTMENTS[group["adjust_lr_fn"]]
+        return joined([block * scale(*block.shape[-2:]) for block in found], average), kept
+
+
+def _iteration(group: Group) -> dict[str, Any]:
+    coefficients, steps = group["ns_coefficients"], group["ns_steps"]
+    return {"coefficients": coefficients, "steps": steps, "eps": float(group["eps"])}
+
+
+def _evened(block: Tensor, moments: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+    """A block of the same length whose rows are divided by the roots of their averaged squares."""
+    moments = moments.lerp(block.square().mean(-1, keepdim=True), 1 - beta)
+    even = block / (moments.sqrt() + TINY)
+    return even * (_length(block) / _length(even).clamp(min=TINY)), moments
+
+
+def _length(matrix: Tensor) -> Tensor:
+    """The Euclidean norm of a matrix, or of each of a stack."""
+    length: Tensor = matrix.norm(dim=(-2, -1), keepdim=True)
+    return length
+
+
+def _check_options(group: Group, matrices: Iterable[Tensor]) -> None:
+    check_iteration(group)
+    check_split(group["split"], matrices)
+    if group["neuron_beta"] is not None:
+        require_fraction("neuron_beta", at_start(group["neuron_beta"]))
 
 
 class Muon(DirectedOptimizer):
@@ -82,6 +124,11 @@ class Muon(DirectedOptimizer):
         ns_steps: how many iterations.
         adjust_lr_fn: ``"original"``, which None means too, ``"match_rms_adamw"`` or
             ``"unit_rms_norm"``.
+        split: in how many equal blocks of rows each matrix is taken apart, each of which is a
+            matrix to Muon, or a tuple with the rows of each block: heads, or the queries, keys and
+            values that one `torch.nn.Linear` computes.
+        neuron_beta: divide each row of NS by the root of its averaged mean square, and the whole by
+            what that changes its norm; this is the β of the average, 0.95 in the paper.
         common: `Common`.
 
     Raises:
@@ -102,12 +149,14 @@ class Muon(DirectedOptimizer):
     <https://arxiv.org/abs/2502.16982>`_ (2025); ``"unit_rms_norm"``: Bernstein, `Deriving Muon
     <https://jeremybernste.in/writing/deriving-muon>`_ (2025); ``"polar_express"``: Amsel et al.,
     `The Polar Express <https://arxiv.org/abs/2505.16932>`_ (2025), algorithm 1; ``"you"``: You
-    Jiacheng, in Jordan's `modded-nanogpt <https://github.com/KellerJordan/modded-nanogpt>`_ (2025).
+    Jiacheng, in Jordan's `modded-nanogpt <https://github.com/KellerJordan/modded-nanogpt>`_ (2025);
+    ``neuron_beta``: Li et al., `NorMuon <https://arxiv.org/abs/2510.05491>`_ (2025), in the form of
+    their published code.
     """
 
     rule = rules.descent
     direction = Orthogonal()
-    _of_several_forms = frozenset({"ns_coefficients"})
+    _of_several_forms = SEVERAL_FORMS
     matrices_only = True
 
     def __init__(
@@ -121,6 +170,8 @@ class Muon(DirectedOptimizer):
         eps: float = 1e-7,
         ns_steps: int = 5,
         adjust_lr_fn: Adjustment | None = None,
+        split: Split = 1,
+        neuron_beta: Scalar | None = None,
         **common: Unpack[Common],
     ) -> None:
         defaults = {
@@ -132,12 +183,14 @@ class Muon(DirectedOptimizer):
             "eps": eps,
             "ns_steps": ns_steps,
             "adjust_lr_fn": adjust_lr_fn,
+            "split": split,
+            "neuron_beta": neuron_beta,
         }
         super().__init__(params, defaults, **common)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        check_iteration(group)
+        _check_options(group, group["params"])
 
 
 class MuonWithAuxAdam(DirectedOptimizer):
@@ -165,6 +218,8 @@ class MuonWithAuxAdam(DirectedOptimizer):
         ns_steps: see `Muon`.
         adjust_lr_fn: see `Muon`.
         use_muon: whether Muon updates the matrices of a group that does not say.
+        split: see `Muon`.
+        neuron_beta: see `Muon`.
         maximize: go uphill.
         common: `Common`.
 
@@ -188,8 +243,9 @@ class MuonWithAuxAdam(DirectedOptimizer):
 
     rule = rules.descent
     direction = Orthogonal()
-    _of_several_forms = frozenset({"ns_coefficients"})
+    _of_several_forms = SEVERAL_FORMS
     companion = rules.adam
+    _of_several_forms = SEVERAL_FORMS
 
     def __init__(
         self,
@@ -205,6 +261,8 @@ class MuonWithAuxAdam(DirectedOptimizer):
         adjust_lr_fn: Adjustment | None = "match_rms_adamw",
         use_muon: bool = True,
         *,
+        split: Split = 1,
+        neuron_beta: Scalar | None = None,
         maximize: bool = False,
         **common: Unpack[Common],
     ) -> None:
@@ -218,6 +276,8 @@ class MuonWithAuxAdam(DirectedOptimizer):
             "ns_coefficients": ns_coefficients,
             "ns_steps": ns_steps,
             "adjust_lr_fn": adjust_lr_fn,
+            "split": split,
+            "neuron_beta": neuron_beta,
             "use_muon": use_muon,
             "maximize": maximize,
             "amsgrad": False,
@@ -230,4 +290,4 @@ class MuonWithAuxAdam(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        check_iteration(group)
+        _check_options(group, [p for p in group["params"] if self._is_directed(p, group)])

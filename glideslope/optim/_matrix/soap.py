@@ -12,7 +12,7 @@ from glideslope import rules
 from glideslope.errors import require
 
 from .._base.common import Common
-from .._base.hyperparameters import Scalar, require_number
+from .._base.hyperparameters import Scalar, require_fraction
 from .._base.optimizer import Params
 from .._base.step_config import Group
 from .directed_optimizer import DirectedOptimizer
@@ -239,7 +239,5 @@ class SOAP(DirectedOptimizer):
         )
         require(steps >= 1, "precondition_frequency", "be at least 1", steps)
         require(longest >= 0, "max_precond_dim", "be at least 0", longest)
-        if beta is None:
-            return
-        require_number("shampoo_beta", beta)
-        require(bool(0 <= beta < 1), "shampoo_beta", "be at least 0 and less than 1", beta)
+        if beta is not None:
+            require_fraction("shampoo_beta", beta)
