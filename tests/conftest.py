@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,12 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # of the tests of GPU kernels
 settings.register_profile("default", max_examples=50, derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_collection_finish() -> None:
+    """Every later garbage collection leaves out the tens of thousands of tests and the modules."""
+    gc.collect()
+    gc.freeze()
 
 
 class Ended(NamedTuple):
