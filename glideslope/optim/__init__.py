@@ -34,6 +34,8 @@ from ._base.engine_report import EngineReportRow as EngineReportRow
 from ._base.optimizer import Optimizer as Optimizer
 from ._base.released import ReleasedGradients as ReleasedGradients
 from ._base.rule_optimizer import RuleOptimizer as RuleOptimizer
+from ._batch_size import linear_scaling as linear_scaling
+from ._batch_size import sqrt_scaling as sqrt_scaling
 from ._catalogue import Catalogue as Catalogue
 from ._catalogue import OptimizerRow as OptimizerRow
 from ._catalogue import available as available
@@ -67,8 +69,10 @@ __all__ = [
     "SparseAdam",
     "available",
     "create",
+    "linear_scaling",
     "lr_scheduler",
     "param_groups",
+    "sqrt_scaling",
 ]
 __all__ += _accumulated.__all__
 __all__ += _adam_successors.__all__

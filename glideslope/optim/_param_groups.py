@@ -1,4 +1,4 @@
-"""Parameter groups for weight decay, layer-wise rates and Muon."""
+"""Parameter groups for weight decay, rates of layers and widths, and Muon."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from glideslope.errors import require, require_type
 from glideslope.text import text_table
 
 from ._base.hyperparameters import Scalar, check_values
+from ._widths import width_factors
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
@@ -43,8 +44,9 @@ def param_groups(
     no_decay: Patterns = (),
     layer_decay: float | None = None,
     use_muon: bool = False,
+    base_model: nn.Module | None = None,
 ) -> ParamGroups:
-    r"""Groups for any optimizer: no decay where it does harm, and a rate for each layer.
+    r"""Groups for any optimizer: no decay where it does harm, and a rate for each layer or width.
 
     Biases, the parameters of norms, and all other parameters of one dimension or none are not
     decayed: they are in groups of ``weight_decay`` 0. With ``layer_decay`` the rate of a layer is
@@ -57,6 +59,17 @@ def param_groups(
     ``blocks.3`` or ``encoder.layer.0``. What comes before all blocks is one layer, the stem; what
     comes after them is another, the head; what comes between belongs to the block before it. A
     model without numbers has a layer for each of its children.
+
+    With ``base_model``, a rate that was tuned on this narrower model serves for the wide one: a
+    matrix that is m times as wide as there, on both sides, has
+
+    .. math::
+        \eta_m = \eta / m, \quad \lambda_m = m \lambda
+
+    so that decay, which is :math:`\eta \lambda`, stays. All else keeps η and λ: vectors, the
+    embedding, the output layer. That is the rule of the maximal update parameters for Adam and its
+    kin. It has two more parts, which are the model's own: multiply what the output layer gives by
+    1/m, and divide the products of queries and keys by their length d, not by :math:`\sqrt{d}`.
 
     Every parameter comes with its name, so that a saved optimizer finds it again in any order. One
     that is frozen (``requires_grad`` is False) is left out, and one that two modules share comes
@@ -72,14 +85,18 @@ def param_groups(
         use_muon: say in each group whether `MuonWithAuxAdam` is to use Muon on it, ``use_muon``: it
             is for the hidden matrices, which are the decayed parameters of two dimensions that are
             not in an embedding, nor in the last module that has such a matrix.
+        base_model: the model that η and λ were tuned on: of the same class and depth, with the
+            same names of parameters. It may be on the device ``meta``.
 
     Returns:
         A list of groups, each with a ``name``; its text is a table.
 
     Raises:
         InvalidValue: nothing in the model can be trained, ``no_decay`` names no parameter of it,
-            ``layer_decay`` is given without ``lr``, or a number is outside its bounds.
-        InvalidType: ``model`` is no module, or ``no_decay`` holds neither names nor classes.
+            ``layer_decay`` is given without ``lr``, ``base_model`` without ``lr`` and
+            ``weight_decay`` or with ``use_muon``, whose steps have a scale for all widths, or has
+            other parameters, or a number is outside its bounds.
+        InvalidType: a model is no module, or ``no_decay`` holds neither names nor classes.
 
     Example:
         >>> from torch import nn
@@ -91,10 +108,18 @@ def param_groups(
         decay              0.1        2        80
         >>> param_groups(model, lr=0.5, layer_decay=0.5)[0]["lr"]
         0.0625
+        >>> wide, narrow = (nn.Sequential(nn.Linear(3, n), nn.Linear(n, n)) for n in (64, 16))
+        >>> param_groups(wide, lr=0.01, weight_decay=0.1, base_model=narrow)
+        name               lr  weight_decay  tensors  elements
+        decay            0.01           0.1        1       192
+        no_decay         0.01           0.0        2       128
+        decay, 4x wide  0.0025           0.4        1      4096
 
     Source: layer-wise rates: Howard and Ruder, `Universal Language Model Fine-tuning
     <https://arxiv.org/abs/1801.06146>`_ (2018), with one factor for all layers as in Clark et al.,
-    `ELECTRA <https://arxiv.org/abs/2003.10555>`_ (2020).
+    `ELECTRA <https://arxiv.org/abs/2003.10555>`_ (2020). Rates of widths: Yang et al., `Tensor
+    Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer
+    <https://arxiv.org/abs/2203.03466>`_ (2022), with the decay of their package ``mup``.
     """
     require_type(isinstance(model, nn.Module), "model", "be a torch.nn.Module", model)
     given = {"lr": lr, "weight_decay": weight_decay}
@@ -105,17 +130,18 @@ def param_groups(
     layers = _layers(list(trained)) if layer_decay is not None else dict.fromkeys(trained, "")
     undecayed = _undecayed(model, no_decay)
     hidden = _hidden_matrices(model, undecayed) if use_muon else set()
+    widths = _widths(model, base_model, chosen, use_muon)
     members: dict[_Kind, list[tuple[str, Tensor]]] = {}
     for name, parameter in trained.items():
-        kind = _Kind(layers[name], parameter not in undecayed, parameter in hidden)
+        width = widths.get(parameter, 1.0)
+        kind = _Kind(layers[name], parameter not in undecayed, parameter in hidden, width)
         members.setdefault(kind, []).append((name, parameter))
     rates = _layer_rates(layers.values(), lr, layer_decay)
     return ParamGroups(
         {
             "name": kind.title,
             "params": params,
-            **chosen,
-            **rates.get(kind.layer, {}),
+            **kind.widened({**chosen, **rates.get(kind.layer, {})}),
             **({} if kind.decays else {"weight_decay": 0.0}),
             **({"use_muon": kind.hidden} if use_muon else {}),
         }
@@ -129,11 +155,32 @@ class _Kind(NamedTuple):
     layer: str
     decays: bool
     hidden: bool
+    width: float
 
     @property
     def title(self) -> str:
         decay = "decay" if self.decays else "no_decay"
-        return " ".join(filter(None, (self.layer, "hidden" if self.hidden else decay)))
+        title = " ".join(filter(None, (self.layer, "hidden" if self.hidden else decay)))
+        return title if self.width == 1 else f"{title}, {self.width:g}x wide"
+
+    def widened(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        """Hyperparameters at this width: see `param_groups`."""
+        if self.width == 1:
+            return chosen
+        scales = {"lr": 1 / self.width, "weight_decay": self.width}
+        return {**chosen, **{key: chosen[key] * scale for key, scale in scales.items()}}
+
+
+def _widths(
+    model: nn.Module, base: nn.Module | None, chosen: Mapping[str, Any], use_muon: bool
+) -> dict[Tensor, float]:
+    """The width of each parameter in units of the base model's, where there is one."""
+    if base is None:
+        return {}
+    require(not use_muon, "use_muon", "be False with base_model", use_muon)
+    for key in ("lr", "weight_decay"):
+        require(key in chosen, key, "be given with base_model", None)
+    return width_factors(model, base)
 
 
 def _layers(names: list[str]) -> dict[str, str]:
