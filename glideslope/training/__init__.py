@@ -44,6 +44,7 @@ __all__ = [
     "RangeTestResult",
     "Recommendation",
     "ResumableLoader",
+    "ScheduledBatchSampler",
     "StoppingPreview",
     "TensorBoardWriter",
     "TrainingState",
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._batch_sampler import ScheduledBatchSampler
     from ._checkpoint import load_checkpoint, save_checkpoint
     from ._checkpointer import Checkpoint, Checkpointer
     from ._loader import ResumableLoader
@@ -72,6 +74,7 @@ else:
             "LRFinder": "_range_test",
             "LRMonitor": "_monitor",
             "ResumableLoader": "_loader",
+            "ScheduledBatchSampler": "_batch_sampler",
             "TrainingState": "_state",
             "load_checkpoint": "_checkpoint",
             "lr_range_test": "_range_test",

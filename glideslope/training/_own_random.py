@@ -18,6 +18,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
+from ._batch_sampler import ScheduledBatchSampler
 from ._random import GLOBAL_STREAMS, Stream, is_same_state, raw_state, seed_stream, set_raw_state
 
 Batch = TypeVar("Batch")
@@ -91,7 +92,7 @@ def draws_as_it_goes(loader: Any) -> bool:
     if isinstance(loader.dataset, IterableDataset):
         return bool(loader.num_workers == 0)
     batches, sampler = loader.batch_sampler, loader.sampler
-    if batches is not None and type(batches) is not BatchSampler:
+    if batches is not None and type(batches) not in (BatchSampler, ScheduledBatchSampler):
         return not isinstance(batches, list | tuple)
     return type(batches.sampler if batches is not None else sampler) not in AT_ONCE
 
