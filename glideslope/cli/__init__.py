@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _design as _design
 from . import _find_lr as _find_lr
+from . import _merge as _merge
 from . import _predict as _predict
 from . import _preview as _preview
 from . import _report as _report

@@ -55,6 +55,7 @@ def train(
         int, count_option("Processor threads; more pay only on an idle machine.")
     ] = 1,
     save_every: Annotated[int, count_option("Updates from one checkpoint to the next.")] = 50,
+    keep: Annotated[int, count_option("Newest checkpoints that are kept, also to be merged.")] = 3,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -85,7 +86,7 @@ def train(
 
     Ctrl-C stops after the current update and saves; a second one stops at once. --resume continues
     bit for bit, however the run was stopped, with the options it began with: only --extend,
-    --schedule, --threads and --save-every may be given with it.
+    --schedule, --threads, --save-every and --keep may be given with it.
 
     Under torchrun, several processes train one run: each takes its share of every batch, and the
     first one prints and writes. A run may be resumed on another number of processes.
@@ -100,6 +101,7 @@ def train(
         "seed": seed,
         "threads": threads,
         "save_every": save_every,
+        "keep": keep,
     }
     settings = Settings(**options)
     require_known_optimizer(optimizer)

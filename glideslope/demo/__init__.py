@@ -5,6 +5,7 @@
 - `Training` joins model, optimizer and schedule, and yields a `Record` for each update.
 - A `Launch` says which of several processes this is; they train one run together.
 - `start_run` and `resume_run` keep a run in a folder (see `glideslope.runs`).
+- A `TrainedRun` reads one, and measures it after a `Cooldown` that is merged from its checkpoints.
 """
 
 from __future__ import annotations
@@ -15,23 +16,28 @@ from glideslope._lazy import lazy
 
 from ._launch import Launch, launch
 from ._names import require_known_optimizer
+from ._notes import warnings_as_notes
 from ._settings import Settings
 
 __all__ = [
     "CharTransformer",
+    "Cooldown",
     "Corpus",
     "Launch",
     "Record",
     "Settings",
+    "TrainedRun",
     "Training",
     "launch",
     "python_reference",
     "require_known_optimizer",
     "resume_run",
     "start_run",
+    "warnings_as_notes",
 ]
 
 if TYPE_CHECKING:
+    from ._cooldown import Cooldown, TrainedRun
     from ._corpus import Corpus, python_reference
     from ._loop import Record, Training
     from ._model import CharTransformer
@@ -42,8 +48,10 @@ else:
         __name__,
         {
             "CharTransformer": "_model",
+            "Cooldown": "_cooldown",
             "Corpus": "_corpus",
             "Record": "_loop",
+            "TrainedRun": "_cooldown",
             "Training": "_loop",
             "python_reference": "_corpus",
             "resume_run": "_resume",

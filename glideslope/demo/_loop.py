@@ -122,15 +122,10 @@ class Training:
         before, after = (n * MEASUREMENTS // self.settings.steps for n in (step, step + 1))
         return after > before
 
-    @torch.no_grad()
     def measure(self) -> float:
         """Mean loss over all the held-out text, in nats per character."""
-        model = self.run.model
-        whole = self.corpus.held_out_windows(model.context)
-        windows = [share(rows) for rows in whole]
         with evaluating(self.run.optimizer):
-            loss: float = model.loss(*windows).item()
-        return total(loss * (len(windows[0]) / len(whole[0])))
+            return held_out_loss(self.run.model, self.corpus)
 
     def extend(self, steps: int) -> None:
         """Make the run longer: what remains of its schedule is stretched."""
@@ -141,6 +136,15 @@ class Training:
         self.schedule = self.run.scheduler.schedules["lr"]
         total = self.settings.steps + steps
         self.settings = replace(self.settings, schedule=self.schedule, steps=total)
+
+
+@torch.no_grad()
+def held_out_loss(model: CharTransformer, corpus: Corpus) -> float:
+    """Mean loss of a model over all the held-out text, in nats per character."""
+    whole = corpus.held_out_windows(model.context)
+    windows = [share(rows) for rows in whole]
+    loss: float = model.loss(*windows).item()
+    return total(loss * (len(windows[0]) / len(whole[0])))
 
 
 def bound_schedule(settings: Settings, corpus: Corpus, context: int) -> Schedule:

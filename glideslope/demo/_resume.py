@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,10 @@ from glideslope.schedules import Schedule
 from glideslope.training import Checkpoint, Checkpointer
 
 from ._config import describe
+from ._corpus import Corpus
 from ._launch import require_shares
 from ._loop import Training, bound_schedule
+from ._notes import warnings_as_notes
 from ._ranks import folder_of_run, joined, require_same_text
 from ._run import go, introduce, new_console, save
 from ._settings import Settings
@@ -54,6 +54,7 @@ def continue_run(
         found = newest(checkpoints, folder)
         before = Settings.from_dict(found.state["settings"])
         training = restored(found, folder, before, before.resumed(given), extend)
+    checkpoints.keep = training.settings.keep
     save(training, checkpoints, found.metrics)
     checkpoints.wait()
     folder.write_config(describe(training))
@@ -64,24 +65,19 @@ def continue_run(
     return go(training, folder, checkpoints, console)
 
 
-@contextmanager
-def warnings_as_notes(console: Console) -> Iterator[None]:
-    """Print the library's warnings as notes."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        yield
-    for warning in warned:
-        console.print(f"note: {warning.message}")
-
-
 def newest(checkpoints: Checkpointer, folder: RunFolder) -> Checkpoint:
     """The newest whole checkpoint of a run."""
     found = checkpoints.latest()
     if found is None:
         raise InvalidValue(f"there is no checkpoint in {folder.path}: start another run")
+    require_own(found)
+    return found
+
+
+def require_own(found: Checkpoint) -> None:
+    """Refuse a checkpoint of another program."""
     if not isinstance(found.state, dict) or found.state.keys() != {"settings", "text", "run"}:
         raise StateMismatch(f"{found.path} was not saved by `glideslope train`")
-    return found
 
 
 def restored(
@@ -97,12 +93,17 @@ def restored(
         after = replace(after, steps=before.steps + extend)
     training = Training(after, folder.history, on_mismatch="keep" if rescheduled else "error")
     require_same_text(training.corpus.sha256)
-    if found.state["text"] != training.corpus.sha256:
-        raise StateMismatch(f"the run in {folder.path} learns the text of another Python")
+    require_text(training.corpus, found, folder)
     training.run.load_state_dict(found.state["run"])
     if extend and not rescheduled:
         training.extend(extend)
     return training
+
+
+def require_text(corpus: Corpus, found: Checkpoint, folder: RunFolder) -> None:
+    """Refuse a run that learns another text."""
+    if found.state["text"] != corpus.sha256:
+        raise StateMismatch(f"the run in {folder.path} learns the text of another Python")
 
 
 def note_changes(training: Training, folder: RunFolder, before: Settings, console: Console) -> None:

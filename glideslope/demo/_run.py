@@ -38,7 +38,7 @@ def start_run(settings: Settings, path: Path) -> int:
         folder = folder_of_run(path)
         training = Training(settings, folder.history)
         require_same_text(training.corpus.sha256)
-        with folder.made(), folder.checkpoints() as checkpoints:
+        with folder.made(), folder.checkpoints(settings.keep) as checkpoints:
             folder.write_config(describe(training))
             save(training, checkpoints, {})
             checkpoints.wait()

@@ -10,7 +10,7 @@ from typing import Any, Self
 from glideslope.errors import require
 from glideslope.schedules import Schedule, parse
 
-MAY_CHANGE = ("schedule", "threads", "save_every")
+MAY_CHANGE = ("schedule", "threads", "save_every", "keep")
 """Settings that may change when a run is resumed; any other would change its result."""
 
 
@@ -28,6 +28,7 @@ class Settings:
         seed: of the model's first parameters and of the order of the text.
         threads: processor threads.
         save_every: updates from one checkpoint to the next.
+        keep: how many of the newest checkpoints are kept.
     """
 
     schedule: Schedule
@@ -39,9 +40,10 @@ class Settings:
     seed: int
     threads: int
     save_every: int
+    keep: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "threads", "save_every"):
+        for name in ("steps", "batch_size", "threads", "save_every", "keep"):
             require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
         require(0 <= self.seed < 2**63, "seed", "be at least 0 and less than 2**63", self.seed)
         for name in ("lr", "weight_decay"):

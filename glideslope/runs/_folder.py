@@ -5,18 +5,17 @@ The files of a run folder::
     config.json     how the run was made, see below
     history.jsonl   a record per update, in order, each update once
     events.jsonl    a record per thing that happened to the run, in order
-    checkpoints/    the newest three, and the one with the least validation loss
+    checkpoints/    the newest (three unless more are kept), and that of the least validation loss
     curves.png      the losses and the learning rates, drawn when the run ends
     result.json     how the run ended: written last; not there while it runs, nor if it was killed
     .lock           held by the process that trains
 
 **config.json** has ``command`` (the command line that makes this run again), ``ranks`` (how many
-processes trained it), ``settings`` (the
-options by name: ``schedule`` as text, ``optimizer``, ``lr``, ``weight_decay``, ``steps``,
-``batch_size``, ``seed``, ``threads``, ``save_every``), ``schedule`` (with every length in updates:
-``text``, and ``json`` for `Schedule.from_dict`), ``optimizer`` (``name`` and ``options``),
-``model``, ``text`` and ``versions``. It is written again when the run is extended or its schedule
-is changed.
+processes trained it), ``settings`` (the options by name: ``schedule`` as text, ``optimizer``,
+``lr``, ``weight_decay``, ``steps``, ``batch_size``, ``seed``, ``threads``, ``save_every``,
+``keep``), ``schedule`` (with every length in updates: ``text``, and ``json`` for
+`Schedule.from_dict`), ``optimizer`` (``name`` and ``options``), ``model``, ``text`` and
+``versions``. It is written again when the run is extended or its schedule is changed.
 
 **history.jsonl**: ``step`` from 0; ``loss`` of its batch before the update; the learning rate it
 ran at, as ``lr``, or for an optimizer of several groups as ``lr/NAME`` for each; where the run was
@@ -104,11 +103,15 @@ class RunFolder:
         finally:
             lock.release()
 
-    def checkpoints(self) -> Checkpointer:
-        """The checkpoints, to be closed; needs torch."""
+    def checkpoints(self, keep: int = 3) -> Checkpointer:
+        """The checkpoints, to be closed; needs torch.
+
+        Args:
+            keep: how many of the newest are kept when one is saved.
+        """
         from glideslope.training import Checkpointer
 
-        return Checkpointer(self.path / "checkpoints", keep_best=("val_loss", "min"))
+        return Checkpointer(self.path / "checkpoints", keep=keep, keep_best=("val_loss", "min"))
 
     def names(self) -> list[str]:
         """The names of the files, hidden ones excepted."""

@@ -19,6 +19,7 @@ from ._far import ADDED, Area, Peak, far_area, far_first, far_peak, looks, runs,
 from ._length import REST, Binder, Length, RunNumbers, Steps, bind_call, real, whole
 from ._lint import Finding, lint
 from ._maths import SCALARS, Arrays, array_namespace, as_floats
+from ._merge_weights import merge_weights
 from ._outline import Outline, outline, settling_steps
 from ._series import Grid, Number, Total
 from ._svg import svg
@@ -503,6 +504,38 @@ class Schedule(ABC):
         zero-start: the value at step 0 is 0: the first update changes nothing
         """
         return lint(self, steps)
+
+    def merge_weights(self, steps: Sequence[int]) -> list[float]:
+        r"""The weights with which checkpoints of a run merge into the result of this decay.
+
+        The decay ends at the last checkpoint. With ``w_j``, its mean factor over the updates from
+        checkpoint j - 1 to checkpoint j, 1 before it begins::
+
+            c_0 = 1 - w_1,    c_j = w_j - w_{j+1},    c_n = w_n
+
+        Then ``Σ c_j θ_j = θ_0 + Σ w_j (θ_j - θ_{j-1})``: the recorded updates, each as small as it
+        would have been. The weights add up to 1. `glideslope.training.merge` applies them.
+
+        Args:
+            steps: the steps of the checkpoints, each the number of updates made before it. The
+                first may be any at which the factor is still 1. Percent in a schedule are of
+                the last one.
+
+        Raises:
+            InvalidValue: ``steps`` do not increase, or begin after the decay does; the decay is
+                longer than the run, endless, rises, or is negative.
+            UnboundError: a length is in epochs or tokens.
+
+        Source: Tian et al., *WSM: Decay-Free Learning Rate Schedule via Checkpoint Merging* (2025),
+        https://arxiv.org/abs/2507.17634.
+
+        >>> import glideslope as gs
+        >>> gs.linear(4).merge_weights([96, 97, 98, 99, 100])
+        [0.0, 0.25, 0.25, 0.25, 0.25]
+        >>> gs.polynomial("50%", power=2).merge_weights([0, 4, 6, 8])
+        [0.0, 0.21875, 0.625, 0.15625]
+        """
+        return merge_weights(self, steps)
 
     def _horizon(self, steps: int | None, name: str = "steps", least: int = 1) -> int:
         """The number of steps to evaluate: those given, or all."""

@@ -7,6 +7,7 @@
 - A **stream** is a random generator that a program holds itself.
 - A **record** is a dict of what was measured at a step. **Writers** store records: `History`,
   `CSVWriter`, `TensorBoardWriter`. `LRMonitor` makes records of an optimizer's hyperparameters.
+- A **merge** of checkpoints is their weighted mean: the model after a cooldown that was not run.
 - A **preview** tells what `EarlyStopping` or a plateau would have done to recorded metrics.
 - A **prediction** is the loss that a recorded run would have had under another schedule; a
   **recommendation** is the schedule with the lowest one.
@@ -38,6 +39,7 @@ __all__ = [
     "History",
     "LRFinder",
     "LRMonitor",
+    "MergedModel",
     "PlateauPreview",
     "Prediction",
     "Predictor",
@@ -50,6 +52,7 @@ __all__ = [
     "TrainingState",
     "load_checkpoint",
     "lr_range_test",
+    "merge",
     "predict",
     "preview",
     "read_json_lines",
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from ._checkpoint import load_checkpoint, save_checkpoint
     from ._checkpointer import Checkpoint, Checkpointer
     from ._loader import ResumableLoader
+    from ._merge import MergedModel, merge
     from ._monitor import LRMonitor
     from ._range_test import LRFinder, lr_range_test
     from ._state import TrainingState
@@ -73,11 +77,13 @@ else:
             "Checkpointer": "_checkpointer",
             "LRFinder": "_range_test",
             "LRMonitor": "_monitor",
+            "MergedModel": "_merge",
             "ResumableLoader": "_loader",
             "ScheduledBatchSampler": "_batch_sampler",
             "TrainingState": "_state",
             "load_checkpoint": "_checkpoint",
             "lr_range_test": "_range_test",
+            "merge": "_merge",
             "save_checkpoint": "_checkpoint",
         },
         first="glideslope._torch",

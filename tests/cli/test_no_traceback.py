@@ -117,6 +117,7 @@ OPTIONS = {
     "preview": ["--patience", "--metric", "--mode", "--factor"],
     "train": ["--schedule", "--optimizer", "--lr", "--steps", "--seed", "--extend", "--out"],
     "find-lr": ["--optimizer", "--start", "--end", "--steps", "--weight-decay", "--threads"],
+    "merge": ["--out"],
     "predict": ["--steps", "--lr", "--metric", "--json"],
     "design": ["--steps", "--steps-per-epoch", "--port"],
 }

@@ -24,6 +24,7 @@ from glideslope.training import (
     History,
     LRFinder,
     LRMonitor,
+    MergedModel,
     PlateauPreview,
     Prediction,
     Predictor,
@@ -209,6 +210,14 @@ TEXTS: dict[str, tuple[Callable[[], object], str]] = {
     "recommendation": (
         lambda: Recommendation(gs.linear(9), None, None),  # type: ignore[arg-type]
         "Recommendation(schedule=linear(9))",
+    ),
+    "merged": (
+        lambda: MergedModel({}, [5, 10], [0.5, 0.5]),
+        "MergedModel(2 checkpoints, of steps 5 to 10)",
+    ),
+    "merged from one": (
+        lambda: MergedModel({}, [5], [1.0]),
+        "MergedModel(1 checkpoint, of step 5)",
     ),
     "plateau": (plateau, "PlateauPreview(cuts=(3,), end=0.05)"),
 }

@@ -65,7 +65,9 @@ def files_of(folder: Path) -> list[Path]:
     return names
 
 
-def assembled(files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: int) -> Any:
+def assembled(
+    files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: int, lazy: bool
+) -> Any:
     """The content of a checkpoint as the file of one process would have it, for a rank.
 
     Of the values that the ranks did not share, each rank gets its own, if there are as many ranks
@@ -76,6 +78,7 @@ def assembled(files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: 
         contents: what they hold.
         rank: of this process.
         ranks: how many there are now.
+        lazy: leave tensors of several parts in the files until they are used.
 
     Raises:
         Damaged: a file is missing, or is of another save.
@@ -87,7 +90,7 @@ def assembled(files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: 
         for key, row in content["parts"].items():
             parts.setdefault(key, []).extend(Part(*each) for each in row)
     shapes = dict(zip(own["keys"], own["shapes"], strict=True))
-    folder, is_alone = files[0].parent, ranks == 1
+    folder = files[0].parent
 
     def tensor_of(key: str) -> Tensor:
         row = parts.get(key, [])
@@ -96,7 +99,7 @@ def assembled(files: Sequence[Path], contents: Sequence[Any], rank: int, ranks: 
         if len(row) == 1:
             return row[0].data
         stored = StoredTensor(row, [0] * len(shapes[key]), shapes[key])
-        return stored.whole() if is_alone else stored
+        return stored if lazy else stored.whole()
 
     state = put_together(Outline(own["state"], own["keys"]), tensor_of)
     return {"step": own["step"], "metrics": own["metrics"], "state": state}

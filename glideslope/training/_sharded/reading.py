@@ -23,7 +23,7 @@ def read_alone(path: Path, *, mmap: bool = False) -> Any:
 
     Args:
         path: a file of one process, or the folder of several ranks.
-        mmap: read tensors when they are used; those of a folder always are.
+        mmap: read tensors when they are used.
 
     Raises:
         CheckpointError: it is damaged, or cannot be read.
@@ -32,7 +32,7 @@ def read_alone(path: Path, *, mmap: bool = False) -> Any:
         return read_checkpoint(path, mmap=mmap)
     files = files_of(path)
     _verify(files)
-    return _opened(path, files, 0, 1)
+    return _opened(path, files, 0, 1, lazy=mmap)
 
 
 def read_together(path: Path) -> Any:
@@ -46,7 +46,7 @@ def read_together(path: Path) -> Any:
     rank, ranks = own_rank(), rank_count()
     files = agreed_on(lambda: files_of(path) if path.is_dir() else [path])
     agreed_on(partial(_verify, files[rank::ranks]))
-    return agreed_on(lambda: _opened(path, files, rank, ranks))
+    return agreed_on(lambda: _opened(path, files, rank, ranks, lazy=ranks > 1))
 
 
 def agreed_on(work: Callable[[], T]) -> T:
@@ -78,8 +78,8 @@ def _verify(files: Sequence[Path]) -> None:
         verify_checkpoint(file)
 
 
-def _opened(path: Path, files: Sequence[Path], rank: int, ranks: int) -> Any:
+def _opened(path: Path, files: Sequence[Path], rank: int, ranks: int, lazy: bool) -> Any:
     contents = [open_checkpoint(file) for file in files]
     if not path.is_dir():
         return contents[0]
-    return assembled(files, contents, rank, ranks)
+    return assembled(files, contents, rank, ranks, lazy)
