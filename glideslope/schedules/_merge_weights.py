@@ -9,20 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from glideslope.errors import require, require_type
 
 from ._length import whole
 
-if TYPE_CHECKING:
-    from ._schedule import Schedule
-
 ROUNDING = 1e-12
 """Differences of means that are no difference."""
 
 
-def merge_weights(schedule: Schedule, steps: Sequence[int]) -> list[float]:
+def merge_weights(schedule: Any, steps: Sequence[int]) -> list[float]:
     """The weights of checkpoints; see `Schedule.merge_weights`."""
     steps = _checked(steps)
     if schedule._unbound is not None:
@@ -38,10 +35,10 @@ def merge_weights(schedule: Schedule, steps: Sequence[int]) -> list[float]:
     return [before - after for before, after in pairwise(factors)]
 
 
-def _length(schedule: Schedule, run: int) -> int:
+def _length(schedule: Any, run: int) -> int:
     """The number of updates of a decay, at most those of the run."""
     require(schedule.steps < math.inf, "schedule", "have an end, as take(steps) gives it", schedule)
-    steps = math.ceil(schedule.steps)
+    steps: int = math.ceil(schedule.steps)
     require(steps <= run, "schedule", f"be no longer than the run, {run} updates", schedule)
     return steps
 
@@ -55,7 +52,7 @@ def _checked(steps: Any) -> list[int]:
     return numbers
 
 
-def _require_beginning(schedule: Schedule, begin: int, first: int) -> None:
+def _require_beginning(schedule: Any, begin: int, first: int) -> None:
     """Refuse a decay that begins before the first checkpoint."""
     for start, chunk in schedule._chunks(0, first - begin):
         falls = abs(chunk - 1) > ROUNDING
@@ -65,14 +62,14 @@ def _require_beginning(schedule: Schedule, begin: int, first: int) -> None:
             require(False, "steps", rule, first)
 
 
-def _mean(schedule: Schedule, begin: int, start: int, stop: int) -> float:
+def _mean(schedule: Any, begin: int, start: int, stop: int) -> float:
     """The mean factor of the updates from one checkpoint to the next; 1 before the decay."""
     full = max(0, min(begin, stop) - start)
     area = schedule.area(start + full - begin, stop - begin) if start + full < stop else 0.0
     return math.fsum((full, area)) / (stop - start)
 
 
-def _require_fall(schedule: Schedule, before: float, factor: float, span: tuple[int, int]) -> None:
+def _require_fall(schedule: Any, before: float, factor: float, span: tuple[int, int]) -> None:
     """Refuse a factor that would give a negative weight."""
     where = "on average from step {} to {}".format(*span)
     most = f"be at most {before:.6g} {where}, as before"
