@@ -35,7 +35,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with _flushed(target.parent):
+            os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -43,7 +44,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         if lock is not None:
             os.close(lock)
-    flush_folder(target.parent)
 
 
 def _create_beside(folder: Path) -> tuple[Path, int | None]:
@@ -80,10 +80,22 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
 
 def flush_folder(folder: Path) -> None:
     """Flush the folder, so that the renaming survives a power cut."""
+    with _flushed(folder):
+        pass
+
+
+@contextmanager
+def _flushed(folder: Path) -> Iterator[None]:
+    """Flush a folder at the end, whatever it is called by then.
+
+    Another rank may rename the folder of a checkpoint as soon as the last file has its name.
+    """
     if os.name == "nt":  # which cannot open folders
+        yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
+        yield
         os.fsync(descriptor)
     except OSError as error:
         # Some file systems refuse to flush a folder; PostgreSQL ignores the same two.

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, SupportsFloat
 
 from glideslope.distributed import has_peers, own_rank
-from glideslope.errors import CheckpointError, require, require_type
+from glideslope.errors import CheckpointError, RankFailed, require, require_type
 from glideslope.files import FolderLock
 
 from ._background import Background
@@ -115,7 +115,7 @@ class Checkpointer:
         """Copy ``state`` now, and write it while training continues.
 
         If the previous write is still running, this waits for it. If it failed, this save still
-        starts, and then the error is raised.
+        starts, and then the error is raised; but not after a `RankFailed`.
 
         Args:
             step: the number of the checkpoint: at least that of the newest undamaged one.
@@ -127,13 +127,15 @@ class Checkpointer:
                 that is not a number, such as None.
             CheckpointError: another process saves into the folder, an earlier write failed, or
                 another rank refused.
-            RankFailed: another rank has ended, or has not called this in time.
+            RankFailed: another rank has ended, or has not called this or written its part in time.
         """
         require_type(isinstance(step, int), "step", "be a whole number", step)
         require(step >= 0, "step", "be at least 0", step)
         numbers = {name: number(name, value) for name, value in metrics.items()}
         try:
             self.wait()
+        except RankFailed:  # to ask the rank that is lost would take as long again
+            raise
         except Exception:
             self._begin(step, state, numbers)
             raise
@@ -144,6 +146,7 @@ class Checkpointer:
 
         Raises:
             CheckpointError: it could not be written, and why.
+            RankFailed: another rank has ended, or has not written its part in time.
         """
         self._background.finish()
 
@@ -211,7 +214,7 @@ class Checkpointer:
     ) -> None:
         try:
             self.close()
-        except CheckpointError as failed:
+        except (CheckpointError, RankFailed) as failed:
             if error is None:
                 raise
             error.add_note(f"and the last checkpoint was lost: {failed}")

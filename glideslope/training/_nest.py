@@ -184,8 +184,9 @@ class _Walk:
             return self._take(keys, tensor if self._sharded else tensor.whole())
         if is_sharded(tensor):
             require_type(self._sharded or is_alone(tensor), place(keys), UNSHARDED, tensor)
-            own = shard(tensor.detach())
-            return self._shard(own, tensor, keys) if self._sharded else self._tensor(own, keys)
+            if self._sharded:
+                return self._shard(tensor, keys)
+            return self._tensor(shard(tensor.detach()), keys)
         source = tensor.detach()
         refused = type(source) is not Tensor or source.is_meta or source.is_nested
         require_type(not refused, place(keys), "be a plain tensor that holds data", type(tensor))
@@ -197,13 +198,16 @@ class _Walk:
         taken = self._taken[identity][1]
         return taken if taken.shape == tensor.shape else taken.expand(tensor.shape)
 
-    def _shard(self, own: Tensor, tensor: DTensor, keys: Keys) -> Tensor:
+    def _shard(self, tensor: DTensor, keys: Keys) -> Tensor:
         """The sharded tensor of which ``take`` gives the shard.
 
         Where one rank sees the same memory under two names, another one may hold nothing of it and
         see none, so the ranks would not agree on which tensors are one: each name has its own.
         """
-        return sharded_as(self._take(keys, own), tensor)
+        detached = tensor.detach()
+        own = shard(detached)
+        taken = self._take(keys, own)
+        return detached if taken is own else sharded_as(taken, tensor)
 
 
 def is_alone(tensor: DTensor) -> bool:

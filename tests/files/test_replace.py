@@ -131,6 +131,24 @@ def test_a_path_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_renamed_as_soon_as_the_file_is_there_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    replace, fsync, flushed = os.replace, os.fsync, []
+
+    def replace_and_rename(source: Path, target: Path) -> None:
+        replace(source, target)
+        before.rename(after)
+
+    monkeypatch.setattr(os, "replace", replace_and_rename)
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.append(os.fstat(file)), fsync(file)))
+    gs.save_checkpoint(NEW, before / "a.pt")
+    assert same(gs.load_checkpoint(after / "a.pt"), NEW)
+    assert os.path.samestat(flushed[-1], after.stat())
+
+
 def test_a_folder_deleted_during_a_save_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -33,6 +34,9 @@ class Outline(NamedTuple):
 def taken_apart(state: object) -> tuple[Outline, dict[str, Tensor]]:
     """The outline of a state, and its tensors by key. No tensor is copied.
 
+    A key is the place of a tensor and a digest, the same on ranks that hold the same: of a sharded
+    tensor, a digest of the ranks that hold it.
+
     Raises:
         InvalidType, InvalidValue: see `save_checkpoint`.
     """
@@ -40,9 +44,14 @@ def taken_apart(state: object) -> tuple[Outline, dict[str, Tensor]]:
     keys: dict[int, str] = {}
     tensors: dict[str, Tensor] = {}
 
+    digest_of_mesh = cache(lambda mesh: _digest(mesh.mesh))  # many tensors have the same
+
+    def digest(tensor: Tensor) -> str:
+        return digest_of_mesh(tensor.device_mesh) if is_sharded(tensor) else _digest(tensor)
+
     def collect(place: Keys, tensor: Tensor) -> Tensor:
         if id(tensor) not in keys:
-            keys[id(tensor)] = key = _key(place, tensor)
+            keys[id(tensor)] = key = f"{place!r}#{digest(tensor)}"
             tensors[key] = tensor
         return tensor
 
@@ -74,15 +83,6 @@ def replaced(nest: Any, change: Callable[[Keys, Tensor], Any], keys: Keys = ()) 
     if kind is set:
         return {replaced(item, change, (*keys, item)) for item in nest}
     return nest
-
-
-def _key(place: Keys, tensor: Tensor) -> str:
-    """The place of a tensor and a digest of it, the same on ranks that hold the same.
-
-    Of a sharded tensor, the digest is of the ranks that hold it.
-    """
-    digest = _digest(tensor.device_mesh.mesh if is_sharded(tensor) else tensor)
-    return f"{place!r}#{digest}"
 
 
 def _digest(tensor: Tensor) -> str:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from glideslope.errors import CheckpointError
+from glideslope.errors import CheckpointError, RankFailed
 from glideslope.files import FolderLock, flush_folder
 
 from .._numbered import move_into_place
@@ -55,7 +55,8 @@ class Rendezvous(NamedTuple):
             finish: what rank 0 does at the end.
 
         Raises:
-            CheckpointError: a rank could not write its file, or has ended.
+            CheckpointError: a rank could not write its file.
+            RankFailed: a rank has ended, or takes too long; all ranks that continue learn of it.
         """
         if self.rank == 0:
             self._lead(write, finish)
@@ -91,7 +92,7 @@ class Rendezvous(NamedTuple):
             finish()
         except BaseException as error:
             with suppress(OSError):
-                self._sign.write_text(str(error))
+                _write_at_once(self._sign, f"{type(error).__name__}\n{error}")
             shutil.rmtree(self.temporary, ignore_errors=True)
             raise
         self._sign.unlink(missing_ok=True)
@@ -104,7 +105,7 @@ class Rendezvous(NamedTuple):
         except Exception as error:
             self._is_over()  # then the folder is gone, and why is known
             with suppress(OSError):
-                self._failure(self.rank).write_text(str(error))
+                _write_at_once(self._failure(self.rank), str(error))
             raise
 
     def _has_written(self, rank: int) -> bool:
@@ -123,10 +124,12 @@ class Rendezvous(NamedTuple):
         """True if rank 0 has done all.
 
         Raises:
-            CheckpointError: rank 0 has given up.
+            CheckpointError, RankFailed: rank 0 has given up, for this reason.
         """
-        if text := _text(self._sign):
-            raise CheckpointError(f"rank 0 failed: {text}" if self.rank else text)
+        kind, _, text = _text(self._sign).partition("\n")
+        if kind:
+            failed = RankFailed if kind == RankFailed.__name__ else CheckpointError
+            raise failed(f"rank 0 failed: {text}" if self.rank else text)
         return not self._sign.exists()
 
     def _failure(self, rank: int) -> Path:
@@ -146,7 +149,14 @@ class Rendezvous(NamedTuple):
             pause = min(2 * pause, LONGEST)
 
     def _give_up(self, reason: str) -> NoReturn:
-        raise CheckpointError(f"could not save {self.target}: {reason}")
+        raise RankFailed(f"could not save {self.target}: {reason}")
+
+
+def _write_at_once(path: Path, text: str) -> None:
+    """Write a text that others may read at any moment."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
 
 
 def _text(path: Path) -> str:
