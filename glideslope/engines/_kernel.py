@@ -35,10 +35,14 @@ class Memory(NamedTuple):
     Attributes:
         load: the number that is stored.
         store: the statement that stores ``{number}``.
+        keep: the statement that keeps a number of a group until the scale of the group is known.
+        kept: the number that was kept.
     """
 
     load: str
     store: str
+    keep: str
+    kept: str
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,8 @@ class Kernel:
         return GROUP if name in map(scale_of, self.recipe.codes) else 1
 
     def packed_lines(self, memory: Memory, name: str) -> list[str]:
-        """The line that stores a number of a group, read from its tile, in 8 bits."""
-        number = f"{name}_tile[_i - _first], {name}_unit, {self._noise(name)}"
+        """The line that stores a kept number of a group in 8 bits."""
+        number = f"{memory.kept.format(name=name)}, {name}_unit, {self._noise(name)}"
         return [memory.store.format(name=name, number=f"packed_{self.arrays[name]}({number})")]
 
     def _unpacked(self, memory: Memory) -> list[str]:
@@ -162,7 +166,7 @@ class Kernel:
             *self._rounding(),
             *self.recipe.after,
             *self._parted(memory),
-            *(f"{name}_tile[_i - _first] = float32({name})" for name in self.recipe.codes),
+            *(memory.keep.format(name=name) for name in self.recipe.codes),
             *(self._stored(memory, name) for name in self._whole if name != "g"),
             *[memory.store.format(name="g", number="0")] * self.recipe.zeroing,
         ]

@@ -17,7 +17,7 @@ from glideslope import optim
 from glideslope.engines import Recipe, Slot, _choice, choose
 from glideslope.errors import InvalidValue
 from glideslope.optim import SGD, AdamW, RuleOptimizer, available
-from glideslope.rules import rule
+from glideslope.rules import absolute, rule
 
 pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 
@@ -68,6 +68,10 @@ CASES = [
     Case("AdamW", FLOAT16, {"rounding": "stochastic"}, BIT_EQUAL),
     Case("AdamW", FLOAT16, {"ema_decay": 0.5}, BIT_EQUAL),
     Case("AdamW", FLOAT32, {"state_dtype": BFLOAT16}, BIT_EQUAL),
+    Case("AdamW", FLOAT32, {"state_dtype": "8bit"}, BIT_EQUAL, LARGE),
+    Case("SGD", BFLOAT16, {"momentum": 0.9, "state_dtype": "8bit"}, BIT_EQUAL),
+    Case("AdaBelief", FLOAT64, {"state_dtype": "8bit", "ema_decay": 0.5}, BIT_EQUAL),
+    Case("LAMB", FLOAT16, {"state_dtype": "8bit", "max_grad_norm": 0.5}, 2**-10),
     Case("NAdam", FLOAT32, {}, BIT_EQUAL),
     Case("RAdam", FLOAT32, {}, BIT_EQUAL),
     Case("Adamax", FLOAT32, {}, BIT_EQUAL),
@@ -178,6 +182,52 @@ def test_every_number_is_rounded_to_the_same_bits(dtype: torch.dtype, rounding: 
         found.append((p.detach(), optimizer.state[p]["kept"], rest))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=0.0, atol=0.0, equal_nan=True)
+
+
+@rule(non_negative=["kept"])
+def taking_size(p, g, kept, /, lr):  # type: ignore[no-untyped-def]
+    """The state is the size of the gradient."""
+    return g, absolute(g)
+
+
+class TakingSize(Taking):
+    rule = taking_size
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of infinities
+@pytest.mark.parametrize("optimizer", [Taking, TakingSize])
+def test_every_number_becomes_the_same_eight_bits(optimizer: type[Taking]) -> None:
+    plain = torch.randn(6_401, generator=torch.Generator().manual_seed(1)) ** 3
+    numbers = torch.cat([every_kind_of_number(), torch.zeros(64), plain])
+    found = []
+    for engine in ("triton", "fused"):
+        p = torch.zeros(len(numbers), requires_grad=True)
+        ours = optimizer([p], engine=engine, state_dtype="8bit")
+        for _ in range(2):  # the second step loads what the first one stored
+            p.grad = numbers.clone()
+            ours.step()
+        assert {row.engine for row in ours.engine_report()} == {engine}
+        found.append([value for value in ours.state[p].values() if value.ndim])
+    codes, scales = found[0]
+    assert {codes.dtype, scales.dtype} <= {torch.int8, torch.uint8, torch.float32}
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=0.0, equal_nan=True)
+
+
+@pytest.mark.parametrize("count", [1, 64, 128, 1024, 1030])
+def test_nothing_is_written_beyond_the_scales(count: int) -> None:
+    p = torch.zeros(count, requires_grad=True)
+    optimizer = Taking([p], engine="triton", state_dtype="8bit")
+    p.grad = torch.ones(count)
+    optimizer.step()
+    state = optimizer.state[p]
+    (name,) = (each for each, value in state.items() if value.dtype == FLOAT32 and value.ndim)
+    groups = -(-count // 64)
+    memory = torch.full((groups + 4,), 7.0)
+    state[name] = memory[:groups]
+    p.grad = torch.full((count,), 2.0)
+    optimizer.step()
+    assert memory.tolist() == [2.0] * groups + [7.0] * 4
 
 
 def test_unaligned_views_and_other_layouts() -> None:

@@ -76,6 +76,7 @@ FEW = (
     Case("AdamW"),
     Case("AdamW", torch.float64),
     Case("AdamW", torch.bfloat16, {"rounding": "stochastic", "state_dtype": torch.bfloat16}),
+    Case("AdamW", torch.float16, {"state_dtype": "8bit"}),
     Case("LAMB", torch.float16, {"max_grad_norm": 1.0, "ema_decay": 0.9}),
 )
 

@@ -11,7 +11,12 @@ from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
 from .._products import with_products
 
-MEMORY = Memory("{name}_at[_i]", "{name}_at[_i] = {number}")
+MEMORY = Memory(
+    load="{name}_at[_i]",
+    store="{name}_at[_i] = {number}",
+    keep="{name}_tile[_i - _first] = float32({name})",
+    kept="{name}_tile[_i - _first]",
+)
 _STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float16": "uint16"}
 
 TENSOR_FIELDS = 3

@@ -133,9 +133,7 @@ def stochastic_float16(x, random):
     magnitude = tl.abs(x)
     offset = tl.where(magnitude < 0.00006103515625, 0.00006103515625, 0.0)
     moved = jitter(magnitude + offset, random, 0x1FFF) - offset
-    chosen = tl.where(magnitude < float("inf"), moved, magnitude)
-    signs = x.to(tl.uint32, bitcast=True) & 0x80000000
-    return (chosen.to(tl.uint32, bitcast=True) | signs).to(tl.float32, bitcast=True)
+    return signed_as(tl.where(magnitude < float("inf"), moved, magnitude), x)
 
 
 @triton.jit
@@ -203,6 +201,85 @@ def noise(seed, index):
 
 
 @triton.jit
+def largest_of_groups(number, GROUP: tl.constexpr):
+    """The largest absolute value of each group of float32; not-a-number, if there is one."""
+    bits = number.to(tl.uint32, bitcast=True) & 0x7FFFFFFF
+    largest = tl.max(tl.reshape(bits, (bits.shape[0] // GROUP, GROUP)), 1)
+    return largest.to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def of_groups(number, GROUP: tl.constexpr):
+    """A number of each group, for every element of it."""
+    table = tl.broadcast_to(tl.expand_dims(number, 1), (number.shape[0], GROUP))
+    return tl.reshape(table, (number.shape[0] * GROUP,))
+
+
+@triton.jit
+def signed_as(size, number):
+    """A float32 of the sign of another one."""
+    signs = number.to(tl.uint32, bitcast=True) & 0x80000000
+    return (size.to(tl.uint32, bitcast=True) | signs).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def curved(code):
+    """The magnitude of a code of either sign, as in `glideslope.engines.packed`."""
+    t = tl.div_rn(code, 127.0)
+    return tl.div_rn(t, 2.0 - t)
+
+
+@triton.jit
+def raised(code):
+    """The magnitude of a code that is never negative."""
+    t = tl.div_rn(code, 255.0)
+    return (t * t) * (t * t)
+
+
+@triton.jit
+def unpacked_int8(code, unit):
+    number = code.to(tl.float32)
+    return signed_as(curved(tl.abs(number)), number) * unit
+
+
+@triton.jit
+def unpacked_uint8(code, unit):
+    return raised(code.to(tl.float32)) * unit
+
+
+@triton.jit
+def share_of(number, unit):
+    """The size of a number in a unit; 0 for what is none."""
+    size = tl.div_rn(tl.abs(number), tl.where(unit > 0.0, unit, 1.0))
+    return tl.where(size <= 1.0, size, 0.0)
+
+
+@triton.jit
+def fraction(random):
+    """A number from 0 to 1, by the low sixteen of random bits."""
+    return (random & 0xFFFF).to(tl.float32) * 0.0000152587890625
+
+
+@triton.jit
+def packed_int8(number, unit, random):
+    size = share_of(number, unit)
+    low = tl.minimum(tl.floor(tl.div_rn(2.0 * size, 1.0 + size) * 127.0), 126.0)
+    below = curved(low)
+    is_up = fraction(random) * (curved(low + 1.0) - below) < size - below
+    return signed_as(tl.where(is_up, low + 1.0, low), number).to(tl.int8)
+
+
+@triton.jit
+def packed_uint8(number, unit, random):
+    size = share_of(number, unit)
+    low = tl.minimum(tl.floor(tl.sqrt_rn(tl.sqrt_rn(size)) * 255.0), 254.0)
+    below = raised(low)
+    is_up = fraction(random) * (raised(low + 1.0) - below) < size - below
+    code = tl.where(is_up, low + 1.0, low)
+    return tl.where((size > 0.0) & (code < 1.0), 1.0, code).to(tl.uint8)
+
+
+@triton.jit
 def add_up(tensors, sums, totals, WIDTH: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr):
     """The totals over each tensor, of those over its chunks, always in the same order."""
     tensor, column, columns = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
@@ -224,12 +301,16 @@ __all__ = [
     "float64",
     "joined_int16",
     "joined_int8",
+    "largest_of_groups",
     "maximum",
     "minimum",
     "multiply_add",
     "narrow_bfloat16",
     "narrow_float16",
     "noise",
+    "of_groups",
+    "packed_int8",
+    "packed_uint8",
     "random_bfloat16",
     "random_float16",
     "remainder_int16",
@@ -241,6 +322,8 @@ __all__ = [
     "tl",
     "triton",
     "uint32",
+    "unpacked_int8",
+    "unpacked_uint8",
     "upper_int16",
     "upper_int8",
     "where",

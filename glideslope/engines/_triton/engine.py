@@ -31,8 +31,6 @@ class TritonEngine(Engine):
     def reason_against(self, recipe: Recipe, slot: Slot, gradient: Tensor) -> str | None:
         if recipe.differentiable:
             return "gradients must flow through the step"
-        if recipe.packed:
-            return "state of 8 bits is read and written by torch's operations"
         if reason := unreachable(recipe, slot, gradient, _elsewhere):
             return reason
         if reason := _obstacle_on(slot.parameter.device):

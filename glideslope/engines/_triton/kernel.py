@@ -6,6 +6,8 @@ import ast
 import textwrap
 from collections.abc import Callable, Iterable
 
+from .._eight_bits import GROUP
+from .._engine import scale_of
 from .._front.statements import Stage
 from .._kernel import CHUNK, CHUNK_STRIDE, SIZES, Kernel, Memory, load
 from .._products import with_products
@@ -19,17 +21,30 @@ TENSOR_FIELDS = 3
 ROW_FIELDS = 2
 """Columns of a row after the kernel's scalars: the seed of the noise, 1 to leave out the step."""
 
-_WHOLE = Memory("tl.load({name}_at + _i)", "tl.store({name}_at + _i, {number})")
+_WHOLE = Memory(
+    load="tl.load({name}_at + _i)",
+    store="tl.store({name}_at + _i, {number})",
+    keep="{name} = float32({name})",
+    kept="{name}",
+)
 _PARTIAL = Memory(
-    "tl.load({name}_at + _i, _i < _count, other=0)",
-    "tl.store({name}_at + _i, {number}, _i < _count)",
+    load="tl.load({name}_at + _i, _i < _count, other=0)",
+    store="tl.store({name}_at + _i, {number}, _i < _count)",
+    keep="{name} = where(_i < _count, float32({name}), 0.0)",
+    kept="{name}",
 )
 _STORAGE = {**dict(zip(SIZES, SIZES, strict=True)), "bfloat16": "uint16", "float16": "uint16"}
 
 
 def update(kernel: Kernel) -> str:
     """The module of the kernel that updates: the last stage of the rule."""
-    sweep = _sweep(lambda memory: [*map(with_products, kernel.update_lines(memory))])
+    sweep = _sweep(
+        lambda memory: [
+            *_units(kernel),
+            *map(with_products, kernel.update_lines(memory)),
+            *_packing(kernel, memory),
+        ]
+    )
     body = ["if _skip == 0:", *_indented(sweep)]
     if kernel.recipe.zeroing:
         zero = _sweep(lambda memory: [memory.store.format(name="g", number="0")])
@@ -44,7 +59,7 @@ def measure(kernel: Kernel, number: int) -> str:
     adds = [f"{name}_sum += tl.where(_i < _count, wide({name}), 0.0)" for name in names]
     body = [
         *(f"{name}_sum = tl.zeros(({BLOCK},), tl.float64)" for name in names),
-        *_sweep(lambda memory: [*kernel.measure_lines(memory, number), *adds]),
+        *_sweep(lambda memory: [*_units(kernel), *kernel.measure_lines(memory, number), *adds]),
         *_stored_sums(names),
     ]
     return _module(kernel, stage, body)
@@ -82,7 +97,10 @@ def _module(kernel: Kernel, stage: Stage, body: list[str]) -> str:
         *scalars,
         f"_seed = tl.load(_row + {seed}).to(tl.int64) + _chunk * {CHUNK_STRIDE}",
         f"_skip = tl.load(_row + {skip})",
-        *(_address(name, i, dtype) for i, (name, dtype) in enumerate(kernel.arrays.items())),
+        *(
+            _address(name, i, dtype, kernel.elements_of(name))
+            for i, (name, dtype) in enumerate(kernel.arrays.items())
+        ),
         *body,
     ]
     formula = [*map(_rounded, stage.body), f"return {', '.join(map(_rounded, stage.outputs))},"]
@@ -125,9 +143,10 @@ def _place(arrays: int) -> list[str]:
     ]
 
 
-def _address(name: str, column: int, dtype: str) -> str:
-    """The line that finds the first element of a chunk of an array."""
-    address = f"tl.load(_tensor + {TENSOR_FIELDS + column}) + _start * {SIZES[dtype]}"
+def _address(name: str, column: int, dtype: str, elements: int = 1) -> str:
+    """The line that finds the first number of a chunk, of one number for so many elements."""
+    place = "_start" if elements == 1 else f"_start // {elements}"
+    address = f"tl.load(_tensor + {TENSOR_FIELDS + column}) + {place} * {SIZES[dtype]}"
     pointer = f"({address}).to(tl.pointer_type(tl.{_STORAGE[dtype]}))"
     return f"{name}_at = tl.multiple_of({pointer}, ALIGN)"
 
@@ -143,6 +162,28 @@ def _sweep(lines: Callable[[Memory], list[str]]) -> list[str]:
         f"    for _first in range(0, _count, {BLOCK}):",
         *_indented([element, *lines(_PARTIAL)], 2),
     ]
+
+
+def _units(kernel: Kernel) -> list[str]:
+    """The lines that load the scale of each element's group, of each state in 8 bits."""
+    return [
+        f"{name}_unit = tl.load({scale_of(name)}_at + _i // {GROUP}, _i < _count, other=0)"
+        for name in kernel.recipe.codes
+    ]
+
+
+def _packing(kernel: Kernel, memory: Memory) -> list[str]:
+    """The lines that store the groups of state in 8 bits, each by a scale of its own."""
+    lines: list[str] = []
+    for name in kernel.recipe.codes:
+        lines += [
+            f"{name}_units = largest_of_groups({name}, {GROUP})",
+            f"_group = _first // {GROUP} + tl.arange(0, {BLOCK // GROUP})",
+            f"tl.store({scale_of(name)}_at + _group, {name}_units, _group * {GROUP} < _count)",
+            f"{name}_unit = of_groups({name}_units, {GROUP})",
+            *kernel.packed_lines(memory, name),
+        ]
+    return lines
 
 
 def _stored_sums(names: list[str]) -> list[str]:
