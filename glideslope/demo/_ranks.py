@@ -57,12 +57,12 @@ def _in_contact() -> Iterator[None]:
 def folder_of_run(path: Path) -> RunFolder:
     """The run folder, which the first rank writes and names to all others."""
     folder = RunFolder if launch().is_first else UnwrittenFolder
-    return folder(exchanged(path, "begin a run")[0])
+    return folder(exchanged(path, "`glideslope train`")[0])
 
 
 def require_same_text(checksum: str) -> None:
     """Refuse ranks that learn different texts, which differ from one Python to the next."""
-    checksums = exchanged(checksum, "begin a run")
+    checksums = exchanged(checksum, "`glideslope train`")
     for rank, other in enumerate(checksums):
         if other != checksums[0]:
             raise StateMismatch(f"rank {rank} learns the text of another Python than rank 0")

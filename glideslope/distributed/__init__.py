@@ -48,6 +48,7 @@ __all__ = [
     "is_sharded",
     "layout_of",
     "mean",
+    "named_ranks",
     "own_rank",
     "owners",
     "part_of",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from ._exchange import owners as owners
     from ._failure import fail_together as fail_together
     from ._peers import exchanged as exchanged
+    from ._peers import named_ranks as named_ranks
     from ._peers import time_out as time_out
     from ._reduction import Reduction as Reduction
     from ._reduction import reduction_of as reduction_of
@@ -99,6 +101,7 @@ else:
             "is_own_group": "_sharing",
             "is_sharded": "_shards",
             "layout_of": "_shards",
+            "named_ranks": "_peers",
             "owners": "_exchange",
             "part_of": "_shards",
             "reduction_of": "_reduction",

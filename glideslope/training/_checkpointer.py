@@ -24,6 +24,7 @@ from ._numbered import NumberedCheckpoints
 from ._scalar import number
 from ._seal import Damaged
 from ._sharded.reading import of_rank_0, read_alone, read_together
+from ._state import TrainingState, load_together
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,35 @@ class Checkpointer:
         if steps:
             raise CheckpointError(f"all {len(steps)} checkpoints in {self.folder} are damaged")
         return None
+
+    def resume(self, run: TrainingState) -> Checkpoint | None:
+        """Load the newest undamaged checkpoint into a run; None if the folder has none.
+
+        Call it on every rank before the loop, also where a run begins: it refuses ranks that
+        differ in what must be the same on all, see `TrainingState.check_ranks`.
+
+        Args:
+            run: gets the state, on all ranks or on none.
+
+        Raises:
+            CheckpointError: as `latest`.
+            StateMismatch: the state does not fit the run, or the ranks of the run differ.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> import glideslope as gs
+            >>> with TemporaryDirectory() as folder, gs.training.Checkpointer(folder) as saved:
+            ...     run = gs.training.TrainingState(step=7)
+            ...     saved.save(run.step, run.state_dict())
+            ...     saved.wait()
+            ...     again = gs.training.TrainingState(step=0)
+            ...     found = saved.resume(again)
+            ...     again.step
+            7
+        """
+        found = self.latest()
+        load_together(run, None if found is None else found.state, "`Checkpointer.resume`")
+        return found
 
     def best(self) -> Checkpoint | None:
         """The undamaged checkpoint with the best ``keep_best`` metric, if any has it."""

@@ -97,6 +97,16 @@ def with_values(part: Any, state: Any) -> Any:
     return part
 
 
+def values_of(part: Any) -> Any:
+    """The part as `with_values` takes it: parts that have a state of their own are None."""
+    if _has_own_state(part):
+        return None
+    if not _is_nest(part, ""):
+        return part
+    values = {key: values_of(inner) for key, inner in _items(part)}
+    return values if isinstance(part, dict) else _kind(part)(values.values())
+
+
 def text_of(part: Any) -> str:
     """A plain value's text; the class of any other part."""
     if _has_own_state(part):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from typing import Any
 
 import numpy as np
@@ -92,17 +91,21 @@ def global_state() -> dict[str, Any]:
 
 
 def set_global_state(state: dict[str, Any]) -> None:
-    """Restore the global random states; warn if the number of CUDA devices differs."""
+    """Restore the global random states."""
     random.setstate(_to_python(state["python"]))
     np.random.set_state(_with_arrays(state["numpy"]))
     torch.set_rng_state(state["torch"])
-    saved = state.get("cuda", [])
-    devices = torch.cuda.device_count()
-    if saved and len(saved) != devices:
-        message = f"saved with {len(saved)} CUDA devices, restored with {devices}"
-        warnings.warn(f"{message}: random numbers on them will differ", stacklevel=3)
-    for device, device_state in enumerate(saved[:devices]):
+    for device, device_state in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(device_state, device)
+
+
+def change_of_devices(state: dict[str, Any]) -> str:
+    """A sentence about another number of CUDA devices than where a state was saved, if it is."""
+    saved, here = len(state.get("cuda", [])), torch.cuda.device_count()
+    if saved in (0, here):
+        return ""
+    told = f"saved with {saved} CUDA devices, restored with {here}"
+    return f"{told}: random numbers on them will differ"
 
 
 def seed_global_streams(rank: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,10 +25,12 @@ from ._parts import (
     state_of,
     stateful_parts,
     text_of,
+    values_of,
     with_values,
 )
-from ._random import Stream, global_state, seed_global_streams, set_global_state
+from ._random import Stream, change_of_devices, global_state, seed_global_streams, set_global_state
 from ._restore import Restoration, naming
+from ._sharded.reading import agreed_on
 from ._writers import CSVWriter, TensorBoardWriter
 
 ENVIRONMENT = "environment"
@@ -108,36 +111,22 @@ class TrainingState:
             StateMismatch: ``state`` has other parts than these, in lists and dicts too; or a part,
                 whose place is named, does not take its own.
         """
-        self._check(state)
-        parts = self._in_order(state)
-        records = [each for each in parts if isinstance(each[1], RECORDS)]
-        restoration = Restoration(parts)
-        try:
-            restoration.load([each for each in parts if not isinstance(each[1], RECORDS)])
-            with naming(ENVIRONMENT):
-                set_global_state(state[ENVIRONMENT]["random"])
-                _derive_random(state[ENVIRONMENT])
-            restoration.load(records)  # last: records that have been cut off do not come back
-        except BaseException as error:
-            restoration.undo(error)
-            raise
-        for name, part in vars(self).items():
-            vars(self)[name] = with_values(part, state[name])
-        _warn_of_changes(state[ENVIRONMENT])
+        with self._loaded(state):
+            pass
+        for change in _changes(state[ENVIRONMENT]):
+            warnings.warn(change, stacklevel=2)
 
     def check_ranks(self) -> None:
         """Refuse to continue where the ranks of a run differ in what must be the same on all.
 
         That is: the counters, such as ``step``; the hyperparameters of every optimizer; and the
         names, shapes and dtypes of the parameters of every model. Call it on all ranks, after they
-        have loaded their states; `Checkpointer.save` warns of counters and hyperparameters.
+        have loaded their states. `Checkpointer.resume` calls it, and `Checkpointer.save` warns.
 
         Raises:
             StateMismatch: a value differs; the message has its place, and the ranks by value.
         """
-        facts = exchanged(facts_of(self.state_dict(), tensors=True), "compare the state of the run")
-        if told := difference(facts):
-            raise StateMismatch(f"the ranks of this run differ: {told}")
+        self._check_ranks("`TrainingState.check_ranks`")
 
     def __repr__(self) -> str:
         parts = [f"{name}={text_of(part)}" for name, part in vars(self).items()]
@@ -155,6 +144,48 @@ class TrainingState:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+    def _check_ranks(self, call: str) -> None:
+        state = self.state_dict()
+        if told := difference(exchanged(facts_of(state), call), state, call):
+            raise StateMismatch(f"the ranks of this run differ: {told}")
+
+    @contextmanager
+    def _loaded(self, state: dict[str, Any]) -> Iterator[None]:
+        """Restore the run; an error in the block undoes it. Records follow at its end.
+
+        Records that have been cut off do not come back, so they are last.
+        """
+        self._check(state)
+        parts = self._in_order(state)
+        records = [each for each in parts if isinstance(each[1], RECORDS)]
+        restoration = Restoration(parts)
+        try:
+            restoration.load([each for each in parts if not isinstance(each[1], RECORDS)])
+            with naming(ENVIRONMENT):
+                set_global_state(state[ENVIRONMENT]["random"])
+                _derive_random(state[ENVIRONMENT])
+            with self._with_values(state):
+                yield
+                restoration.load(records)
+        except BaseException as error:
+            restoration.undo(error)
+            raise
+
+    @contextmanager
+    def _with_values(self, state: Mapping[str, Any]) -> Iterator[None]:
+        """Replace the plain values; an error in the block undoes it."""
+        former = {name: values_of(part) for name, part in vars(self).items()}
+        self._set_values(state)
+        try:
+            yield
+        except BaseException:
+            self._set_values(former)
+            raise
+
+    def _set_values(self, state: Mapping[str, Any]) -> None:
+        for name, part in vars(self).items():
+            vars(self)[name] = with_values(part, state[name])
 
     def _leaves(self) -> list[Leaf]:
         return [leaf for name, part in vars(self).items() for leaf in leaves(name, part)]
@@ -193,6 +224,25 @@ class TrainingState:
         return sorted(parts, key=lambda each: [isinstance(each[1], kind) for kind in kinds])
 
 
+def load_together(run: TrainingState, state: dict[str, Any] | None, call: str) -> None:
+    """Load a run on all ranks, or on none, and check that they do not differ.
+
+    Args:
+        run: gets the state.
+        state: of this rank; None leaves the run as it is.
+        call: what all ranks call, see `exchanged`.
+
+    Raises:
+        GlideslopeError: as `TrainingState.load_state_dict` and `TrainingState.check_ranks`.
+    """
+    with ExitStack() as loading:
+        if state is not None:
+            agreed_on(lambda: loading.enter_context(run._loaded(state)), call)
+        run._check_ranks(call)
+    for change in () if state is None else _changes(state[ENVIRONMENT]):
+        warnings.warn(change, stacklevel=3)
+
+
 def _check_environment(environment: Any) -> None:
     known = {"torch", "threads", "random"}
     if not isinstance(environment, dict) or not known <= environment.keys():
@@ -203,23 +253,28 @@ def _check_environment(environment: Any) -> None:
 
 def _derive_random(environment: dict[str, Any]) -> None:
     """On another rank than the one that saved them, derive random states from the restored ones."""
-    saved, own = environment.get("rank", 0), own_rank()
-    before, now = environment.get("ranks", rank_count()), rank_count()
-    told = f"saved on {before} ranks, resumed on {now}: " if before != now else ""
-    if has_peers() and saved != own:
-        seed_global_streams(own)
-        told += f"the random states are those of rank {saved}: rank {own} resumes with others, "
-        told += "derived from them and its number"
-    elif told:
-        told += f"rank {own} resumes with the random states of rank {saved}"
-    if told:
-        warnings.warn(told, stacklevel=3)
+    if has_peers() and environment.get("rank", 0) != own_rank():
+        seed_global_streams(own_rank())
 
 
-def _warn_of_changes(environment: dict[str, Any]) -> None:
+def _changes(environment: dict[str, Any]) -> Iterator[str]:
+    """Sentences about what is different from where a state was saved."""
+    for change in (_change_of_ranks(environment), change_of_devices(environment["random"])):
+        if change:
+            yield change
     saved = environment["torch"], environment["threads"]
     here = str(torch.__version__), torch.get_num_threads()
     for name, before, now in zip(("torch", "threads"), saved, here, strict=True):
         if before != now:
-            message = f"saved with {name} {before}, resumed with {now}: the last bits may differ"
-            warnings.warn(message, stacklevel=3)
+            yield f"saved with {name} {before}, resumed with {now}: the last bits may differ"
+
+
+def _change_of_ranks(environment: dict[str, Any]) -> str:
+    """A sentence about random states of another rank, or of another number of ranks."""
+    saved, own = environment.get("rank", 0), own_rank()
+    before, now = environment.get("ranks", rank_count()), rank_count()
+    told = f"saved on {before} ranks, resumed on {now}: " if before != now else ""
+    if has_peers() and saved != own:
+        told += f"the random states are those of rank {saved}: rank {own} resumes with others, "
+        return told + "derived from them and its number"
+    return told and f"{told}rank {own} resumes with the random states of rank {saved}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ import torch
 import torch.distributed as dist
 
 import glideslope as gs
+from glideslope.distributed import _peers
 from glideslope.errors import GlideslopeError
 
 TIME_OUT = timedelta(seconds=20)
+SHORT = 6
 
 
 def build(rank: int) -> Any:
@@ -126,6 +130,43 @@ def damaged(rank: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def absent(rank: int, folder: Path) -> dict[str, Any]:
+    """Only rank 0 saves; then each makes another call."""
+    _peers.PATIENCE = 1.0
+    saved, done = gs.training.Checkpointer(folder), folder.with_name("done")
+    saved.save(1, {})
+    saved.wait()
+    first = ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if rank == 0:
+            first = refused(lambda: saved.save(2, {}))
+            done.touch()
+    while not done.exists():
+        time.sleep(0.05)
+    return {
+        "told": first,
+        "warnings": [str(each.message) for each in caught],
+        "leftovers": str(sorted(path.name for path in folder.rglob("*"))),
+    }
+
+
+def different_calls(rank: int, folder: Path) -> str:
+    saved = gs.training.Checkpointer(folder)
+    return refused(lambda: saved.latest() if rank else saved.save(1, {}))
+
+
+def with_short_time_out(folder: Path, work: Callable[[int, Path], Any]) -> Any:
+    """The result of some work in another process group."""
+    rank, ranks = dist.get_rank(), dist.get_world_size()
+    dist.barrier()
+    dist.destroy_process_group()
+    place = f"file://{folder}/store {work.__name__}"
+    short = timedelta(seconds=SHORT)
+    dist.init_process_group("gloo", init_method=place, rank=rank, world_size=ranks, timeout=short)
+    return work(rank, folder / work.__name__)
+
+
 def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -140,6 +181,8 @@ def main(file: Path) -> None:
         "resumed": resumed(rank, folder / "resumed"),
         "refusals": refusals(rank, folder / "refusals"),
         "damaged": damaged(rank, folder / "damaged"),
+        "different calls": different_calls(rank, folder / "calls"),
+        "absent": with_short_time_out(folder, absent),
     }
     file.write_text(json.dumps(results))
     dist.destroy_process_group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import glideslope as gs
-from glideslope.errors import InvalidValue
+from glideslope.errors import CheckpointError, InvalidValue
 
 from . import ranks, saving
 
@@ -101,13 +102,55 @@ def test_one_process_resumes_with_the_state_of_rank_0_and_says_so(
     assert run.losses == results[0]["straight"]["losses"]
 
 
-def test_the_refusal_of_a_rank_without_a_process_group_says_what_to_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_rank_that_does_not_save_is_named(results: list[dict[str, Any]]) -> None:
+    first = results[0]["absent"]
+    assert first["told"] == (
+        f"rank 1 did not call `Checkpointer.save` within {saving.SHORT} s, the time-out of the "
+        "process group: every rank must call it"
+    )
+    assert first["warnings"] == [
+        "rank 0 has waited 1 s in `Checkpointer.save` for rank 1: every rank must call it"
+    ]
+    assert "step-00000001" in first["leftovers"]
+    assert ".saving" not in first["leftovers"]
+
+
+def test_the_calls_of_ranks_that_make_different_ones_are_named(
+    results: list[dict[str, Any]],
 ) -> None:
+    for found in results:
+        assert found["different calls"] == (
+            "the ranks made different calls: `Checkpointer.save` on rank 0, "
+            "`Checkpointer.resume`, `latest`, `best` or `load` on rank 1"
+        )
+
+
+LONE = "this is rank 1 of 2: after torch.distributed.init_process_group all ranks save"
+
+
+@pytest.fixture
+def lone_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gs.training.Checkpointer:
+    """A rank without a process group, in a folder where another one has saved."""
     with gs.training.Checkpointer(tmp_path) as saved:
         saved.save(4, {})
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    told = "this is rank 1 of 2: after torch.distributed.init_process_group all ranks save"
-    with pytest.raises(InvalidValue, match=told):
-        gs.training.Checkpointer(tmp_path).save(1, {})
+    return gs.training.Checkpointer(tmp_path)
+
+
+def test_a_rank_without_a_process_group_learns_what_to_call(
+    lone_rank: gs.training.Checkpointer,
+) -> None:
+    with pytest.raises(InvalidValue, match=f"`step` must be at least 4, .+; {LONE}"):
+        lone_rank.save(1, {})
+
+
+def test_a_rank_without_a_process_group_that_finds_a_lock_learns_what_to_call(
+    lone_rank: gs.training.Checkpointer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lockf(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "held by rank 0")
+
+    monkeypatch.setattr("fcntl.lockf", lockf)
+    with pytest.raises(CheckpointError, match=f"another process is saving into .+; {LONE}"):
+        lone_rank.save(5, {})

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from glideslope.distributed import exchanged, has_peers, own_rank, rank_count
-from glideslope.errors import CheckpointError
+from glideslope.distributed import exchanged, own_rank, rank_count
+from glideslope.errors import CheckpointError, GlideslopeError, StateMismatch
 
 from .._checkpoint import open_checkpoint, read_checkpoint, verify_checkpoint
 from .rank_file import assembled, files_of
 
 T = TypeVar("T")
 
-TOGETHER = "look for a checkpoint"
+LOADING = "`Checkpointer.resume`, `latest`, `best` or `load`"
 
 
 def read_alone(path: Path, *, mmap: bool = False) -> Any:
@@ -44,33 +43,56 @@ def read_together(path: Path) -> Any:
         CheckpointError: it is damaged, or cannot be read, on one rank.
     """
     rank, ranks = own_rank(), rank_count()
-    files = agreed_on(lambda: files_of(path) if path.is_dir() else [path])
-    agreed_on(partial(_verify, files[rank::ranks]))
+    files = of_rank_0(lambda: files_of(path) if path.is_dir() else [path])
+    agreed_on(lambda: _verify(files[rank::ranks]))
     return agreed_on(lambda: _opened(path, files, rank, ranks, lazy=ranks > 1))
 
 
-def agreed_on(work: Callable[[], T]) -> T:
+def agreed_on(work: Callable[[], T], call: str = LOADING) -> T:
     """The result of some work that all ranks do; the error of the first that fails, on all.
 
+    Args:
+        work: what this rank does.
+        call: what all ranks call, see `exchanged`.
+
     Raises:
-        CheckpointError: a rank failed.
+        GlideslopeError: a rank failed.
     """
-    result = failure = None
-    try:
-        result = work()
-    except CheckpointError as error:
-        failure = error
-    failures = exchanged(failure, TOGETHER)
-    for first in failures:
-        if first is not None:
-            raise first
+    result, failure = _attempt(work)
+    _raise_first(exchanged(_sent(failure), call), failure)
     return cast(T, result)
 
 
 def of_rank_0(work: Callable[[], T]) -> T:
     """The result of rank 0, on all; see `agreed_on`."""
-    result = agreed_on(work)
-    return exchanged(result, TOGETHER)[0] if has_peers() else result
+    result, failure = _attempt(work)
+    outcomes = exchanged((result if own_rank() == 0 else None, _sent(failure)), LOADING)
+    _raise_first([failure for _, failure in outcomes], failure)
+    return cast(T, outcomes[0][0])
+
+
+def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:  # whatever it is, the other ranks do not wait for this one
+        return None, error
+
+
+def _sent(failure: Exception | None) -> GlideslopeError | None:
+    """A failure as the other ranks raise it."""
+    if failure is None or isinstance(failure, CheckpointError):
+        return failure
+    kind = type(failure) if isinstance(failure, StateMismatch) else CheckpointError
+    return kind(f"rank {own_rank()} failed: {type(failure).__name__}: {failure}")
+
+
+def _raise_first(failures: Sequence[GlideslopeError | None], own: Exception | None) -> None:
+    """Raise the failure of this rank if it is not a checkpoint's, else the first of all."""
+    if own is not None and not isinstance(own, CheckpointError):
+        raise own
+    for failure in failures:
+        if failure is not None:
+            raise failure
 
 
 def _verify(files: Sequence[Path]) -> None:

@@ -19,6 +19,8 @@ from .plan import Planner
 from .rank_file import file_content
 from .rendezvous import Rendezvous
 
+SAVING = "`Checkpointer.save`"
+
 
 class Offer(NamedTuple):
     """A rank's part in the agreement: what it could save, or why it cannot."""
@@ -73,11 +75,9 @@ def agree_to_save(
     except Exception as error:  # the other ranks learn of it, whatever it is
         refusal = error
     plan = planner.local if refusal is None else None
-    offers = exchanged(
-        Offer(step, target, metrics, token, plan, _text(refusal), facts_of(state)),
-        f"save step {step}",
-    )
+    own = Offer(step, target, metrics, token, plan, _text(refusal), facts_of(state))
     try:
+        offers = exchanged(own, SAVING)
         if refusal is not None:
             raise refusal
         _check(offers)
@@ -86,7 +86,7 @@ def agree_to_save(
         if rank == 0:
             rendezvous.cancel()
         raise
-    _warn_of_difference(offers)
+    _warn_of_difference(offers, state)
     agreed = _means([offer.metrics for offer in offers])
     first = offers[0].token
     shapes = [tensor.shape for tensor in tensors.values()]
@@ -114,9 +114,9 @@ def _check(offers: list[Offer]) -> None:
             raise CheckpointError(f"could not save: the ranks gave different {name}: {told}")
 
 
-def _warn_of_difference(offers: list[Offer]) -> None:
-    """Warn of ranks that differ in rates or counters, which some runs do on purpose."""
-    if told := difference([offer.facts for offer in offers]):
+def _warn_of_difference(offers: list[Offer], state: object) -> None:
+    """Warn of ranks that differ in rates, counters or models, which some runs do on purpose."""
+    if told := difference([offer.facts for offer in offers], state, SAVING):
         warnings.warn(f"the ranks save other runs: {told}", stacklevel=6)
 
 
