@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -11,7 +12,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TIMEOUT = 240
+
+
+def once(
+    folders: pytest.TempPathFactory,
+    program: str,
+    ranks: int = 2,
+    words: Sequence[str] = (),
+    timeout: float = TIMEOUT,
+) -> list[dict[str, Any]]:
+    """The results of a program, as `run` gives them, which pytest's workers run once in all."""
+    base = folders.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    name = "-".join([program, str(ranks), *words])
+    file = shared / f"{name}.json"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            results = run(program, folders.mktemp(name), ranks, words, timeout=timeout)
+            file.write_text(json.dumps(results))
+    found: list[dict[str, Any]] = json.loads(file.read_text())
+    return found
 
 
 def run(
@@ -20,6 +44,7 @@ def run(
     ranks: int = 2,
     words: Sequence[str] = (),
     may_fail: bool = False,
+    timeout: float = TIMEOUT,
 ) -> list[dict[str, Any]]:
     """The results that each rank of a program, of this folder or a path, writes to its file.
 
@@ -40,7 +65,7 @@ def run(
         for rank, file in enumerate(files)
     ]
     try:
-        texts = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
+        texts = [process.communicate(timeout=timeout)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

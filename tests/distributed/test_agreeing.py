@@ -21,7 +21,7 @@ MAKERS = {"plateau": agreeing.plateau, "greedy": agreeing.greedy, "chained": agr
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return ranks.run("agreeing.py", tmp_path_factory.mktemp("agreeing"))
+    return ranks.once(tmp_path_factory, "agreeing.py")
 
 
 @pytest.mark.parametrize(("agree", "metrics"), [("mean", MEANS), ("rank0", FIRST)])

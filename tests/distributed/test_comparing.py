@@ -17,7 +17,7 @@ REPORTS = {"same": "", "rate": RATE, "counter": COUNTER, "shape": SHAPE, "name":
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return ranks.run("comparing.py", tmp_path_factory.mktemp("comparing"), ranks=3)
+    return ranks.once(tmp_path_factory, "comparing.py", ranks=3)
 
 
 @pytest.mark.parametrize(("way", "report"), REPORTS.items())

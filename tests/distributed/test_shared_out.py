@@ -14,7 +14,7 @@ OTHERS = "rank 0 holds other parameters than this one, and `max_grad_norm` takes
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return ranks.run("shared_out.py", tmp_path_factory.mktemp("shared_out"))
+    return ranks.once(tmp_path_factory, "shared_out.py")
 
 
 @pytest.mark.parametrize("label", shared_out.TABLE)

@@ -17,7 +17,7 @@ LABELS = [
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return ranks.run("wrapping.py", tmp_path_factory.mktemp("wrapping"))
+    return ranks.once(tmp_path_factory, "wrapping.py")
 
 
 @pytest.mark.parametrize("label", LABELS)

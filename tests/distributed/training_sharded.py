@@ -1,14 +1,20 @@
-"""Trains a model on one process and sharded over two, and writes down how far they end apart."""
+"""Trains a model on one process and sharded over several, and writes down how far they end apart.
+
+The gradients of the run of one process are recorded, and those that are sharded get the same ones:
+it is the step that is compared. Only where a wrapper makes the gradients are they its own.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -18,52 +24,66 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from glideslope import optim
 
-Layout = Callable[[nn.Sequential, DeviceMesh], None]
+Gradients = list[Tensor | None]
+Case = tuple[str, dict[str, Any]]
 
-WIDTHS = (8, 16, 11, 11, 11, 1)  # rows that two ranks cannot share, one row, two of one shape
-STEPS = 12
+WIDTHS = (8, 11, 4, 1)  # rows that ranks cannot share evenly; one row, of which a rank has none
+NOISE = 1e-7  # of the gradients of a run that is compared with one of many ranks
 CLIPPED = {"max_grad_norm": 0.05}
+SKIPPING = {"skip_nonfinite": True, "bad": True}
 OPTIMIZERS = [
     row.name for row in optim.available() if issubclass(row.optimizer, optim.RuleOptimizer)
 ]
+OF_WHOLES = {"Adafactor", "CAME", "LAMB", "LARS", "MARS", "StableAdamW"}
+OF_MATRICES = {"Muon", "MuonWithAuxAdam", "SOAP"}
 
-Case = tuple[str, dict[str, Any]]
 WITH_SUMS: dict[str, Case] = {
     "AdamW clipped": ("AdamW", CLIPPED),
+    "AdamW skipping": ("AdamW", SKIPPING),
     "AdamW cautious": ("AdamW", {"cautious": True}),
     "LAMB": ("LAMB", {}),
     "StableAdamW on lists": ("StableAdamW", {"engine": "tensor", **CLIPPED}),
     "Prodigy clipped": ("Prodigy", CLIPPED),
     "MuonWithAuxAdam clipped": ("MuonWithAuxAdam", CLIPPED),
-    "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
-    "NorMuon": ("MuonWithAuxAdam", {"neuron_beta": 0.9}),
     "SOAP": ("SOAP", {}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
 }
-CASES: dict[str, Case] = {
-    **{name: (name, {}) for name in OPTIMIZERS},
+OF_EACH: dict[str, Case] = {name: (name, {}) for name in OPTIMIZERS}
+PLAIN: dict[str, Case] = {
+    **OF_EACH,
     **WITH_SUMS,
     "AdamW averaged": ("AdamW", {"ema_decay": 0.9}),
-    "AdamW zeroing": ("AdamW", {"zeroing": True}),
-    "AdamW, copies of gradients": ("AdamW", {"zeroing": True, "copies": True, **CLIPPED}),
-    "CAME, copies of gradients": ("CAME", {"zeroing": True, "copies": True, **CLIPPED}),
     "SGD clipped": ("SGD", {"momentum": 0.9, "nesterov": True, **CLIPPED}),
+    "SGD skipping": ("SGD", {**SKIPPING, **CLIPPED}),
+    "Muon skipping": ("Muon", SKIPPING),
+    "Prodigy skipping": ("Prodigy", SKIPPING),
     "Lion cautious": ("Lion", {"cautious": True}),
     **{
         f"{name} on lists": (name, {"engine": "tensor", **CLIPPED})
         for name in ("AdamW", "LAMB", "LARS", "MARS")
     },
+}
+CASES: dict[str, Case] = {
+    **PLAIN,
+    "AdamW zeroing": ("AdamW", {"zeroing": True}),
+    "AdamW, copies of gradients": ("AdamW", {"zeroing": True, "copies": True, **CLIPPED}),
+    "CAME, copies of gradients": ("CAME", {"zeroing": True, "copies": True, **CLIPPED}),
     **{
         f"{name} resumed": (name, {"resumed": True})
         for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "CAME")
     },
-    "NorMuon of blocks": ("Muon", {"neuron_beta": 0.9, "resumed": True, "split": "rows"}),
+}
+ELEMENTWISE: dict[str, Case] = {
+    label: (name, options)
+    for label, (name, options) in PLAIN.items()
+    if name not in OF_WHOLES | OF_MATRICES and "cautious" not in options
 }
 
 
@@ -73,37 +93,113 @@ def build() -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def gradients(steps: int) -> list[list[Tensor]]:
-    """The same for every run: it is the step that is compared, not the backward pass."""
+def losses(model: nn.Module, steps: int) -> Iterator[Tensor]:
+    """Of a batch for each step, the same one on all ranks, as if each had drawn it."""
     generator = torch.Generator().manual_seed(2)
-    shapes = [p.shape for p in build().parameters()]
-    usual = [torch.randn(shape, generator=generator) for shape in shapes]
-    return [[g + torch.randn(g.shape, generator=generator) for g in usual] for _ in range(steps)]
+    teacher = torch.randn(WIDTHS[0], 1, generator=generator)
+    for _ in range(steps):
+        batch = torch.randn(16, WIDTHS[0], generator=generator)
+        yield (model(batch) - (batch @ teacher).tanh()).square().mean()
 
 
-def train(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimizer:
-    options = dict(options)
-    steps = options.pop("steps", STEPS)
-    special = {word: options.pop(word, False) for word in ("zeroing", "copies", "resumed")}
+def is_missing(number: int, place: int) -> bool:
+    """True if a parameter gets no gradient at a step; one of them gets none at the first."""
+    return (number + place) % 7 == 3
+
+
+def is_bad(number: int) -> bool:
+    """True if a gradient is infinite at a step, where any are: in an element of one rank."""
+    return number % 10 == 5
+
+
+class Alone(NamedTuple):
+    """A run of one process."""
+
+    parameters: list[Tensor]
+    gradients: list[Gradients]
+    optimizer: Any
+
+
+class Trainee(NamedTuple):
+    """A model that is sharded, and what steps it: the optimizer, perhaps inside another's."""
+
+    model: nn.Module
+    optimizer: Any
+    own: Any
+
+
+@cache
+def alone(name: str, words: str, steps: int, noise: float = 0.0) -> Alone:
+    """The run of one process, with relative noise on its gradients."""
+    options, special = split(json.loads(words))
+    generator = torch.Generator().manual_seed(3)
+    model, gradients = build(), []
     optimizer = made(model, name, options)
-    for number, step in enumerate(gradients(steps)):
-        for p, gradient in zip(model.parameters(), step, strict=True):
-            p.grad = as_sharded(gradient, p, special["copies"])
-        optimizer.step(zero_grad=special["zeroing"])
-        if special["zeroing"]:
-            assert not any(full(p.grad).any() for p in model.parameters() if p.grad is not None)
-        if special["resumed"] and number == steps // 2:
-            optimizer = resumed(model, optimizer, made(model, name, options))
-    return optimizer
+    for number, loss in enumerate(losses(model, steps)):
+        optimizer.zero_grad()
+        loss.backward()
+        spoil(model, number, special["bad"])
+        for p in model.parameters():
+            if p.grad is not None and noise:
+                p.grad *= 1 + noise * torch.randn(p.shape, generator=generator)
+        gradients.append([None if p.grad is None else p.grad.clone() for p in model.parameters()])
+        optimizer.step()
+    return Alone([p.detach() for p in model.parameters()], gradients, optimizer)
+
+
+def spoil(model: nn.Module, number: int, with_bad: bool) -> None:
+    """Take some gradients of a step away, and make an element infinite, if any are."""
+    for place, p in enumerate(model.parameters()):
+        if is_missing(number, place):
+            p.grad = None
+    first = next(model.parameters())
+    if with_bad and is_bad(number) and first.grad is not None:
+        is_cut = isinstance(first, DTensor) or first.ndim == 1
+        if not is_cut or dist.get_rank() == dist.get_world_size() - 1:
+            own = first.grad.to_local() if isinstance(first.grad, DTensor) else first.grad
+            own.view(-1)[-1] = torch.inf
+
+
+def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
+    """The arguments of an optimizer, and what is special about a case."""
+    words = ("zeroing", "copies", "resumed", "bad")
+    special = {word: options.get(word, False) for word in words}
+    return {key: value for key, value in options.items() if key not in words}, special
 
 
 def made(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimizer:
     kind = getattr(optim, name)
-    params = [p for p in model.parameters() if p.ndim == 2 or not kind.matrices_only]
-    if options.get("split") == "rows":
-        options = {key: value for key, value in options.items() if key != "split"}
-        params = [{"params": [p], "split": (1, len(p) - 1) if len(p) > 1 else 1} for p in params]
-    return kind(params, **options)
+    return kind(chosen(model, kind), **options)
+
+
+def chosen(model: nn.Module, kind: Any) -> list[Tensor]:
+    return [p for p in model.parameters() if p.ndim == 2 or not kind.matrices_only]
+
+
+def replayed(trainee: Trainee, recorded: list[Gradients], case: Case) -> optim.Optimizer:
+    """The optimizer after steps of recorded gradients."""
+    options, special = split(case[1])
+    model, optimizer = trainee.model, trainee.own
+    for number, step in enumerate(recorded):
+        for p, gradient in zip(model.parameters(), step, strict=True):
+            p.grad = None if gradient is None else as_sharded(gradient, p, special["copies"])
+        optimizer.step(zero_grad=special["zeroing"])
+        if special["zeroing"]:
+            assert not any(full(p.grad).any() for p in model.parameters() if p.grad is not None)
+        if special["resumed"] and number == len(recorded) // 2:
+            optimizer = resumed(model, optimizer, made(model, case[0], options))
+    return optimizer
+
+
+def trained(trainee: Trainee, steps: int, case: Case) -> optim.Optimizer:
+    """The optimizer after steps of the gradients that the wrapper makes."""
+    special = split(case[1])[1]
+    for number, loss in enumerate(losses(trainee.model, steps)):
+        trainee.optimizer.zero_grad()
+        loss.backward()
+        spoil(trainee.model, number, special["bad"])
+        trainee.optimizer.step()
+    return trainee.own
 
 
 def resumed(model: nn.Module, old: optim.Optimizer, new: optim.Optimizer) -> optim.Optimizer:
@@ -119,19 +215,43 @@ def as_sharded(tensor: Tensor, model: Tensor, is_copied: bool) -> Tensor:
         return tensor.clone()
     copies = [Replicate()] * model.device_mesh.ndim
     placements = copies if is_copied else model.placements
-    return distribute_tensor(tensor, model.device_mesh, placements)
+    mesh = model.device_mesh  # the ranks exchange nothing: each has the whole
+    return distribute_tensor(tensor.clone(), mesh, placements, src_data_rank=None)
 
 
 def full(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+@torch.no_grad()
+def wholes(model: nn.Module) -> list[Tensor]:
+    if isinstance(model, FullyShardedDataParallel):
+        with FullyShardedDataParallel.summon_full_params(model):
+            return [p.detach().clone() for p in model.parameters()]
+    return [full(p).detach() for p in model.parameters()]
+
+
+Layout = Callable[[nn.Sequential, DeviceMesh], None]
+Make = Callable[[Case], Trainee]
+
+
+@cache
+def mesh_of(shape: tuple[int, ...]) -> DeviceMesh:
+    return init_device_mesh("cpu", shape, mesh_dim_names=("first", "second")[: len(shape)])
+
+
 def by_layers(model: nn.Sequential, mesh: DeviceMesh) -> None:
-    """FSDP: each layer's parameters are cut along their rows."""
+    """FSDP2: each layer's parameters are cut along their rows; copies of that on a mesh of two."""
     for layer in model:
         if isinstance(layer, nn.Linear):
             fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
+
+
+def by_layers_of_columns(model: nn.Sequential, mesh: DeviceMesh) -> None:
+    """FSDP2 on tensor parallelism; the last layer is FSDP2's alone, on a part of the mesh."""
+    parallelize_module(model, mesh["second"], {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    by_layers(model, mesh["first"])
 
 
 def by_columns(model: nn.Sequential, mesh: DeviceMesh) -> None:
@@ -156,53 +276,154 @@ def over(*placements: Placement) -> Layout:
     return apply
 
 
-LAYOUTS: dict[str, tuple[Layout, tuple[int, ...], dict[str, Case]]] = {
-    "rows": (by_layers, (2,), CASES),
-    "columns": (by_columns, (2,), WITH_SUMS),
-    "copies": (over(Replicate()), (2,), WITH_SUMS),
-    "copies of rows": (over(Replicate(), Shard(0)), (2, 2), WITH_SUMS),
-    "rows and columns": (over(Shard(0), Shard(1)), (2, 2), WITH_SUMS),
+def placed(layout: Layout, *shape: int) -> Make:
+    """A model whose parameters are sharded tensors on a mesh."""
+
+    def make(case: Case) -> Trainee:
+        model = build()
+        layout(model, mesh_of(shape))
+        optimizer = made(model, case[0], split(case[1])[0])
+        return Trainee(model, optimizer, optimizer)
+
+    return make
+
+
+def copied(case: Case) -> Trainee:
+    model = build()
+    optimizer = made(model, case[0], split(case[1])[0])
+    return Trainee(nn.parallel.DistributedDataParallel(model), optimizer, optimizer)
+
+
+def shared_out(case: Case) -> Trainee:
+    """Each rank updates some parameters, and sends them to the others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    model, kind = build(), getattr(optim, case[0])
+    optimizer = ZeroRedundancyOptimizer(chosen(model, kind), kind, **split(case[1])[0])
+    return Trainee(model, optimizer, optimizer.optim)
+
+
+def flattened(case: Case) -> Trainee:
+    """FSDP1: each rank holds a part of a vector of all parameters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cpu = torch.device("cpu")
+        model = FullyShardedDataParallel(build(), device_id=cpu, use_orig_params=True)
+    options = {"process_group": model.process_group, **split(case[1])[0]}
+    optimizer = getattr(optim, case[0])(model.parameters(), **options)
+    return Trainee(model, optimizer, optimizer)
+
+
+class Sharding(NamedTuple):
+    """A way of sharding, the ranks that it is tried on, and the cases.
+
+    Attributes:
+        quick: the cases that are tried whenever the tests run.
+        is_trained: True if gradients are the wrapper's own.
+    """
+
+    make: Make
+    ranks: int
+    cases: dict[str, Case]
+    quick: dict[str, Case]
+    is_trained: bool = False
+
+
+SHARDINGS = {
+    "FSDP2": Sharding(placed(by_layers, 2), 2, CASES, CASES),
+    "FSDP2 in training": Sharding(placed(by_layers, 2), 2, PLAIN, {}, is_trained=True),
+    "columns": Sharding(placed(by_columns, 2), 2, CASES, WITH_SUMS),
+    "copies": Sharding(placed(over(Replicate()), 2), 2, CASES, WITH_SUMS),
+    "DDP": Sharding(copied, 2, PLAIN, {}, is_trained=True),
+    "ZeRO": Sharding(shared_out, 2, PLAIN, {}, is_trained=True),
+    "FSDP1": Sharding(flattened, 2, ELEMENTWISE, {}, is_trained=True),
+    "hybrid FSDP2": Sharding(placed(by_layers, 2, 2), 4, CASES, WITH_SUMS),
+    "FSDP2 on columns": Sharding(placed(by_layers_of_columns, 2, 2), 4, CASES, WITH_SUMS),
+    "rows and columns": Sharding(placed(over(Shard(0), Shard(1)), 2, 2), 4, CASES, WITH_SUMS),
 }
 
 
-@torch.no_grad()
-def apart(one: nn.Module, other: nn.Module) -> float:
-    """The largest difference between the parameters of two models."""
-    pairs = zip(one.parameters(), other.parameters(), strict=True)
-    return max(float((full(p) - full(q)).abs().max()) for p, q in pairs)
-
-
-def compared(layout: Layout, mesh: DeviceMesh, name: str, options: dict[str, Any]) -> Any:
-    one, several = build(), build()
-    alone = train(one, name, {**options, "resumed": False})
-    layout(several, mesh)
-    sharded = train(several, name, options)
-    state = sharded.state[sharded.param_groups[0]["params"][0]]
+def labels(is_quick: bool) -> dict[str, tuple[Sharding, Case]]:
     return {
-        "apart": apart(one, several),
-        "moved": apart(one, build()),
-        "largest": max(float(p.detach().abs().max()) for p in one.parameters()),
-        "norms": [each.grad_norm or 0.0 for each in (alone, sharded)],
-        "found": [each.param_groups[0].get("d", 0.0) for each in (alone, sharded)],
-        "engines": sorted({row.engine for row in sharded.engine_report()}),
-        "is_sharded": all(isinstance(v, DTensor) for v in state.values() if v.numel() > 1),
+        f"{name}: {label}": (sharding, case)
+        for name, sharding in SHARDINGS.items()
+        for label, case in (sharding.quick if is_quick else sharding.cases).items()
     }
 
 
-def main(file: Path, steps: int = STEPS) -> None:
+def apart(one: list[Tensor], other: list[Tensor]) -> float:
+    """The largest difference between the parameters of two models."""
+    return max(float((p - q).abs().max()) for p, q in zip(one, other, strict=True))
+
+
+def compared(sharding: Sharding, case: Case, steps: int) -> Any:
+    name, options = case[0], json.dumps(case[1])
+    one = alone(name, options, steps)
+    trainee = sharding.make(case)
+    if sharding.is_trained:
+        own = trained(trainee, steps, case)
+    else:
+        own = replayed(trainee, one.gradients, case)
+    found, start = wholes(trainee.model), [p.detach() for p in build().parameters()]
+    is_amplified = name in OF_MATRICES
+    noisy = alone(name, options, steps, NOISE).parameters if is_amplified else one.parameters
+    states = [value for state in own.state.values() for value in state.values()]
+    return {
+        "apart": apart(one.parameters, found),
+        "noisy": apart(one.parameters, noisy),
+        "moved": apart(one.parameters, start),
+        "largest": max(float(p.abs().max()) for p in one.parameters),
+        "norms": [each.grad_norm or 0.0 for each in (one.optimizer, own)],
+        "skipped": [each.skipped_steps for each in (one.optimizer, own)],
+        "found": [each.param_groups[0].get("d", 0.0) for each in (one.optimizer, own)],
+        "engines": sorted({row.engine for row in own.engine_report()}),
+        "is_sharded": all(isinstance(value, DTensor) for value in states if value.numel() > 1),
+    }
+
+
+def minimised(steps: int, wrap: Callable[[nn.Module], nn.Module], noise: float) -> list[Tensor]:
+    """The parameters after steps of LBFGS, with relative noise on its gradients."""
+    model, generator = build(), torch.Generator().manual_seed(3)
+    forward, optimizer = wrap(model), optim.LBFGS(model.parameters(), lr=0.2, max_iter=3)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = next(losses(forward, 1))
+        loss.backward()
+        for p in model.parameters():
+            assert p.grad is not None
+            p.grad *= 1 + noise * torch.randn(p.shape, generator=generator)
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+    return wholes(model)
+
+
+def lbfgs(steps: int) -> dict[str, float]:
+    """How far LBFGS in DDP ends from LBFGS on one process, and how far that one with noise does."""
+    one = minimised(steps, lambda model: model, 0.0)
+    found = minimised(steps, nn.parallel.DistributedDataParallel, 0.0)
+    noisy = minimised(steps, lambda model: model, NOISE)
+    start = [p.detach() for p in build().parameters()]
+    return {"apart": apart(one, found), "noisy": apart(one, noisy), "moved": apart(one, start)}
+
+
+def main(file: Path, steps: int, is_quick: bool) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    results = {}
-    for label, (layout, shape, cases) in LAYOUTS.items():
-        if math.prod(shape) == dist.get_world_size():
-            mesh = init_device_mesh("cpu", shape)
-            for case, (name, options) in cases.items():
-                results[f"{label}: {case}"] = compared(
-                    layout, mesh, name, {**options, "steps": steps}
-                )
+    dist.init_process_group("gloo", timeout=timedelta(seconds=120))
+    results: dict[str, Any] = {
+        label: compared(sharding, case, steps)
+        for label, (sharding, case) in labels(is_quick).items()
+        if sharding.ranks == dist.get_world_size()
+    }
+    if not is_quick and dist.get_world_size() == 2:
+        results["DDP: LBFGS"] = lbfgs(steps)
     file.write_text(json.dumps(results))
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "quick")
