@@ -34,6 +34,7 @@ __all__ = [
     "Cut",
     "Exchange",
     "Reduction",
+    "ZeroParts",
     "agreed",
     "aligned",
     "axis_of",
@@ -58,9 +59,12 @@ __all__ = [
     "sharded_as",
     "time_out",
     "zero_group",
+    "zero_parts",
 ]
 
 if TYPE_CHECKING:
+    from ._deepspeed import ZeroParts as ZeroParts
+    from ._deepspeed import zero_parts as zero_parts
     from ._exchange import Axis as Axis
     from ._exchange import Cut as Cut
     from ._exchange import Exchange as Exchange
@@ -92,6 +96,7 @@ else:
             "Cut": "_exchange",
             "Exchange": "_exchange",
             "Reduction": "_reduction",
+            "ZeroParts": "_deepspeed",
             "aligned": "_shards",
             "axis_of": "_exchange",
             "cut_of": "_exchange",
@@ -109,6 +114,7 @@ else:
             "sharded_as": "_shards",
             "time_out": "_peers",
             "zero_group": "_sharing",
+            "zero_parts": "_deepspeed",
         },
         first="glideslope._torch",
     )

@@ -1,4 +1,4 @@
-"""DeepSpeed on the CPU, stages 0 to 2, with our optimizers and schedulers as a client's."""
+"""DeepSpeed on the CPU, stages 0 to 3, with our optimizers and schedulers as a client's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 import glideslope as gs
 
 from ..distributed import ranks
-from .deepspeed_ranks import BATCHES, SETTINGS, TEXT, WAYS, theirs
+from .deepspeed_ranks import BATCHES, REFUSED, SETTINGS, TEXT, WAYS, theirs
 
 pytestmark = pytest.mark.long
 
@@ -40,10 +40,8 @@ def one_cycle(updates: int) -> list[float]:
 def expected(way: str, updates: int) -> list[float]:
     if "OneCycleLR" in way:
         return one_cycle(updates)
-    if way in ("Lion", "ema"):
-        return [0.001 if way == "Lion" else 0.01] * updates
-    schedule = gs.parse(TEXT)
-    return [0.01 * schedule(t) for t in range(updates)]
+    schedule, base = gs.parse(TEXT), 1.0 if way == "totals" else 0.01
+    return [base * schedule(t) for t in range(updates)]
 
 
 def weights(result: dict[str, Any]) -> torch.Tensor:
@@ -75,10 +73,21 @@ def test_ours_trains_as_torchs(stage: int, accumulate: int, runs: dict[int, Any]
 
 
 @pytest.mark.parametrize("world", [1, 2])
-@pytest.mark.parametrize("stage", [0, 1])
+@pytest.mark.parametrize("stage", [0, 1, 3])
 @pytest.mark.parametrize("way", WAYS)
 def test_its_checkpoint_resumes_bit_for_bit(
     way: str, stage: int, world: int, runs: dict[int, Any]
 ) -> None:
     for rank in runs[world]:
         assert rank[f"{way}, stage {stage}, resumed"] == rank[f"{way}, stage {stage}, accumulate 1"]
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_parts_would_make_wrong_is_refused(
+    name: str, stage: int, runs: dict[int, Any]
+) -> None:
+    for rank in [*runs[1], *runs[2]]:
+        text, is_unchanged = rank[f"{name}, stage {stage}, refused"]
+        assert text.startswith(REFUSED[name][1])
+        assert is_unchanged

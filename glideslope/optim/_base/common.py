@@ -58,8 +58,8 @@ class Common(TypedDict, total=False):
             each group its own; None in a group leaves its weight decay as it is.
         process_group: the ranks among which the parameters of the model are shared out as plain
             tensors, by FSDP1 or by pipeline stages: sums over all parameters are over theirs too.
-            Sharded tensors and `ZeroRedundancyOptimizer` need none. The attribute of this name can
-            be set later.
+            Sharded tensors, `ZeroRedundancyOptimizer` and DeepSpeed need none. The attribute of
+            this name can be set later.
     """
 
     engine: EngineName

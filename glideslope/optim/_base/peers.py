@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from glideslope.distributed import (
     Comparison,
+    ZeroParts,
     gathered,
     has_peers,
     is_flat_shard,
@@ -15,6 +16,7 @@ from glideslope.distributed import (
     is_sharded,
     shard,
     zero_group,
+    zero_parts,
 )
 from glideslope.errors import InvalidValue, require_type
 
@@ -38,6 +40,9 @@ class Needs(Protocol):
     def _need_of_wholes(self, group: Group) -> str | None:
         """The reason for which a step needs whole tensors."""
 
+    def _need_of_count(self) -> str | None:
+        """The reason for which an update must be one step."""
+
 
 class Peers:
     """The ranks that hold other parameters of the model than this one, or other parts of them.
@@ -55,6 +60,9 @@ class Peers:
         self.group = group
         self._is_checked = False
         self._comparison: Comparison | None = None
+        self._zero: ZeroParts | None = None
+        self._searched: Any = None
+        self._fitting: set[int] = set()
 
     def at_step(self, optimizer: Needs) -> ProcessGroup | None:
         """The group over which a step takes sums, beside those of sharded tensors.
@@ -62,8 +70,11 @@ class Peers:
         The first step checks it.
 
         Raises:
-            InvalidValue: FSDP1 cut the parameters, and the step needs wholes or a group.
+            InvalidValue: FSDP1 or DeepSpeed cut the parameters, and the step needs wholes, a group,
+                or an update in one step.
         """
+        if (zero := self._zero_parts(optimizer)) is not None:
+            return self._at_step_of_parts(optimizer, zero)
         if not has_peers():
             return None
         if not self._is_checked:
@@ -83,6 +94,22 @@ class Peers:
         if need and self.group is None:
             given = "give `process_group=model.process_group` of the wrapped model"
             raise InvalidValue(f"{parts} {need}: {given}, or {FULLY_SHARD}")
+
+    def _zero_parts(self, optimizer: Needs) -> ZeroParts | None:
+        """The parts that DeepSpeed made of the parameters, looked for again when these change."""
+        present = optimizer.param_groups[0]["params"] if optimizer.param_groups else None
+        if self._zero is None and self._searched is not present:
+            self._zero, self._searched = zero_parts(optimizer), present
+        return self._zero
+
+    def _at_step_of_parts(self, optimizer: Needs, zero: ZeroParts) -> ProcessGroup | None:
+        for group in optimizer.param_groups:
+            if id(group) not in self._fitting:
+                _check_parts(optimizer, group, zero)
+                self._fitting.add(id(group))
+        if self.group is None and optimizer._need_of_all():
+            self.group = zero.group
+        return self.group
 
     def _check(self, optimizer: Needs) -> None:
         for group in optimizer.param_groups:
@@ -109,6 +136,27 @@ class Peers:
             )
         if rank is not None or comparison.is_over:
             self._comparison = None
+
+
+def _check_parts(optimizer: Needs, group: Group, zero: ZeroParts) -> None:
+    """Refuse parts that DeepSpeed cut and steps, where an update needs more than one part."""
+    if need := optimizer._need_of_wholes(group):
+        raise InvalidValue(
+            "`params` are parts that DeepSpeed's ZeRO cut from all parameters of a group, and "
+            f"{need}: {FULLY_SHARD}, or ZeRO's stage 0"
+        )
+    if zero.steps == 1:
+        return
+    apart = (
+        f"DeepSpeed's ZeRO updates `params` in {zero.steps} steps, one for each group (in stage 3, "
+        "for each `sub_group_size` elements of it), and"
+    )
+    if need := optimizer._need_of_all():
+        raise InvalidValue(f"{apart} {need}: give one group, or {FULLY_SHARD}")
+    if need := optimizer._need_of_count():
+        raise InvalidValue(
+            f"{apart} {need}: give one group, or DeepSpeed a `Scheduler` as its `lr_scheduler`"
+        )
 
 
 def _warn_of_copies(group: ProcessGroup, groups: Sequence[Group]) -> None:

@@ -31,6 +31,7 @@ from glideslope.engines import (
 )
 from glideslope.rules import Rule
 
+from .._loading.matching import names_of
 from .capturable import check_capture
 from .counters import Counters, new_count
 from .device_counters import DeviceCounters
@@ -408,8 +409,7 @@ def _members(
 
 def parameter_names(groups: Sequence[Group]) -> list[str]:
     """The name of every parameter, or its number."""
-    named = (group.get("param_names") or [""] * len(group["params"]) for group in groups)
-    flat = (name for names in named for name in names)
+    flat = (name for group in groups for name in names_of(group))
     return [name or f"parameter {position}" for position, name in enumerate(flat)]
 
 

@@ -23,6 +23,7 @@ from glideslope.rules import Rule
 
 from .._loading.fitted_state import FittedState
 from .._loading.kept import Kept
+from .._loading.matching import names_of
 from .._loading.merging import Hyperparameters
 from ..lr_scheduler._owned import POLICIES, TEXTS, OwnedSchedules
 from .arguments import check_arguments
@@ -200,7 +201,7 @@ class RuleOptimizer(Optimizer):
             plan = self._prepare(config, groups, self.state)
             plan.release()
             assignments = plan.assignments
-        names = [name for group in groups for name in _names(group)]
+        names = [name for group in groups for name in names_of(group)]
         return EngineReport(
             EngineReportRow(
                 names[position] or f"parameter {position}",
@@ -378,6 +379,11 @@ class RuleOptimizer(Optimizer):
         options = self.rule.active_options(self._settings.over(group))
         takes = takes_totals(self.rule, options)
         return f"{type(self).__name__} takes sums over whole parameters" if takes else None
+
+    def _need_of_count(self) -> str | None:
+        """The reason for which an update must be one step; None if it may be several."""
+        scheduled = ", ".join(f"`{key}`" for key in self._owned.bindings)
+        return f"each step advances the schedule of {scheduled}" if scheduled else None
 
     @_disable_dynamo
     def load_state_dict(
@@ -564,10 +570,6 @@ def _told(group: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(entry: Any) -> Any:
     return dict(entry) if isinstance(entry, dict) else entry
-
-
-def _names(group: Group) -> list[str]:
-    return group.get("param_names") or [""] * len(group["params"])
 
 
 @torch.no_grad()

@@ -117,6 +117,8 @@ def _places(groups: Sequence[Group]) -> Iterator[Place]:
 def names_of(group: Mapping[str, Any]) -> list[str | None]:
     """The names of a group's parameters, None where it has none.
 
+    DeepSpeed replaces the parameters by one vector, and leaves their names: it has none.
+
     The keys of torch's distributed checkpoint are names, in the order of the parameters; its
     ``"param_names"`` are in the order in which they were saved.
     """
