@@ -13,7 +13,7 @@ from ._base.param_state import complete
 from ._base.rule_optimizer import RuleOptimizer
 from ._base.step_config import StepConfig
 
-__all__ = ["Adadelta", "Adagrad"]
+__all__ = ["MADGRAD", "Adadelta", "Adagrad"]
 
 
 class Adagrad(RuleOptimizer):
@@ -154,5 +154,70 @@ class Adadelta(RuleOptimizer):
             "capturable": capturable,
             "foreach": foreach,
             "differentiable": differentiable,
+        }
+        super().__init__(params, defaults, **common)
+
+
+class MADGRAD(RuleOptimizer):
+    r"""Adagrad that steps from the start, weighs later gradients more, and takes a cube root.
+
+    .. math::
+        \lambda_t &= \eta \sqrt{t}, \quad s_t = s_{t-1} + \lambda_t g_t, \quad
+        \nu_t = \nu_{t-1} + \lambda_t g_t^2 \\
+        z_t &= p_0 - \frac{s_t}{\sqrt[3]{\nu_t} + \epsilon}, \quad
+        p_t = \mu p_{t-1} + (1 - \mu) z_t
+
+    It keeps the parameter that it began from, to which all steps lead back (dual averaging): a
+    parameter that is loaded or changed by hand moves back to it. η is not that of Adam or SGD, and
+    has to be searched for; the authors used from 2.5e-4 to 0.025, and little weight decay or none.
+
+    Args:
+        params: tensors, parameter groups, or named tensors.
+        lr: η.
+        momentum: μ, the share of the old parameter.
+        weight_decay: of λ₀, added to the gradient.
+        eps: ε, added to the cube root.
+        decoupled_weight_decay: subtract :math:`\eta \lambda_0 p_{t-1}` from :math:`p_t` instead.
+        maximize: go uphill.
+        common: `Common`.
+
+    Raises:
+        InvalidValue: a value is outside its bounds.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = MADGRAD([weight], lr=0.125, momentum=0.0)
+        >>> weight.square().sum().backward()
+        >>> optimizer.step()    # 0.25 times the cube roots of 2 and 4
+        >>> weight
+        tensor([ 0.6850, -1.6032], requires_grad=True)
+
+    Source: Defazio and Jelassi, `Adaptivity without Compromise: A Momentumized, Adaptive, Dual
+    Averaged Gradient Method for Stochastic Optimization <https://arxiv.org/abs/2101.11075>`_
+    (2021), algorithm 1. The authors' code adds ε to η as well.
+    """
+
+    rule = rules.madgrad
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Scalar = 1e-2,
+        momentum: Scalar = 0.9,
+        weight_decay: Scalar = 0.0,
+        eps: Scalar = 1e-6,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "eps": eps,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
         }
         super().__init__(params, defaults, **common)

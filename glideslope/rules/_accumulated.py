@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing, sqrt
+from ._maths import agreeing, agreeing_decay, maximum, sqrt
 from ._moments import averaged_square
 from ._rule import rule
 
-__all__ = ["adadelta", "adagrad"]
+__all__ = ["adadelta", "adagrad", "madgrad"]
 
 
 @rule(start={"sum": "initial_accumulator_value"}, non_negative=["sum"])
@@ -44,3 +44,45 @@ def adadelta(
     if cautious:
         delta = agreeing(delta, g)
     return p - lr * delta, square_avg, acc_delta
+
+
+LEAST_SUM = 1e-36
+"""The least sum that a cube root is taken of: near the smallest float32."""
+
+
+def _nearer_cube_root(root, x):
+    """Halley's step towards the cube root of x: three times as many digits are right after it."""
+    return root * ((root * root * root + 2 * x) / (2 * root * root * root + x))
+
+
+@rule(start={"x0": "p"}, non_negative=["grad_sum_sq"])
+def madgrad(
+    p, g, grad_sum_sq, s, x0, /,
+    lr, momentum, eps, weight_decay, step,
+    *, with_weight_decay, decoupled_weight_decay, cautious, cautious_weight_decay,
+):  # fmt: skip
+    """MADGRAD: from the start along the sum of all gradients, over the cube root of their squares.
+
+    The cube root begins as a product of square roots, x to the power of 1/4 + 1/16 + 1/64, which is
+    within half of it over the range of float32.
+    """
+    if with_weight_decay and not decoupled_weight_decay:
+        g = g + weight_decay * p
+    grad_sum_sq = grad_sum_sq + lr * sqrt(step) * g * g
+    s = s + lr * sqrt(step) * g
+    summed = maximum(grad_sum_sq, LEAST_SUM)
+    fourth = sqrt(sqrt(summed))
+    sixteenth = sqrt(sqrt(fourth))
+    root = fourth * sixteenth * sqrt(sqrt(sixteenth))
+    root = _nearer_cube_root(root, summed)
+    root = _nearer_cube_root(root, summed)
+    root = _nearer_cube_root(root, summed)
+    root = _nearer_cube_root(root, summed)
+    update = (1 - momentum) * (p - x0 + s / (root + eps))
+    if cautious:
+        update = agreeing(update, g)
+    if decoupled_weight_decay and cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, update, p)
+    if decoupled_weight_decay:
+        p = p * (1 - lr * weight_decay)
+    return p - update, grad_sum_sq, s, x0

@@ -6,6 +6,7 @@ A reference is torch's optimizer of the same name, or a loop transcribed from th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glideslope import optim
-from glideslope.optim._accumulated import Adadelta, Adagrad
+from glideslope.optim._accumulated import MADGRAD, Adadelta, Adagrad
 from glideslope.optim._adam_successors import ADOPT, AdaBelief, Adan, AdEMAMix, LaProp
 from glideslope.optim._adam_variants import Adamax, NAdam, RAdam
 from glideslope.optim._adaptive import Adam, AdamW, RMSprop
@@ -130,6 +131,18 @@ def _centered_terms(p: Tensor, g: Tensor, state: State) -> State:
 def _adagrad_terms(p: Tensor, g: Tensor, state: State) -> State:
     g = g.abs() + 0.1 * p.abs()
     return {"sum": state["sum"] + 2 * g * g}
+
+
+def _madgrad_terms(p: Tensor, g: Tensor, state: State, decay: float = 0.0) -> State:
+    """The step is known to the last bits of where it is, where it began, and of the sum."""
+    g, weight = g.abs() + decay * p.abs(), 0.01 * math.sqrt(float(state["step"]) + 1)
+    terms = {
+        "s": state["s"].abs() + weight * g,
+        "grad_sum_sq": state["grad_sum_sq"] + 2 * weight * g * g,
+    }
+    root = (state["grad_sum_sq"] + weight * g * g) ** (1 / 3)
+    x0 = state.get("x0", p)
+    return {**terms, "x0": torch.zeros_like(g), "p": p.abs() + x0.abs() + terms["s"] / root}
 
 
 def _adadelta_terms(p: Tensor, g: Tensor, state: State) -> State:
@@ -328,6 +341,18 @@ CASES: dict[str, Case] = {
     "adadelta": Case(Adadelta, _adadelta, {}, _adadelta_terms),
     "adadelta-decay": Case(
         Adadelta, _adadelta, {"lr": 0.5, "weight_decay": 0.1, "maximize": True}, _adadelta_terms
+    ),
+    "madgrad-decay": Case(
+        MADGRAD,
+        transcriptions.MADGRAD,
+        {"lr": 0.01, "weight_decay": 0.1},
+        partial(_madgrad_terms, decay=0.1),
+    ),
+    "madgrad-decoupled": Case(
+        MADGRAD,
+        transcriptions.MADGRAD,
+        {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True},
+        _madgrad_terms,
     ),
     "adamax": Case(Adamax, _adamax, {"lr": 0.01}, _adamax_terms),
     "adamax-decay": Case(Adamax, _adamax, {"lr": 0.01, "weight_decay": 0.1}, _adamax_terms),

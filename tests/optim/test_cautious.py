@@ -32,7 +32,7 @@ from .cases import CASES, Case, every_engine
 SIZE = 200
 COUPLED = (
     *("sgd", "lars", "rmsprop", "adagrad", "adadelta"),
-    *("adam-", "adamax", "nadam-decay", "radam-decay"),
+    *("adam-", "adamax", "madgrad-decay", "nadam-decay", "radam-decay"),
 )
 ALWAYS_AGREE = (
     *("sgd", "rmsprop", "rmsprop-centered"),

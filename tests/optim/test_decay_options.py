@@ -22,7 +22,18 @@ from . import matrix_cases
 from .cases import CASES, every_engine
 
 SIZE = 200
-COUPLED = {"SGD", "LARS", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "NAdam", "RAdam"}
+COUPLED = {
+    "SGD",
+    "LARS",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "MADGRAD",
+    "Adam",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+}
 WITHOUT = {"ASGD", "Rprop"}
 
 decayed = {
@@ -244,7 +255,7 @@ def test_every_optimizer_that_decouples_its_decay_has_both_and_no_other() -> Non
     masked = {kind.__name__ for kind in kinds if accepts(kind, cautious_weight_decay=True)}
     corrected = {kind.__name__ for kind in kinds if accepts(kind, decay_peak_lr=0.1)}
     assert masked == corrected == names - COUPLED - WITHOUT
-    for kind in (Adam, optim.NAdam, optim.RAdam):
+    for kind in (Adam, optim.NAdam, optim.RAdam, optim.MADGRAD):
         kind([random_parameter(1)], decoupled_weight_decay=True, decay_peak_lr=0.1)
 
 

@@ -31,6 +31,7 @@ REFUSED = {
     "SGDScheduleFree": "its `z` is a copy of the parameter",
     "AdamWScheduleFree": "its `z` is a copy of the parameter",
     "Prodigy": "its `p0` is a copy of the parameter",
+    "MADGRAD": "its `x0` is a copy of the parameter",
 }
 ADMITTED = [name for name in NAMES if name not in REFUSED]
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -68,6 +68,22 @@ class AdaBelief(Transcription):
         theta -= group.lr * step
 
 
+class MADGRAD(Transcription):
+    """Algorithm 1 of Defazio and Jelassi, 2021 (arXiv:2101.11075); k is t - 1."""
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        is_decoupled = getattr(group, "decoupled_weight_decay", False)
+        x0 = state["x0"] if "x0" in state else theta.clone()
+        old, g = theta.clone(), g if is_decoupled else g + group.weight_decay * theta
+        lamb, c = group.lr * math.sqrt(t), 1 - 0.9
+        state["s"] = s = state["s"] + lamb * g
+        state["grad_sum_sq"] = nu = state["grad_sum_sq"] + lamb * g**2
+        z = x0 - s / (nu ** (1 / 3) + 1e-6)
+        theta.mul_(1 - c).add_(c * z)
+        theta -= group.lr * group.weight_decay * old * is_decoupled
+        state["x0"] = x0
+
+
 class LaProp(Transcription):
     """Algorithm 1 of Ziyin et al., 2020 (arXiv:2002.04839), with decoupled decay."""
 
