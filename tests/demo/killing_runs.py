@@ -3,7 +3,9 @@
     python killing_runs.py FOLDER RANKS KILLS SEED
 
 Each run is forked from this process; of two ranks a random one is killed, and the other must end by
-itself. Prints how many kills there were, and how many came while a file was being written.
+itself. One time in ten it is stopped instead, and does not answer until the other one has ended.
+Prints how many kills there were, how many came while a file was being written, and how long a rank
+waited for another at most.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from glideslope.training import Checkpointer
 STEPS = 24
 RUN = f"train --batch-size 2 --steps {STEPS} --save-every 1".split()
 RESUME = ["train", "--resume"]
+STOPS = 0.1
+"""The share of ends in which a rank is stopped and not killed."""
 LOST = 2
 """The exit code of a rank that has lost another."""
 LONGEST_WAIT = 6 * TIMEOUT.total_seconds()
@@ -43,32 +47,55 @@ def steps(folder: Path) -> list[int]:
     return Checkpointer(folder / "checkpoints").steps()
 
 
-def kill_run(folder: Path, ranks: int, longest: float, chance: random.Random) -> tuple[int, int]:
-    """Start a run, kill it, resume it, until it gets to its end: kills, and those in a write."""
-    kills = torn = reached = 0
+class Found:
+    """The numbers that are printed."""
+
+    def __init__(self) -> None:
+        self.kills = self.stops = self.torn = 0
+        self.longest = 0.0
+
+    def __str__(self) -> str:
+        ends = f"{self.kills} kills and {self.stops} stops, {self.torn} of them in a write"
+        return f"{ends}, the longest wait {self.longest:.1f} s"
+
+
+def kill_run(folder: Path, ranks: int, longest: float, chance: random.Random, found: Found) -> None:
+    """Start a run, kill it, resume it, until it gets to its end."""
+    reached = 0
     while not (folder / "result.json").exists():
         if not steps(folder):
             shutil.rmtree(folder, ignore_errors=True)
         processes = start(folder, RESUME if steps(folder) else RUN, ranks)
         time.sleep(chance.uniform(0, longest))
-        killed = chance.choice(processes)
-        os.kill(killed, signal.SIGKILL)
-        began = time.monotonic()
-        codes = {pid: wait(pid) for pid in processes}
-        check(folder, codes, killed)
-        assert time.monotonic() - began < LONGEST_WAIT, "a rank waited too long"
-        kills += codes[killed] == -signal.SIGKILL
-        torn += any(folder.rglob("*.tmp*"))
+        victim, codes = strike(processes, chance, found)
+        check(folder, codes, victim)
+        found.torn += any(folder.rglob("*.tmp*"))
         assert not reached or newest(folder) >= reached, f"step {reached} was saved, and is lost"
         reached = newest(folder)
-    return kills, torn
 
 
-def check(folder: Path, codes: dict[int, int], killed: int) -> None:
+def strike(processes: list[int], chance: random.Random, found: Found) -> tuple[int, dict[int, int]]:
+    """Kill or stop one rank: its process, and the exit codes of all."""
+    victim = chance.choice(processes)
+    stops = len(processes) > 1 and chance.random() < STOPS
+    os.kill(victim, signal.SIGSTOP if stops else signal.SIGKILL)
+    began = time.monotonic()
+    codes = {pid: wait(pid) for pid in processes if pid != victim}
+    found.longest = max(found.longest, time.monotonic() - began)
+    assert found.longest < LONGEST_WAIT, "a rank waited too long"
+    if stops:
+        os.kill(victim, chance.choice((signal.SIGKILL, signal.SIGCONT)))
+    codes[victim] = wait(victim)
+    found.stops += stops
+    found.kills += not stops and codes[victim] == -signal.SIGKILL
+    return victim, codes
+
+
+def check(folder: Path, codes: dict[int, int], victim: int) -> None:
     """Refuse another end than that of a kill, of a loss of contact, or of the run."""
     logs = sorted(folder.parent.glob(f"{folder.name}.log*.err"))
     for pid, code in codes.items():
-        expected = (0, LOST, -signal.SIGKILL) if pid == killed else (0, LOST)
+        expected = (0, LOST, -signal.SIGKILL) if pid == victim else (0, LOST)
         assert code in expected, "".join(log.read_text() for log in logs)
 
 
@@ -86,15 +113,14 @@ def kill_runs(folder: Path, ranks: int, kills: int, chance: random.Random) -> No
     began = time.monotonic()
     assert {wait(pid) for pid in start(straight, RUN, ranks)} == {0}
     longest = (time.monotonic() - began) * ranks / 3
-    done = torn = number = 0
-    while done < kills:
+    found, number = Found(), 0
+    while found.kills < kills:
         number += 1
         run = folder / str(number)
-        more = kill_run(run, ranks, longest, chance)
-        done, torn = done + more[0], torn + more[1]
+        kill_run(run, ranks, longest, chance, found)
         assert digest(run) == digest(straight), f"{run} ended with other bits"
         shutil.rmtree(run)
-    print(f"{done} kills, {torn} of them in a write, {number} runs")
+    print(f"{found}, {number} runs")
 
 
 if __name__ == "__main__":
