@@ -60,6 +60,14 @@ def folder_of_run(path: Path) -> RunFolder:
     return folder(exchanged(path, "`glideslope train`")[0])
 
 
+@contextmanager
+def made(folder: RunFolder) -> Iterator[None]:
+    """While inside, the first rank has the lock of a new folder, made before others save there."""
+    with folder.made():
+        exchanged(None, "`glideslope train`")
+        yield
+
+
 def require_same_text(checksum: str) -> None:
     """Refuse ranks that learn different texts, which differ from one Python to the next."""
     checksums = exchanged(checksum, "`glideslope train`")

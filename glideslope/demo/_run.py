@@ -19,7 +19,7 @@ from ._curves import draw_curves
 from ._launch import launch, program, require_shares
 from ._loop import Training
 from ._progress import Display
-from ._ranks import folder_of_run, joined, require_same_text, total
+from ._ranks import folder_of_run, joined, made, require_same_text, total
 from ._settings import Settings
 
 EXIT_CODES = {"finished": 0, "diverged": 1, "interrupted": 130}
@@ -38,7 +38,7 @@ def start_run(settings: Settings, path: Path) -> int:
         folder = folder_of_run(path)
         training = Training(settings, folder.history)
         require_same_text(training.corpus.sha256)
-        with folder.made(), folder.checkpoints(settings.keep) as checkpoints:
+        with made(folder), folder.checkpoints(settings.keep) as checkpoints:
             folder.write_config(describe(training))
             save(training, checkpoints, {})
             checkpoints.wait()

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -21,6 +23,7 @@ from forked_runs import fork, fork_ranks, make_quick, nothing, output, run_here,
 
 from glideslope.demo import Record, Training, _corpus
 from glideslope.errors import CheckpointError
+from glideslope.runs import RunFolder
 
 STEPS = 12
 RUN = f"train --batch-size 4 --steps {STEPS} --save-every 3".split()
@@ -58,6 +61,17 @@ def no_disk() -> None:
     raise CheckpointError("there is no disk any more")
 
 
+def begin_late() -> None:
+    """Make the folder later than the other rank would save into it."""
+    made = RunFolder.made
+
+    def made_late(folder: RunFolder) -> AbstractContextManager[None]:
+        time.sleep(0.3)
+        return made(folder)
+
+    RunFolder.made = made_late  # type: ignore[method-assign]
+
+
 def read_other_text() -> None:
     _corpus.topics = dict([*topics.items()][:2])  # type: ignore[attr-defined]
 
@@ -81,7 +95,7 @@ def curves() -> None:
     for optimizer in OPTIMIZERS:
         words = [*RUN, "--optimizer", optimizer]
         run_here([*words, "--out", f"{optimizer}-1"])
-        on_ranks(words, f"{optimizer}-2")
+        on_ranks(words, f"{optimizer}-2", rank0=begin_late)
 
 
 def stops() -> Iterator[tuple[str, Ended]]:
