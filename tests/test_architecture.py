@@ -64,7 +64,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "training",
     },
     "runs": {"errors", "files", "schedules", "training"},
-    "pages": {"_lazy", "_version", "errors", "plot", "runs", "schedules"},
+    "pages": {"_lazy", "_version", "errors", "plot", "runs", "schedules", "training"},
     "demo": {
         "_interrupt",
         "_lazy",

@@ -72,28 +72,13 @@ def predict(
     require(steps is None or steps >= 1, "steps", "be at least 1", steps)
     require(lr is None or bool(specs), "lr", "come with a SPEC", lr)
     recorded = read_run(run)
-    records, total = records_of(recorded, metric), steps or recorded.planned_steps or recorded.steps
+    records, total = recorded.as_history(metric), steps or recorded.planned_steps or recorded.steps
     if specs:
         schedules = [bind_named(parse(spec), {"total_steps": total}, OPTIONS) for spec in specs]
         show(predictions_of(recorded, records, schedules, lr, metric), None, as_json)
     else:
         found = recommend(records, total, metric=metric)
         show([found.prediction], found, as_json)
-
-
-def records_of(run: RecordedRun, metric: str | None) -> list[dict[str, Any]]:
-    """The records of a run under the names that a prediction looks for."""
-    rates = dict(next(iter(run.rates.values()), []))
-    losses = dict(run.loss)
-    validation = {step - 1: value for step, value in run.validation}
-    named = dict(run.series(metric)) if metric else {}
-    columns = {"lr": rates, "loss": losses, "val_loss": validation} | (
-        {metric: named} if metric else {}
-    )
-    return [
-        {"step": step} | {name: column[step] for name, column in columns.items() if step in column}
-        for step in (record["step"] for record in run.records)
-    ]
 
 
 def predictions_of(

@@ -43,6 +43,14 @@ def report(
         bool,
         typer.Option("--watch", help="Serve the page and keep it up to date, until Ctrl-C."),
     ] = False,
+    forecast: Annotated[
+        bool,
+        typer.Option(
+            "--forecast",
+            help="With the loss under the schedule that is recommended for each run, see"
+            " `glideslope predict`.",
+        ),
+    ] = False,
     port: Annotated[
         int, count_option("Where --watch serves the page.", "PORT", show_default="a free one")
     ] = 0,
@@ -62,13 +70,16 @@ def report(
 
     if watch:
         require(out is None, "out", "be left out with --watch, which writes no file", str(out))
+        require(
+            not forecast, "forecast", "be left out with --watch, because it takes long", forecast
+        )
         follow(runs, port, show)
         return
     paths = reported_runs(runs)
     file = out or next_free(USUAL)
     is_free = force or is_output(file) or not file.exists()
     require(is_free, "out", "be a new file (--force replaces one)", str(file))
-    page = report_page([read_run(path) for path in paths])
+    page = report_page([read_run(path) for path in paths], forecast=forecast)
     with opened(file) as written:
         written.write(page.encode(errors="replace"))
     if is_output(file):

@@ -21,7 +21,7 @@ from ._optimizer import evaluating, learning_rates, make_optimizer
 from ._ranks import average, share, total
 from ._settings import Settings
 
-MEASUREMENTS = 10
+MEASUREMENTS = 20
 """How many times a run is measured on the held-out text."""
 
 
@@ -118,7 +118,7 @@ class Training:
         return loss
 
     def is_due(self, step: int) -> bool:
-        """Ten times in a run, evenly, the last time after its last update."""
+        """Twenty times in a run, evenly, the last time after its last update."""
         before, after = (n * MEASUREMENTS // self.settings.steps for n in (step, step + 1))
         return after > before
 

@@ -150,6 +150,23 @@ class RecordedRun:
         points = ((record["step"], record.get(name)) for record in self.records)
         return [Point(step, float(value)) for step, value in points if is_finite(value)]
 
+    def as_history(self, metric: str | None = None) -> list[Json]:
+        """The records under the names of `glideslope.training.predict`, for its first group.
+
+        Args:
+            metric: another loss to keep, under its own name.
+        """
+        columns = {
+            "lr": dict(next(iter(self.rates.values()), [])),
+            "loss": dict(self.loss),
+            "val_loss": dict(self.series(self.validation_name)),
+        } | ({metric: dict(self.series(metric))} if metric else {})
+        return [
+            {"step": step}
+            | {name: column[step] for name, column in columns.items() if step in column}
+            for step in (record["step"] for record in self.records)
+        ]
+
     @cached_property
     def rates(self) -> dict[str, list[Point]]:
         """The learning rates by the name of their group; of a single one, ``lr``."""

@@ -113,7 +113,7 @@ WORDS = st.one_of(
 OPTIONS = {
     "show": ["--steps", "--lr", "--total-steps", "--steps-per-epoch", "--tokens-per-step"],
     "runs": ["--json", "--jsno"],
-    "report": ["--out", "--opne"],
+    "report": ["--out", "--opne", "--forecast"],
     "preview": ["--patience", "--metric", "--mode", "--factor"],
     "train": ["--schedule", "--optimizer", "--lr", "--steps", "--seed", "--extend", "--out"],
     "find-lr": ["--optimizer", "--start", "--end", "--steps", "--weight-decay", "--threads"],

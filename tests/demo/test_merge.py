@@ -18,7 +18,7 @@ from .run_digest import digest
 
 Program = Callable[..., Any]
 
-RUN = ("train", "--batch-size", 2, "--steps", 20, "--out", "run", "--schedule", "hold(100%)")
+RUN = ("train", "--batch-size", 2, "--steps", 40, "--out", "run", "--schedule", "hold(100%)")
 KEPT = (*RUN, "--save-every", 2, "--keep", 6)
 
 
@@ -51,22 +51,22 @@ def loss_of(state: dict[str, Any]) -> float:
 
 def test_each_cooldown_has_a_row(run: None, glideslope: Program) -> None:
     before = digest(Path("run"))
-    ended = glideslope("merge", "run", "linear(40%)", "cosine(6)")
+    ended = glideslope("merge", "run", "linear(20%)", "cosine(6)")
     assert (ended.code, ended.err) == (0, "")
     head, now, *rows = [re.split("  +", line.strip()) for line in ended.out.splitlines()[:4]]
     assert head == ["val_loss", "checkpoints", "of steps", "apart", "cooldown"]
     result = gs.training.History("run/history.jsonl").values("val_loss")
-    assert now == [f"{result[-1]:.3f}", "1", "20", "none"]
+    assert now == [f"{result[-1]:.3f}", "1", "40", "none"]
     checkpoints = gs.training.Checkpointer("run/checkpoints")
     for row, spec in zip(rows, ("linear(8)", "cosine(6)"), strict=True):
         found = gs.training.merge(checkpoints, spec, key=("run", "model"))
-        count, span = str(len(found.steps)), f"{found.steps[0]} to 20"
+        count, span = str(len(found.steps)), f"{found.steps[0]} to 40"
         assert row == [f"{loss_of(found.state):.3f}", count, span, "2", spec]
     assert digest(Path("run")) == before
 
 
 def test_the_merged_model_is_written(run: None, glideslope: Program) -> None:
-    ended = glideslope("merge", "run", "linear(40%)", "--out", "merged.pt")
+    ended = glideslope("merge", "run", "linear(20%)", "--out", "merged.pt")
     assert ended.out.endswith("written to merged.pt\n")
     saved = gs.load_checkpoint("merged.pt")
     assert saved["schedule"] == "linear(8)"
@@ -96,7 +96,7 @@ def test_few_checkpoints_have_a_note(run: None, glideslope: Program) -> None:
 def test_kept_checkpoints_may_be_more_on_resuming(glideslope: Program) -> None:
     glideslope(*RUN, "--save-every", 2)
     assert len(list(Path("run/checkpoints").glob("*.pt"))) <= 4
-    words = ("--extend", 20, "--schedule", "hold(40)", "--save-every", 2, "--keep", 9)
+    words = ("--extend", 20, "--schedule", "hold(60)", "--save-every", 2, "--keep", 9)
     assert glideslope("train", "--resume", "--out", "run", *words).code == 0
     assert len(list(Path("run/checkpoints").glob("*.pt"))) >= 9
 
@@ -106,9 +106,9 @@ def broken(path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_is_a_note(run: None, glideslope: Program) -> None:
-    broken(Path("run/checkpoints/step-00000016.pt"))
-    ended = glideslope("merge", "run", "linear(40%)")
-    assert re.match(r"note: skipping a checkpoint: .*step-00000016.pt is cut short", ended.out)
+    broken(Path("run/checkpoints/step-00000036.pt"))
+    ended = glideslope("merge", "run", "linear(20%)")
+    assert re.match(r"note: skipping a checkpoint: .*step-00000036.pt is cut short", ended.out)
     assert (ended.code, ended.err) == (0, "")
 
 
@@ -132,10 +132,10 @@ def others(run: None) -> None:
         (("run", "linear(40ep)"), "the length '40ep' needs to be a number of updates"),
         (("run", "linear(4"), "expected"),
         (("run", "warmup(20)"), "`warmup(20)` must be at most"),
-        (("run", "linear(30)"), "`schedule` must be no longer than the run, 20 updates"),
+        (("run", "linear(50)"), "`schedule` must be no longer than the run, 40 updates"),
         (
             ("run", "linear(90%)"),
-            "`steps` must begin at 3 or before, where linear(18) leaves 1, got 10: "
+            "`steps` must begin at 5 or before, where linear(36) leaves 1, got 30: "
             "`glideslope train` keeps more with --keep and --save-every",
         ),
         (("run", "linear(4)", "linear(5)", "--out", "x"), "`out` must come with one SPEC"),

@@ -63,10 +63,10 @@ def test_the_folder_is_named_by_the_time_when_none_is_given(glideslope: Program)
 
 
 def test_the_history_has_one_line_for_each_update(glideslope: Program) -> None:
-    glideslope(*QUICK, "--out", "run", "--steps", 20)
+    glideslope(*QUICK, "--out", "run", "--steps", 40)
     records = history("run")
-    assert [record["step"] for record in records] == list(range(20))
-    assert [record["step"] for record in records if "val_loss" in record] == list(range(1, 20, 2))
+    assert [record["step"] for record in records] == list(range(40))
+    assert [record["step"] for record in records if "val_loss" in record] == list(range(1, 40, 2))
     uniform = math.log(json.loads(Path("run/config.json").read_text())["text"]["symbols"])
     assert records[0]["loss"] == pytest.approx(uniform, abs=0.5)
 

@@ -18,7 +18,7 @@ from .run_digest import digest
 
 Program = Callable[..., Any]
 
-RUN = ("train", "--batch-size", 2, "--steps", 20, "--save-every", 3, "--out", "run")
+RUN = ("train", "--batch-size", 2, "--steps", 40, "--save-every", 3, "--out", "run")
 RESUME = ("train", "--resume", "--out", "run")
 
 HOLD = """
@@ -58,7 +58,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(glideslope: Program, stopped
     with no_file_over(1 << 20):
         assert glideslope(*RESUME).code == 2
     ended = glideslope(*RESUME)
-    assert re.search(r"resumed   after [46] of 20 updates", ended.out)
+    assert re.search(r"resumed   after [46] of 40 updates", ended.out)
     assert digest(Path("run")) == digest(Path("straight"))
 
 

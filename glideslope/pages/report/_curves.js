@@ -6,7 +6,7 @@ const GRID = 500; // points of a mean over runs that were recorded at different 
 /** A curve with positions on an axis for x, and its updates beside. */
 function placed(run, curve, axis) {
   const x = curve.x.map((step) => axis.place(run, step));
-  return { x, y: curve.y, step: curve.x, run };
+  return { ...curve, x, step: curve.x, run };
 }
 
 /** The mean around each point over a share of all points, as far to the right as to the left, so

@@ -31,12 +31,15 @@ function linesOf(spec) {
 function singleLines(spec, number) {
   const lines = [];
   const add = (kind, name, curve) => curve && lines.push({ kind, name, curve });
+  const forecast = drawn("forecasts", number, spec.key);
+  if (forecast?.low) add("interval", "", forecast);
   for (const name of spec.names) {
     if (spec.setting) add("rate", name, drawn("curves", number, name));
     else addMetric(add, number, name);
     add("plan", name, drawn("plans", number, name));
   }
   add("validation", spec.validation ?? "", drawn("curves", number, spec.validation));
+  if (forecast) add("forecast", "", { x: forecast.x, y: forecast.y });
   return lines;
 }
 
@@ -66,7 +69,8 @@ function pooledLines(spec, members) {
   return lines;
 }
 
-/** A curve of a run on the axis as it is now: of its `curves`, its `plans`, or `smooth` ones. */
+/** A curve of a run on the axis as it is now: of its `curves`, `plans`, `forecasts`,
+    or `smooth` ones. */
 function drawn(source, number, name) {
   const key = [source, number, name].join();
   if (!board.cache.has(key)) board.cache.set(key, made(source, runs[number], name));
@@ -74,7 +78,7 @@ function drawn(source, number, name) {
 }
 
 function made(source, run, name) {
-  const curve = run[source === "smooth" ? "curves" : source][name];
+  const curve = run[source === "smooth" ? "curves" : source]?.[name];
   if (!curve) return null;
   const ready = source === "smooth" ? smoothed(curve, board.smoothing) : curve;
   return placed(run, ready, AXES[board.axis]);

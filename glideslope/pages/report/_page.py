@@ -15,17 +15,25 @@ from ._settings import seeds, seeds_name
 from ._tables import MARKS, event_rows, runs_table, settings_table
 
 
-def report_page(runs: Sequence[RecordedRun], live: Mapping[str, str] | None = None) -> str:
+def report_page(
+    runs: Sequence[RecordedRun],
+    live: Mapping[str, str] | None = None,
+    *,
+    forecast: bool = False,
+) -> str:
     """The whole page.
 
     Args:
         runs: the runs to show.
         live: the ``token`` with which the page asks its server for data later than this
             ``version``; a page without them asks for nothing.
+        forecast: with a section on the loss under the schedule that is recommended for each run;
+            it takes a second or two for each.
     """
     content = report_content(runs)
     title = content["title"]
     parts = {"heading": escape(title), "version": escape(__version__), **content["tables"]}
+    parts["forecast"] = add_forecasts(runs, content["data"]["runs"]) if forecast else ""
     data = {"live": live, "title": title, **content["data"]}
     connect = "'self'" if live else ""
     return page("report", f"{title} · Glideslope", parts, data, connect=connect)
@@ -55,6 +63,16 @@ def report_content(runs: Sequence[RecordedRun]) -> dict[str, Any]:
             ],
         },
     }
+
+
+def add_forecasts(runs: Sequence[RecordedRun], data: Sequence[dict[str, Any]]) -> str:
+    """Add the predicted curves to the data of the runs, and return the section about them."""
+    from ._forecast import forecast_curves, forecast_of, forecast_section
+
+    found = [forecast_of(run) for run in runs]
+    for run, own, forecast in zip(runs, data, found, strict=True):
+        own["forecasts"] = forecast_curves(run, forecast)
+    return forecast_section([own["name"] for own in data], found)
 
 
 def unique_names(runs: Sequence[RecordedRun]) -> list[str]:

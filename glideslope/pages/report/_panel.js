@@ -4,6 +4,7 @@ const HEIGHTS = { loss: 340, lr: 240 };
 const OTHER_HEIGHT = 200;
 const MOST_DOTS = 60; // measurements that are shown as dots as well
 const DIGIT = 5; // pixels from the left of a number to its middle, about
+const TABULATED = ["smooth", "rate", "validation", "forecast"];
 const COLUMNS = { large: 11, small: 6 }; // of the table of values
 const KEY_NAMES = {
   raw: "batches",
@@ -12,6 +13,8 @@ const KEY_NAMES = {
   rate: "as it was",
   plan: "as planned",
   band: "mean ± standard deviation",
+  forecast: "recommended",
+  interval: "9 of 10 runs",
 };
 const KEY_PATHS = {
   raw: "M0 5l4-3 4 4 4-4 4 3 4-3 4 3",
@@ -20,6 +23,8 @@ const KEY_PATHS = {
   rate: "M0 4h24",
   plan: "M0 4h24",
   band: "M0 0h24v8h-24Z",
+  forecast: "M1 4h23",
+  interval: "M0 0h24v8h-24Z",
 };
 
 class Panel {
@@ -70,7 +75,7 @@ class Panel {
     const { x, y, plot, width } = this.frame;
     const [from, to] = visible(curve, board.range);
     const dense = to - from > width ? " dense" : "";
-    const d = kind === "band" ? bandPath(curve, board.range, x, y) : pathOf(curve, board.range, x, y);
+    const d = kind === "band" || kind === "interval" ? bandPath(curve, board.range, x, y) : pathOf(curve, board.range, x, y);
     plot.append(make("path", { class: `${kind} ${runClass(number)}${dense}`, d }));
     if (kind === "validation" || to - from === 1) this.drawDots(curve, number, [from, to]);
   }
@@ -169,7 +174,7 @@ class Panel {
   }
   /** A row for each curve, a column for each position. */
   valueTable() {
-    const lines = this.lines.filter(({ kind }) => ["smooth", "rate", "validation"].includes(kind));
+    const lines = this.lines.filter(({ kind }) => TABULATED.includes(kind));
     const columns = positions(board.range, COLUMNS[this.size]);
     const labels = columns.map(AXES[board.axis].label);
     const head = ["", ...labels].map((name) => make("th", { scope: "col" }, name));
@@ -200,7 +205,7 @@ function keyItem(kind) {
 
 function lineName({ kind, name, label }) {
   const part = name.includes("/") ? ` ${name.slice(name.indexOf("/") + 1)}` : "";
-  return `${label}${part}${kind === "validation" ? " validation" : ""}`;
+  return `${label}${part}${["validation", "forecast"].includes(kind) ? ` ${kind}` : ""}`;
 }
 
 function known(value) {

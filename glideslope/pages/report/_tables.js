@@ -48,13 +48,14 @@ function showRuns() {
   board.shown = runs.map((_, n) => board.chosen[n] && board.found[n]);
   for (const button of document.querySelectorAll("button.run"))
     button.setAttribute("aria-pressed", board.chosen[button.dataset.run]);
-  for (const row of byId("events").tBodies[0].rows) row.hidden = !board.shown[row.dataset.run];
+  for (const row of document.querySelectorAll("#events tbody tr, #forecast tbody tr"))
+    row.hidden = !board.shown[row.dataset.run];
   drawAll();
 }
 
 /** The colours of the tables follow those of the curves. */
 function colorRows() {
-  const cells = document.querySelectorAll("#runs tr[data-run], #events tr[data-run]");
+  const cells = document.querySelectorAll("#runs tr[data-run], #events tr[data-run], #forecast tr[data-run]");
   for (const row of cells) row.className = runClass(Number(row.dataset.run));
 }
 

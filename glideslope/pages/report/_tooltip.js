@@ -30,11 +30,16 @@ function tooltipColumns(panel) {
     ...(spec.names.length ? [{ title: spec.key === "lr" ? "learning rate" : spec.key, spec }] : []),
     ...(spec.validation ? [{ title: "validation", spec, kind: "validation" }] : []),
     ...(hasPlan(spec) ? [{ title: "planned", spec, kind: "plan" }] : []),
+    ...(hasForecast(spec) ? [{ title: "recommended", spec, kind: "forecast" }] : []),
   ]);
 }
 
 function hasPlan(spec) {
   return runs.some((run, n) => board.shown[n] && spec.names.some((name) => run.plans[name]));
+}
+
+function hasForecast(spec) {
+  return !board.pooled && runs.some((run, n) => board.shown[n] && run.forecasts?.[spec.key]);
 }
 
 function tooltipContent(position, panel) {
@@ -88,6 +93,8 @@ function partsOf({ names }, { members }) {
 function cellText({ members }, { spec, kind }, name, part, position) {
   if (kind === "validation")
     return part ? "" : setText(members, position, (n) => measured(n, spec.validation, position));
+  if (kind === "forecast")
+    return part ? "" : setText(members, position, (n) => valueAt(n, runs[n].forecasts[spec.key], position));
   if (!name) return "";
   const source = kind === "plan" ? "plans" : "curves";
   return setText(members, position, (n) => valueAt(n, runs[n][source][name], position));
