@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from ._maths import agreeing_decay, maximum, mean, minimum, sqrt
+from ._maths import agreeing_decay, maximum, mean, minimum, norm, sqrt, where
 from ._rule import rule
 
-__all__ = ["adafactor", "descent", "soap"]
+__all__ = ["adafactor", "descent", "muon", "soap"]
 
 
 @rule
@@ -18,10 +18,31 @@ def descent(
     lr, weight_decay,
     *, cautious_weight_decay,
 ):  # fmt: skip
-    """Descent along a given direction, with decoupled weight decay: what Muon and CAME end with."""
+    """Descent along a given direction, with decoupled weight decay: what CAME ends with."""
     if cautious_weight_decay:
         weight_decay = agreeing_decay(weight_decay, g, p)
     return p * (1 - lr * weight_decay) - lr * g
+
+
+def _restoring(wanted, length):
+    """The factor that gives a tensor its length again; 1 where either is 0."""
+    return where((wanted > 0) & (length > 0), wanted / length, 1.0)
+
+
+@rule
+def muon(
+    p, g, /,
+    lr, weight_decay,
+    *, hyperball, cautious_weight_decay,
+):  # fmt: skip
+    """Muon's end: descent with decoupled weight decay, or on a sphere as large as the direction."""
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
+    moved = p * (1 - lr * weight_decay) - lr * g
+    if hyperball:
+        moved = p - lr * g
+        moved = moved * _restoring(norm(g), norm(moved))
+    return moved
 
 
 def _soap_rate(lr, step):

@@ -51,6 +51,8 @@ WITH_SUMS: dict[str, Case] = {
     "StableAdamW on lists": ("StableAdamW", {"engine": "tensor", **CLIPPED}),
     "Prodigy clipped": ("Prodigy", CLIPPED),
     "MuonWithAuxAdam clipped": ("MuonWithAuxAdam", CLIPPED),
+    "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
+    "NorMuon hyperball": ("MuonWithAuxAdam", {"neuron_beta": 0.9, "hyperball": True}),
     "SOAP": ("SOAP", {}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
@@ -79,6 +81,10 @@ CASES: dict[str, Case] = {
         f"{name} resumed": (name, {"resumed": True})
         for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "CAME")
     },
+    "NorMuon hyperball resumed": (
+        "Muon",
+        {"neuron_beta": 0.9, "hyperball": True, "resumed": True},
+    ),
 }
 ELEMENTWISE: dict[str, Case] = {
     label: (name, options)

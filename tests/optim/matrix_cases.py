@@ -82,6 +82,12 @@ CASES = {
         {"lr": 0.01, "weight_decay": 0.1, "neuron_beta": 0.95, "split": 2},
         [(4, 6), (4, 6), (6, 2)],
     ),
+    "muon-sphere": Case(
+        Muon,
+        transcriptions.Muon,
+        {"lr": 0.01, "weight_decay": 0.1, "hyperball": True, "neuron_beta": 0.9},
+        [*MATRICES, (4, 6)],
+    ),
     "adafactor": Case(Adafactor, torch.optim.Adafactor, {}, ANY),
     "adafactor-decay": Case(
         Adafactor,

@@ -152,6 +152,49 @@ def test_the_state_of_another_kind_of_muon_is_taken_over() -> None:
     assert runs[1].state[even[0]]["second_momentum_buffer"].shape == (4, 1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@every_engine
+def test_hyperball_keeps_the_norm_of_the_first_step(engine: Any, dtype: torch.dtype) -> None:
+    """Changes of the length of a matrix, such as rounding to 16 bits makes, do not add up."""
+    p, unmoved = parameters([(8, 9), (8, 9)], dtype)
+    optimizer = Muon([p, unmoved], lr=0.1, hyperball=True, engine=engine)
+    before, start, norm = unmoved.detach().clone(), p.detach().clone(), p.detach().double().norm()
+    for step in range(10):
+        give_gradients([p], step)
+        unmoved.grad = torch.zeros_like(unmoved)
+        optimizer.step()
+        assert abs(p.detach().double().norm() / norm - 1) < 4 * torch.finfo(dtype).eps
+        p.data.mul_(1 + step)
+    assert torch.equal(unmoved.detach(), before)
+    assert (p.detach() - start).norm() > 1
+
+
+def test_a_step_on_the_hyperball_turns_by_the_rate() -> None:
+    """The weight turns by an angle of at most arctan η, whatever gradients and rates of decay."""
+    (p,) = parameters([(20, 30)], torch.float64)
+    optimizer = Muon([p], lr=0.1, weight_decay=3.0, hyperball=True)
+    for step in range(3):
+        before = p.detach().clone()
+        give_gradients([p], step)
+        p.grad *= 1000.0
+        optimizer.step()
+        cosine = (p.detach() * before).sum() / before.norm() ** 2
+        assert torch.acos(cosine) == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_matrix_of_zeros_is_refused_by_hyperball_before_anything_is_changed() -> None:
+    params = [*parameters([(2, 3)]), torch.zeros(2, 3, requires_grad=True)]
+    before = params[0].detach().clone()
+    optimizer = Muon(params, hyperball=True)
+    give_gradients(params, 0)
+    with pytest.raises(
+        InvalidValue, match="`hyperball` must be False for a matrix of zeros, which"
+    ):
+        optimizer.step()
+    assert torch.equal(params[0], before)
+    assert not optimizer.state[params[0]]
+
+
 STACKED: dict[str, dict[str, Any]] = {
     "muon": {"lr": 1.0},
     "bfloat16 state": {"lr": 1.0, "state_dtype": torch.bfloat16},
@@ -190,6 +233,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "coefficients": ({"ns_coefficients": (1.0, 2.0)}, "`ns_coefficients` must be three numbers"),
     "name": ({"ns_coefficients": "polar"}, "one of .*'polar_express'.*, got 'polar'"),
     "triples": ({"ns_coefficients": [(1, 2, 3)] * 4}, "as many times three as `ns_steps`"),
+    "caution": ({"hyperball": True, "cautious": True}, "`cautious` must be False with `hyperball`"),
     "no count": ({"split": 0}, "`split` must be a number of equal blocks of rows .*, got 0"),
     "no share": ({"split": 3}, r"`split` must be .*: one has 2 rows, got 3"),
     "rows": ({"split": (1, 2)}, r"`split` must be .*: one has 2 rows, got \(1, 2\)"),
@@ -217,6 +261,7 @@ SWITCHES: dict[str, tuple[str, Any]] = {
     "split": ("split", 2),
     "rows": ("split", [2, 1, 1]),
     "rows of neurons": ("neuron_beta", 0.9),
+    "hyperball": ("hyperball", True),
 }
 
 

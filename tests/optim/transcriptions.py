@@ -265,11 +265,19 @@ class Muon(Transcription):
 
     ``ns_coefficients``: algorithm 1 of Amsel et al., 2025 (arXiv:2505.16932), or Jordan's.
     ``neuron_beta``: algorithm 1 of Li et al., 2025 (arXiv:2510.05491), whose scale is that of their
-    code. ``split``: how many parts are matrices of their own, or their rows.
+    code. ``hyperball``: the update of Wen et al., 2026 (arXiv:2606.16899). ``split``: how many
+    parts are matrices of their own, or their rows.
     """
 
     def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
-        theta -= group.lr * (self.step_of(g, state, group) + group.weight_decay * theta)
+        step = self.step_of(g, state, group)
+        if not getattr(group, "hyperball", False):
+            theta -= group.lr * (step + group.weight_decay * theta)
+            return
+        radius = self.state[theta].get("radius", torch.sqrt(torch.sum(theta**2)))
+        moved = theta - group.lr * radius * step / torch.sqrt(torch.sum(step**2))
+        theta[...] = radius * moved / torch.sqrt(torch.sum(moved**2))
+        state["radius"] = radius
 
     def step_of(self, g: Tensor, state: Any, group: Any) -> Tensor:
         state["momentum_buffer"] = m = 0.95 * state["momentum_buffer"] + 0.05 * g

@@ -33,6 +33,9 @@ class DirectedOptimizer(RuleOptimizer):
         """True if a parameter has a direction; if not, the companion updates it."""
         return True
 
+    def _is_cautious(self, group: Group) -> bool:
+        return bool(group.get("cautious", self._settings.cautious))
+
     def _check_group(self, group: Group) -> None:
         """Refuse a group that no direction can be made for."""
         for p in group["params"]:

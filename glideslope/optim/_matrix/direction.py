@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from glideslope.distributed import is_sharded, reduction_of
+from glideslope.distributed import is_sharded, reduction_of, shard
 from glideslope.engines import generator_of, stored
 from glideslope.errors import StateMismatch
 from glideslope.rules import Rule, agreeing
@@ -55,7 +55,15 @@ class Direction(ABC):
 
     @abstractmethod
     def shapes(self, p: Tensor, group: Group) -> Mapping[str, Sequence[int]]:
-        """The shapes of its state for a parameter; every entry starts at 0."""
+        """The shapes of its state for a parameter."""
+
+    def start(self, name: str, p: Tensor) -> float:
+        """The number that is everywhere in a new entry of the state of a parameter."""
+        return 0.0
+
+    def check(self, name: str, p: Tensor, group: Group, state: Mapping[str, Any]) -> None:
+        """Refuse a parameter that has no direction, by its name; here, any has one."""
+        return
 
     @abstractmethod
     def __call__(
@@ -221,6 +229,7 @@ class DirectedStep:
         for name, (i, p), g in zip(parameter_names(self._groups), homes, gradients, strict=True):
             if g is not None and part.direction is not None:
                 _check_kept(part.direction, name, p, self._groups[i], self._states[p])
+                part.direction.check(name, p, self._groups[i], self._states[p])
 
     def _direct(self, direction: Direction, factor: float, tasks: Sequence[Task]) -> list[Tensor]:
         """The directions of parameters; their states are updated."""
@@ -264,6 +273,7 @@ def _complete(
         kept, dtype = state.get(name), wide if name in direction.widened else usual
         if not isinstance(kept, Tensor):
             state[name] = zeros_beside(p, shape, dtype)
+            shard(state[name]).fill_(direction.start(name, p))
         else:
             wanted = kept.dtype if chosen is None else dtype
             state[name] = placed_beside(p, kept.to(wanted))

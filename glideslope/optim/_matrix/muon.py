@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Unpack
 
 from torch import Tensor
 
 from glideslope import rules
+from glideslope.distributed import is_sharded
+from glideslope.errors import require
 
 from .._base.common import Common
 from .._base.hyperparameters import Scalar, at_start, require_fraction
@@ -30,23 +32,37 @@ __all__ = ["Muon", "MuonWithAuxAdam"]
 
 
 SEVERAL_FORMS = frozenset({"ns_coefficients", "split", "neuron_beta"})
-MOMENTS = "second_momentum_buffer"
+MOMENTS, WEIGHT_NORM = "second_momentum_buffer", "weight_norm"
 TINY = 1e-10
-"""The least root of a row's mean square, of the code of NorMuon."""
+"""The least norm to divide by, and what is added to the roots of rows: that of NorMuon's code."""
 
 
 class Orthogonal(Direction):
     """The averaged gradient with all its singular values brought near 1."""
 
-    state = ("momentum_buffer", MOMENTS)
-    switches = MappingProxyType({MOMENTS: "neuron_beta"})
+    state = ("momentum_buffer", MOMENTS, WEIGHT_NORM)
+    switches = MappingProxyType({MOMENTS: "neuron_beta", WEIGHT_NORM: "hyperball"})
+    widened = frozenset({WEIGHT_NORM})
     takes_stacks = True
 
     def shapes(self, p: Tensor, group: Group) -> dict[str, Sequence[int]]:
-        """As the parameter, and one number for each row if rows are evened."""
-        average: dict[str, Sequence[int]] = {"momentum_buffer": p.shape}
-        is_evened = group["neuron_beta"] is not None
-        return {**average, MOMENTS: (p.shape[0], 1)} if is_evened else average
+        """As the parameter; one number for each row if rows are evened, one if the norm is kept."""
+        kept: dict[str, Sequence[int]] = {"momentum_buffer": p.shape}
+        if group["neuron_beta"] is not None:
+            kept[MOMENTS] = (p.shape[0], 1)
+        if group["hyperball"]:
+            kept[WEIGHT_NORM] = (1,)
+        return kept
+
+    def start(self, name: str, p: Tensor) -> float:
+        """0, but for the norm to be kept, which is that of the parameter."""
+        return _norm_of(p) if name == WEIGHT_NORM else 0.0
+
+    def check(self, name: str, p: Tensor, group: Group, state: Mapping[str, Any]) -> None:
+        """A matrix of zeros would keep its norm of 0."""
+        if group["hyperball"] and WEIGHT_NORM not in state and p.numel():
+            moves = _norm_of(p) != 0
+            require(moves, "hyperball", f"be False for a matrix of zeros, which {name} is", True)
 
     def __call__(
         self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
@@ -62,7 +78,11 @@ class Orthogonal(Direction):
             found = [block for block, _ in pairs]
             kept[MOMENTS] = joined([moment for _, moment in pairs], average)
         scale = ADJUSTMENTS[group["adjust_lr_fn"]]
-        return joined([block * scale(*block.shape[-2:]) for block in found], average), kept
+        whole = joined([block * scale(*block.shape[-2:]) for block in found], average)
+        if WEIGHT_NORM in state:
+            radius = kept[WEIGHT_NORM] = state[WEIGHT_NORM]
+            whole = whole * (radius.unsqueeze(-1) / _length(whole).clamp(min=TINY))
+        return whole, kept
 
 
 def _iteration(group: Group) -> dict[str, Any]:
@@ -83,7 +103,17 @@ def _length(matrix: Tensor) -> Tensor:
     return length
 
 
-def _check_options(group: Group, matrices: Iterable[Tensor]) -> None:
+def _norm_of(p: Tensor) -> float:
+    """The Euclidean norm of a parameter, wherever its shards are."""
+    norm = p.detach().double().norm()
+    return float(norm.full_tensor() if is_sharded(norm) else norm)
+
+
+def _check_options(group: Group, matrices: Iterable[Tensor], is_cautious: bool) -> None:
+    fits = not (group["hyperball"] and is_cautious)
+    require(
+        fits, "cautious", "be False with `hyperball`, whose steps have a length of their own", True
+    )
     check_iteration(group)
     check_split(group["split"], matrices)
     if group["neuron_beta"] is not None:
@@ -129,6 +159,9 @@ class Muon(DirectedOptimizer):
             values that one `torch.nn.Linear` computes.
         neuron_beta: divide each row of NS by the root of its averaged mean square, and the whole by
             what that changes its norm; this is the β of the average, 0.95 in the paper.
+        hyperball: keep the Euclidean norm R that each matrix has at its first step: P becomes
+            R (P - η R u) over the norm of that, with the step u divided by its norm. η is then
+            relative, 0.01 for example, and ``weight_decay`` does nothing.
         common: `Common`.
 
     Raises:
@@ -151,10 +184,11 @@ class Muon(DirectedOptimizer):
     `The Polar Express <https://arxiv.org/abs/2505.16932>`_ (2025), algorithm 1; ``"you"``: You
     Jiacheng, in Jordan's `modded-nanogpt <https://github.com/KellerJordan/modded-nanogpt>`_ (2025);
     ``neuron_beta``: Li et al., `NorMuon <https://arxiv.org/abs/2510.05491>`_ (2025), in the form of
-    their published code.
+    their published code; ``hyperball``: Wen et al., `Fantastic Pretraining Optimizers II
+    <https://arxiv.org/abs/2606.16899>`_ (2026).
     """
 
-    rule = rules.descent
+    rule = rules.muon
     direction = Orthogonal()
     _of_several_forms = SEVERAL_FORMS
     matrices_only = True
@@ -172,6 +206,7 @@ class Muon(DirectedOptimizer):
         adjust_lr_fn: Adjustment | None = None,
         split: Split = 1,
         neuron_beta: Scalar | None = None,
+        hyperball: bool = False,
         **common: Unpack[Common],
     ) -> None:
         defaults = {
@@ -185,12 +220,13 @@ class Muon(DirectedOptimizer):
             "adjust_lr_fn": adjust_lr_fn,
             "split": split,
             "neuron_beta": neuron_beta,
+            "hyperball": hyperball,
         }
         super().__init__(params, defaults, **common)
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _check_options(group, group["params"])
+        _check_options(group, group["params"], self._is_cautious(group))
 
 
 class MuonWithAuxAdam(DirectedOptimizer):
@@ -220,6 +256,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
         use_muon: whether Muon updates the matrices of a group that does not say.
         split: see `Muon`.
         neuron_beta: see `Muon`.
+        hyperball: see `Muon`.
         maximize: go uphill.
         common: `Common`.
 
@@ -241,7 +278,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
     <https://github.com/KellerJordan/Muon>`_, the common rate is that of Liu et al.
     """
 
-    rule = rules.descent
+    rule = rules.muon
     direction = Orthogonal()
     _of_several_forms = SEVERAL_FORMS
     companion = rules.adam
@@ -263,6 +300,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
         *,
         split: Split = 1,
         neuron_beta: Scalar | None = None,
+        hyperball: bool = False,
         maximize: bool = False,
         **common: Unpack[Common],
     ) -> None:
@@ -278,6 +316,7 @@ class MuonWithAuxAdam(DirectedOptimizer):
             "adjust_lr_fn": adjust_lr_fn,
             "split": split,
             "neuron_beta": neuron_beta,
+            "hyperball": hyperball,
             "use_muon": use_muon,
             "maximize": maximize,
             "amsgrad": False,
@@ -290,4 +329,5 @@ class MuonWithAuxAdam(DirectedOptimizer):
 
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
-        _check_options(group, [p for p in group["params"] if self._is_directed(p, group)])
+        directed = [p for p in group["params"] if self._is_directed(p, group)]
+        _check_options(group, directed, self._is_cautious(group))
