@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ import torch.distributed as dist
 import glideslope as gs
 from glideslope.distributed import _peers
 from glideslope.errors import GlideslopeError
+from glideslope.training._sharded import rendezvous
 
 TIME_OUT = timedelta(seconds=20)
 SHORT = 6
@@ -151,6 +154,18 @@ def absent(rank: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def other_disks(rank: int, folder: Path) -> dict[str, Any]:
+    """A save into one path that is another folder for each rank, as with disks of two machines."""
+    own, before = folder / str(rank), Path.cwd()
+    own.mkdir(parents=True)
+    os.chdir(own)
+    saved = gs.training.Checkpointer("/proc/self/cwd/saved")
+    with patch.object(rendezvous, "PATIENCE", 0.5):
+        text = refused(lambda: saved.save(1, {}))
+    os.chdir(before)
+    return {"text": text, "left": sorted(path.name for path in (own / "saved").iterdir())}
+
+
 def different_calls(rank: int, folder: Path) -> str:
     saved = gs.training.Checkpointer(folder)
     return refused(lambda: saved.latest() if rank else saved.save(1, {}))
@@ -181,6 +196,7 @@ def main(file: Path) -> None:
         "resumed": resumed(rank, folder / "resumed"),
         "refusals": refusals(rank, folder / "refusals"),
         "damaged": damaged(rank, folder / "damaged"),
+        "other disks": other_disks(rank, folder / "disks") if sys.platform == "linux" else None,
         "different calls": different_calls(rank, folder / "calls"),
         "absent": with_short_time_out(folder, absent),
     }

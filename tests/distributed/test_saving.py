@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_a_refusal_of_one_rank_is_one_of_all(
     assert told in results[0]["refusals"][what]
     assert ".tmp" not in results[0]["refusals"]["leftovers"]
     assert ".saving" not in results[0]["refusals"]["leftovers"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a path that differs by process")
+def test_disks_that_ranks_do_not_share_are_refused_by_all(results: list[dict[str, Any]]) -> None:
+    for rank, found in enumerate(results):
+        assert (
+            "rank 1 does not see the files that rank 0 writes there" in found["other disks"]["text"]
+        )
+        assert found["other disks"]["left"] == [".lock-00001" if rank else ".lock"]
 
 
 def test_a_file_damaged_for_one_rank_is_skipped_by_all(results: list[dict[str, Any]]) -> None:

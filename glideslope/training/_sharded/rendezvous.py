@@ -29,6 +29,9 @@ from .rank_file import file_name
 SHORTEST, LONGEST = 0.002, 0.1
 """Seconds between two looks at the folder: twice as many each time."""
 
+PATIENCE = 5.0
+"""Seconds that a file system gets to show a file of one machine on another."""
+
 
 class Rendezvous(NamedTuple):
     """One save of several ranks.
@@ -72,6 +75,15 @@ class Rendezvous(NamedTuple):
     def cancel(self) -> None:
         """Take the sign back, because a rank refused to save."""
         self._sign.unlink(missing_ok=True)
+
+    def is_seen(self) -> bool:
+        """True if the sign of rank 0 is in the folder of this rank, or appears there soon."""
+        begin = time.monotonic()
+        while not self._sign.exists():
+            if time.monotonic() - begin > PATIENCE:
+                return False
+            time.sleep(LONGEST)
+        return True
 
     @property
     def temporary(self) -> Path:

@@ -82,6 +82,7 @@ def agree_to_save(
             raise refusal
         _check(offers)
         parts = planner.parts([offer.plan for offer in offers if offer.plan is not None])
+        _check_one_folder(rendezvous._replace(token=offers[0].token))
     except Exception:
         if rank == 0:
             rendezvous.cancel()
@@ -97,6 +98,17 @@ def agree_to_save(
 
 def _text(refusal: Exception | None) -> str | None:
     return None if refusal is None else str(refusal) or type(refusal).__name__
+
+
+def _check_one_folder(rendezvous: Rendezvous) -> None:
+    """Refuse folders of one path on several disks: rank 0 would wait for files it cannot see."""
+    seen = exchanged(rendezvous.is_seen(), "compare the folders of a checkpoint")
+    strangers = [rank for rank, is_seen in enumerate(seen) if not is_seen]
+    if strangers:
+        raise CheckpointError(
+            f"could not save {rendezvous.target}: rank {strangers[0]} does not see the files that "
+            "rank 0 writes there; all ranks must save into one folder that they share"
+        )
 
 
 def _check(offers: list[Offer]) -> None:
