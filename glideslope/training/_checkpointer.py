@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 import weakref
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -219,8 +218,8 @@ class Checkpointer:
             CheckpointError: it is missing, or damaged.
         """
         path = of_rank_0(partial(self.path, step))
-        content = read_together(path) if has_peers() else read_alone(path)
-        self._metrics[step] = _metrics(content, path)
+        content = read_together(path, step) if has_peers() else read_alone(path, step)
+        self._metrics[step] = dict(content["metrics"])
         return Checkpoint(step, content["state"], dict(self._metrics[step]), path)
 
     def path(self, step: int) -> Path:
@@ -349,12 +348,12 @@ class Checkpointer:
         """True if a checkpoint is undamaged; the first look at a damaged one warns."""
         if step in self._metrics or step in self._damaged:
             return step in self._metrics
-        path = self.path(step)
         try:
-            self._metrics[step] = _metrics(read_alone(path, mmap=True), path)
+            content = read_alone(self.path(step), step, mmap=True)
         except CheckpointError as error:
             self._warn_damaged(step, error)
             return False
+        self._metrics[step] = dict(content["metrics"])
         return True
 
     def _warn_damaged(self, step: int, error: CheckpointError) -> None:
@@ -381,13 +380,6 @@ def _finish(background: Background, lock: FolderLock) -> None:
         background.finish()
     finally:
         lock.release()
-
-
-def _metrics(content: object, path: Path) -> dict[str, float]:
-    """The metrics saved with a checkpoint."""
-    if not isinstance(content, Mapping) or not {"step", "metrics", "state"} <= content.keys():
-        raise CheckpointError(f"{path} was not saved by a Checkpointer")
-    return dict(content["metrics"])
 
 
 def _raise(error: Exception, _: object) -> None:

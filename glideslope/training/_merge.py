@@ -144,19 +144,17 @@ def _source(checkpoints: object, keys: Sequence[str]) -> tuple[list[int], Load]:
 def _numbered(checkpoints: Checkpointer, keys: Sequence[str], step: int) -> Model | None:
     path = of_rank_0(partial(checkpoints.path, step))
     try:
-        content = _open(path)
+        content = _open(path, step)
     except CheckpointError:
         if of_rank_0(path.exists):
             raise
         return None
-    if not isinstance(content, Mapping) or "state" not in content:
-        raise CheckpointError(f"{path} was not saved by a Checkpointer")
     return _part(content["state"], keys, path)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, step: int | None = None) -> Any:
     """The content of a checkpoint, which is verified, and whose tensors are read when used."""
-    return read_together(path) if has_peers() else read_alone(path, mmap=True)
+    return read_together(path, step) if has_peers() else read_alone(path, step, mmap=True)
 
 
 def _part(state: Any, keys: Sequence[str], path: Path) -> Model:

@@ -121,7 +121,8 @@ class TrainingState:
 
         That is: the counters, such as ``step``; the hyperparameters of every optimizer; and the
         names, shapes and dtypes of the parameters of every model. Call it on all ranks, after they
-        have loaded their states. `Checkpointer.resume` calls it, and `Checkpointer.save` warns.
+        have loaded their states. `Checkpointer.resume` refuses the same, and `Checkpointer.save`
+        warns. A rank's own count may differ inside a dict or a list: ``own={"samples": 0}``.
 
         Raises:
             StateMismatch: a value differs; the message has its place, and the ranks by value.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ import torch.distributed as dist
 import glideslope as gs
 from glideslope.distributed import _peers
 from glideslope.errors import GlideslopeError
+from glideslope.training import _checkpoint
 from glideslope.training._sharded import rendezvous
+from tests.training.values import same as is_same
 
 TIME_OUT = timedelta(seconds=20)
 SHORT = 6
@@ -36,7 +40,7 @@ def build(rank: int) -> Any:
         value(100 + rank)
     own = torch.Generator().manual_seed(rank)
     return gs.training.TrainingState(
-        model=model, optimizer=optimizer, own=own, step=0, losses=[], rank=rank
+        model=model, optimizer=optimizer, own=own, step=0, losses=[], rank=[rank]
     )
 
 
@@ -56,7 +60,7 @@ def told(run: Any) -> dict[str, Any]:
         "losses": run.losses,
         "weights": run.model[0].weight.flatten().tolist(),
         "means": run.model[1].running_mean.tolist(),
-        "rank": run.rank,
+        "rank": run.rank[0],
     }
 
 
@@ -92,7 +96,7 @@ def resumed(rank: int, folder: Path) -> dict[str, Any]:
 def refused(work: Any) -> str:
     try:
         work()
-    except GlideslopeError as error:
+    except (GlideslopeError, MemoryError) as error:
         return str(error)
     return ""
 
@@ -115,20 +119,45 @@ def refusals(rank: int, folder: Path) -> dict[str, str]:
 
 def damaged(rank: int, folder: Path) -> dict[str, Any]:
     """The newest checkpoint has a damaged file, which one rank verifies."""
-    saved = gs.training.Checkpointer(folder)
-    for step in (1, 2):
-        saved.save(step, {"own": torch.full((1000,), float(rank)), "step": step})
-    saved.wait()
+    run = build(rank)
+    with gs.training.Checkpointer(folder) as saved:
+        for _ in range(2):
+            train(run, 1)
+            saved.save(run.step, run.state_dict())
     if rank == 0:
         damage(folder / "step-00000002" / "rank-00001.pt")
     dist.barrier()
+    return found_by(rank, folder)
+
+
+def unreadable(rank: int, folder: Path, error: Exception) -> dict[str, Any]:
+    """One rank cannot read a file of the newest checkpoint, which is undamaged."""
+    own_open = open
+
+    def failing(path: Any, *words: Any) -> Any:
+        if rank == 1 and "step-00000003" in str(path):
+            raise error
+        return own_open(path, *words)
+
+    vars(_checkpoint)["open"] = failing
+    found = found_by(rank, folder)
+    del vars(_checkpoint)["open"]
+    return found
+
+
+def found_by(rank: int, folder: Path) -> dict[str, Any]:
+    """The effect of resuming."""
+    run = build(rank)
+    before = deepcopy(run.state_dict())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = gs.training.Checkpointer(folder).latest()
-    assert found is not None
+        refusal = refused(lambda: gs.training.Checkpointer(folder).resume(run))
     return {
-        "step": found.step,
-        "own": float(found.state["own"].mean()),
+        "step": run.step,
+        "rank": run.rank[0],
+        "losses": len(run.losses),
+        "refusal": refusal,
+        "is as before": is_same(before, run.state_dict()),
         "warnings": [str(each.message) for each in caught],
     }
 
@@ -197,6 +226,10 @@ def main(file: Path) -> None:
         "refusals": refusals(rank, folder / "refusals"),
         "damaged": damaged(rank, folder / "damaged"),
         "other disks": other_disks(rank, folder / "disks") if sys.platform == "linux" else None,
+        "unreadable": unreadable(
+            rank, folder / "resumed", OSError(errno.EIO, "Input/output error")
+        ),
+        "no memory": unreadable(rank, folder / "resumed", MemoryError("no memory")),
         "different calls": different_calls(rank, folder / "calls"),
         "absent": with_short_time_out(folder, absent),
     }

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import glideslope as gs
-from glideslope.errors import CheckpointError, InvalidValue
+from glideslope.errors import CheckpointError, InvalidValue, StateMismatch
+from glideslope.training._seal import Damaged
+from tests.training.values import same as is_same
 
-from . import ranks, saving
+from . import damaging, ranks, saving
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +97,105 @@ def test_disks_that_ranks_do_not_share_are_refused_by_all(results: list[dict[str
         assert found["other disks"]["left"] == [".lock-00001" if rank else ".lock"]
 
 
-def test_a_file_damaged_for_one_rank_is_skipped_by_all(results: list[dict[str, Any]]) -> None:
-    for rank, found in enumerate(results):
-        assert found["damaged"]["step"] == 1
-        assert found["damaged"]["own"] == rank
-        (warning,) = found["damaged"]["warnings"]
+@pytest.mark.parametrize(
+    ("what", "step", "reason"),
+    [
+        ("damaged", 1, "step-00000002/rank-00001.pt is damaged: "),
+        ("unreadable", 2, "step-00000003/rank-00001.pt: Input/output error"),
+    ],
+)
+def test_what_one_rank_cannot_read_is_skipped_by_all(
+    what: str, step: int, reason: str, results: list[dict[str, Any]]
+) -> None:
+    for rank, found in enumerate(result[what] for result in results):
+        assert (found["step"], found["rank"]) == (step, rank)
+        assert found["losses"] == 2 * step
+        assert not found["refusal"]
+        (warning,) = found["warnings"]
         assert warning.startswith("skipping a checkpoint: ")
-        assert "step-00000002/rank-00001.pt is damaged" in warning
+        assert reason in warning
+
+
+def test_an_error_of_one_rank_leaves_all_as_they_were(results: list[dict[str, Any]]) -> None:
+    first, second = (found["no memory"] for found in results)
+    assert first["refusal"] == "rank 1 failed: MemoryError: no memory"
+    assert second["refusal"] == "no memory"
+    for found in (first, second):
+        assert found["is as before"]
+        assert not found["warnings"]
+
+
+def checkpoints_of(folder: Path, kept: Path, steps: Sequence[int]) -> Path:
+    """A copy of checkpoints that two ranks saved."""
+    for step in steps:
+        shutil.copytree(folder / "resumed" / f"step-{step:08d}", kept / f"step-{step:08d}")
+    return kept / f"step-{steps[-1]:08d}"
+
+
+def is_refused_unchanged(folder: Path) -> str:
+    """The message of a folder without an undamaged checkpoint; the run stays as it was."""
+    run = saving.build(0)
+    before = deepcopy(run.state_dict())
+    with pytest.raises(CheckpointError) as caught:
+        gs.training.Checkpointer(folder).resume(run)
+    assert is_same(before, run.state_dict())
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize("kind", damaging.KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_step_before_a_damaged_one_is_found(
+    kind: damaging.Damage, number: int, folder: Path, tmp_path: Path
+) -> None:
+    newest = checkpoints_of(folder, tmp_path, [2, 3])
+    kind(newest / f"rank-0000{number}.pt")
+    run = saving.build(0)
+    with pytest.warns(UserWarning, match="skipping|saved on 2 ranks") as caught:
+        assert gs.training.Checkpointer(tmp_path).resume(run).step == run.step == 2
+    texts = [str(each.message) for each in caught]
+    assert len(texts) == 2  # the other one is about the number of ranks
+    assert texts[0].startswith("skipping a checkpoint: ")
+    assert str(newest) in texts[0]
+    shutil.rmtree(tmp_path / "step-00000002")
+    with pytest.warns(UserWarning, match=f"skipping a checkpoint: .*{newest}"):
+        told = is_refused_unchanged(tmp_path)
+    assert told == f"all 1 checkpoints in {tmp_path} are damaged"
+
+
+@pytest.mark.usefixtures("results")
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_no_edit_of_a_rank_s_file_goes_unnoticed(data: st.DataObject, folder: Path) -> None:
+    with TemporaryDirectory() as place:
+        file = checkpoints_of(folder, Path(place), [3]) / data.draw(
+            st.sampled_from(["rank-00000.pt", "rank-00001.pt"])
+        )
+        content = file.read_bytes()
+        edited = data.draw(damaging.edits(content))
+        assume(edited != content)
+        file.write_bytes(edited)
+        with pytest.raises(Damaged, match=f"{file} (is|has) "):
+            gs.training.Checkpointer(place).load(3)
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.filterwarnings("ignore")  # of the number of ranks, and of what is skipped
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_no_value_in_a_sealed_file_leads_to_another_error(
+    data: st.DataObject, folder: Path
+) -> None:
+    """The files are as their checksums say, so they are loaded or refused."""
+    with TemporaryDirectory() as place:
+        file = checkpoints_of(folder, Path(place), [3]) / "rank-00000.pt"
+        gs.save_checkpoint(damaging.replaced(data, gs.load_checkpoint(file)), file)
+        run = saving.build(0)
+        before = deepcopy(run.state_dict())
+        try:
+            gs.training.Checkpointer(place).resume(run)
+        except (CheckpointError, StateMismatch):
+            assert is_same(before, run.state_dict())
 
 
 def test_one_process_resumes_with_the_state_of_rank_0_and_says_so(

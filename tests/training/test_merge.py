@@ -203,10 +203,10 @@ def test_a_checkpoint_that_another_process_deletes_is_left_out(
     saved, look = keep("run", VALUES), _merge._open
     gone = [saved.path(70), saved.path(90)]
 
-    def late(path: Path) -> Any:
+    def late(path: Path, step: int) -> Any:
         for file in gone:
             file.unlink(missing_ok=True)
-        return look(path)
+        return look(path, step)
 
     monkeypatch.setattr(_merge, "_open", late)
     found = merge(saved, "linear(40)", key=("run", "model", "w"))
@@ -237,7 +237,7 @@ def test_the_files_of_several_ranks_are_merged() -> None:
         for rank, (start, stop) in enumerate([(0, 3), (3, 5)]):
             parts = {"w": [Part((start, 0), value[start:stop])]}
             header = {"save": "a", "step": step, "metrics": {}}
-            content = file_content(2, Outline(nest, ["w"]), [(5, 3)], parts, header)
+            content = file_content(rank, 2, Outline(nest, ["w"]), [(5, 3)], parts, header)
             gs.save_checkpoint(content, folder / file_name(rank))
     found = merge(Checkpointer("run"), DECAY).state["w"]
     expected = merged({step: {"w": value} for step, value in values.items()}).state

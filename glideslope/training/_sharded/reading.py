@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from glideslope.distributed import exchanged, own_rank, rank_count
-from glideslope.errors import CheckpointError, GlideslopeError, StateMismatch
+from glideslope.errors import CheckpointError, GlideslopeError, StateMismatch, shortened
 
 from .._checkpoint import open_checkpoint, read_checkpoint, verify_checkpoint
+from .._seal import Damaged
 from .rank_file import assembled, files_of
 
 T = TypeVar("T")
@@ -17,27 +18,35 @@ T = TypeVar("T")
 LOADING = "`Checkpointer.resume`, `latest`, `best` or `load`"
 
 
-def read_alone(path: Path, *, mmap: bool = False) -> Any:
+def read_alone(path: Path, step: int | None, *, mmap: bool = False) -> Any:
     """Verify a checkpoint and load it.
 
     Args:
         path: a file of one process, or the folder of several ranks.
+        step: the number that it must have; None for a file of any content.
         mmap: read tensors when they are used.
 
     Raises:
         CheckpointError: it is damaged, or cannot be read.
     """
     if not path.is_dir():
-        return read_checkpoint(path, mmap=mmap)
-    files = files_of(path)
-    _verify(files)
-    return _opened(path, files, 0, 1, lazy=mmap)
+        content = read_checkpoint(path, mmap=mmap)
+    else:
+        files = files_of(path)
+        _verify(files)
+        content = _opened(path, files, 0, 1, lazy=mmap)
+    _check(content, path, step)
+    return content
 
 
-def read_together(path: Path) -> Any:
+def read_together(path: Path, step: int | None) -> Any:
     """Verify a checkpoint and load it, on all ranks or on none.
 
     Each file is verified by one rank, and read by those that need what it holds.
+
+    Args:
+        path: a file of one process, or the folder of several ranks.
+        step: the number that it must have; None for a file of any content.
 
     Raises:
         CheckpointError: it is damaged, or cannot be read, on one rank.
@@ -45,7 +54,13 @@ def read_together(path: Path) -> Any:
     rank, ranks = own_rank(), rank_count()
     files = of_rank_0(lambda: files_of(path) if path.is_dir() else [path])
     agreed_on(lambda: _verify(files[rank::ranks]))
-    return agreed_on(lambda: _opened(path, files, rank, ranks, lazy=ranks > 1))
+
+    def read() -> Any:
+        content = _opened(path, files, rank, ranks, lazy=ranks > 1)
+        _check(content, path, step)
+        return content
+
+    return agreed_on(read)
 
 
 def agreed_on(work: Callable[[], T], call: str = LOADING) -> T:
@@ -105,3 +120,22 @@ def _opened(path: Path, files: Sequence[Path], rank: int, ranks: int, lazy: bool
     if not path.is_dir():
         return contents[0]
     return assembled(files, contents, rank, ranks, lazy)
+
+
+def _check(content: Any, path: Path, step: int | None) -> None:
+    """Refuse the content of a checkpoint that is not that of a step."""
+    if step is None:
+        return
+    if not isinstance(content, Mapping) or not {"step", "metrics", "state"} <= content.keys():
+        raise CheckpointError(f"{path} was not saved by a Checkpointer")
+    number, metrics = content["step"], content["metrics"]
+    if "rank" in content:
+        raise Damaged(f"{path} is damaged: it is the file of one rank, of several")
+    if type(number) is not int or number != step:
+        raise Damaged(f"{path} is damaged: it is of step {shortened(number)}")
+    if not isinstance(metrics, Mapping) or not all(map(_is_metric, metrics.items())):
+        raise Damaged(f"{path} is damaged: its metrics are {shortened(metrics)}")
+
+
+def _is_metric(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], float)

@@ -92,7 +92,7 @@ def agree_to_save(
     first = offers[0].token
     shapes = [tensor.shape for tensor in tensors.values()]
     header = {"save": first, "step": step, "metrics": agreed}
-    content = file_content(ranks, outline, shapes, parts, header)
+    content = file_content(rank, ranks, outline, shapes, parts, header)
     return Agreement(content, agreed, rendezvous._replace(token=first))
 
 
