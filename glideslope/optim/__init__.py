@@ -51,6 +51,7 @@ from ._norm_scaled import *
 from ._param_groups import ParamGroups as ParamGroups
 from ._param_groups import param_groups as param_groups
 from ._prodigy import *
+from ._qk_clip import qk_clip as qk_clip
 from ._schedule_free import *
 from ._signs import *
 from .lr_scheduler import *
@@ -72,6 +73,7 @@ __all__ = [
     "linear_scaling",
     "lr_scheduler",
     "param_groups",
+    "qk_clip",
     "sqrt_scaling",
 ]
 __all__ += _accumulated.__all__

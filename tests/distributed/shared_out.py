@@ -209,6 +209,17 @@ def unsharded() -> list[str]:
     return warned(lambda _: optim.AdamW(model.parameters(), process_group=group, **CLIPPED), 1)
 
 
+def clipped_heads() -> float:
+    """How far sharded queries and keys are from whole ones whose heads were clipped alike."""
+    mesh, logits = init_device_mesh("cpu", (2,)), [400.0, 1.0, 200.0]
+    wholes = [torch.arange(12.0).view(6, 2), torch.arange(4.0).view(2, 2)]
+    shards = [distribute_tensor(whole.clone(), mesh, [Shard(0)]) for whole in wholes]
+    for query, key in (wholes, shards):
+        optim.qk_clip(query, key, logits)
+    pairs = zip(wholes, shards, strict=True)
+    return max(float((whole - cut.full_tensor()).abs().max()) for whole, cut in pairs)
+
+
 def main(file: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", timeout=timedelta(seconds=60))
@@ -221,6 +232,7 @@ def main(file: Path) -> None:
     results["replaced"] = refused(replaced_by_flat)
     results["no group"] = refused(lambda: optim.SGD([vector(1)], lr=1.0, process_group="all"))  # type: ignore[arg-type]
     results["scaled"] = scaled_alike()
+    results["clipped heads"] = clipped_heads()
     file.write_text(json.dumps(results))
     dist.destroy_process_group()
 

@@ -64,3 +64,7 @@ def test_the_verdict_on_parts_is_left_to_their_scaler(results: list[dict[str, An
 def test_a_group_that_is_none_is_refused(results: list[dict[str, Any]]) -> None:
     rule = "`process_group` must be None or a group of torch.distributed that this rank is in"
     assert all(rank["no group"] == f"{rule}, got 'all'" for rank in results)
+
+
+def test_heads_of_sharded_weights_are_clipped_as_whole_ones(results: list[dict[str, Any]]) -> None:
+    assert [rank["clipped heads"] for rank in results] == [0.0, 0.0]
