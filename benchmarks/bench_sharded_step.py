@@ -4,7 +4,8 @@
 
 Two processes of one thread each, which exchange numbers by gloo. The contenders take turns; a time
 is the least of all turns, on rank 0. "By hand" is the same step on the shards as plain parameters:
-the floor of what the step can take.
+the floor of what the step can take. Bytes are those of matrices and their state that rank 0 sends
+to the other rank, for each element of the model.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
@@ -67,6 +70,8 @@ def contenders(params: list[Tensor]) -> Iterator[tuple[str, Step]]:
     yield "torch's fused, clipped", torch_clipped(params)
     yield "LAMB", optim.LAMB(params).step
     yield "MuonWithAuxAdam", optim.MuonWithAuxAdam(params).step
+    yield "SOAP", optim.SOAP(params).step
+    yield "Adafactor", optim.Adafactor(params).step
     matrices = [p for p in params if p.ndim == 2]
     yield "torch's Muon", torch.optim.Muon(matrices).step
 
@@ -78,17 +83,34 @@ def timed(step: Step) -> float:
     return time.perf_counter() - begin
 
 
+def sent(step: Step) -> int:
+    """The bytes that a step exchanges with the other rank, as this one sends them."""
+    total, exchange = 0, dist.all_to_all_single
+
+    def counting(received: Tensor, sending: Tensor, ins: Any, outs: Any, group: Any) -> None:
+        nonlocal total
+        total += sum(outs) - outs[dist.get_rank(group)]
+        exchange(received, sending, ins, outs, group)
+
+    with patch.object(dist, "all_to_all_single", counting):
+        step()
+    return total
+
+
 def work(rank: int, port: int) -> None:
     torch.set_num_threads(1)
     address = f"tcp://localhost:{port}"
     dist.init_process_group("gloo", address, rank=rank, world_size=RANKS)
     for layers, width in SIZES:
         steps = dict(contenders(sharded(layers, width)))
+        elements = layers * width * (width + 1)
+        each = {name: sent(step) / elements for name, step in steps.items()}
         turns = [{name: timed(step) for name, step in steps.items()} for _ in range(TURNS)]
         if rank == 0:
-            print(f"\n{layers} linear layers of {width} x {width} on {RANKS} processes: ms")
+            print(f"\n{layers} linear layers of {width} x {width} on {RANKS} processes: ms, bytes")
             for name in steps:
-                print(f"{name:24}{1e3 * min(turn[name] for turn in turns):9.2f}", flush=True)
+                least = 1e3 * min(turn[name] for turn in turns)
+                print(f"{name:24}{least:9.2f}{each[name]:7.1f}", flush=True)
     dist.destroy_process_group()
 
 

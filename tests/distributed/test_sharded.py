@@ -11,7 +11,7 @@ from . import training_sharded as training
 
 Results = list[dict[str, Any]]
 
-STEPS, HUNDRED = 12, 100
+STEPS, HUNDRED = 8, 100
 QUICK, ALL = training.labels(is_quick=True), training.labels(is_quick=False)
 RELATIVE = 1e-6  # of the largest parameter: the order of additions, where sums are taken
 NOISY = 3.0  # times what noise of 1e-7 on the gradients does to a rule that amplifies it

@@ -58,9 +58,9 @@ WITH_SUMS: dict[str, Case] = {
     "CAME clipped": ("CAME", CLIPPED),
 }
 OF_EACH: dict[str, Case] = {name: (name, {}) for name in OPTIMIZERS}
+EACH_OR_SUMS = {**OF_EACH, **WITH_SUMS}
 PLAIN: dict[str, Case] = {
-    **OF_EACH,
-    **WITH_SUMS,
+    **EACH_OR_SUMS,
     "AdamW averaged": ("AdamW", {"ema_decay": 0.9}),
     "SGD clipped": ("SGD", {"momentum": 0.9, "nesterov": True, **CLIPPED}),
     "SGD skipping": ("SGD", {**SKIPPING, **CLIPPED}),
@@ -345,9 +345,9 @@ SHARDINGS = {
     "DDP": Sharding(copied, 2, PLAIN, {}, is_trained=True),
     "ZeRO": Sharding(shared_out, 2, PLAIN, {}, is_trained=True),
     "FSDP1": Sharding(flattened, 2, ELEMENTWISE, {}, is_trained=True),
-    "hybrid FSDP2": Sharding(placed(by_layers, 2, 2), 4, CASES, WITH_SUMS),
-    "FSDP2 on columns": Sharding(placed(by_layers_of_columns, 2, 2), 4, CASES, WITH_SUMS),
-    "rows and columns": Sharding(placed(over(Shard(0), Shard(1)), 2, 2), 4, CASES, WITH_SUMS),
+    "hybrid FSDP2": Sharding(placed(by_layers, 2, 2), 4, EACH_OR_SUMS, WITH_SUMS),
+    "FSDP2 on columns": Sharding(placed(by_layers_of_columns, 2, 2), 4, EACH_OR_SUMS, WITH_SUMS),
+    "rows and columns": Sharding(placed(over(Shard(0), Shard(1)), 2, 2), 4, WITH_SUMS, WITH_SUMS),
 }
 
 
