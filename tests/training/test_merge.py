@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -225,6 +226,34 @@ def test_checkpoints_that_are_deleted_while_they_are_merged_are_still_read(
     monkeypatch.setattr(_merge, "_mean", late)
     found = merge(saved, "linear(40)", key=("run", "model", "w"))
     torch.testing.assert_close(found.state, torch.tensor([80.5]))
+
+
+STATUS = Path("/proc/self/status")
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="memory is read from /proc")
+def test_no_checkpoint_is_in_memory_before_its_numbers_are_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The models have 16 MB each."""
+
+    def megabytes() -> float:
+        found = re.search(r"RssAnon:\s+(\d+) kB", STATUS.read_text())
+        assert found
+        return int(found[1]) / 1024
+
+    for step in STEPS:
+        gs.save_checkpoint({"w": torch.full((2**22,), float(step))}, f"{step}.pt")
+    peaks, mean = [0.0], _merge._mean
+
+    def look(*given: Any) -> Any:
+        peaks.append(megabytes())
+        return mean(*given)
+
+    monkeypatch.setattr(_merge, "_mean", look)
+    before = megabytes()
+    merge({step: f"{step}.pt" for step in STEPS}, DECAY, key="w")
+    assert max(peaks) - before < 16
 
 
 def test_the_files_of_several_ranks_are_merged() -> None:
