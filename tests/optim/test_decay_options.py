@@ -263,7 +263,7 @@ GROUPS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "without": (
         optim.LARS,
         {"cautious_weight_decay": True},
-        "`cautious_weight_decay` must be False: the weight decay of the rule lars is not decoupled",
+        "`cautious_weight_decay` must be False: the rule lars has no option",
     ),
     "coupled": (
         Adam,

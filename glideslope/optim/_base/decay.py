@@ -19,17 +19,19 @@ def check_decay(rules: Sequence[Rule], group: Mapping[str, Any]) -> None:
         group: the group, with the options that all groups have.
     """
     for rule in rules:
-        if not _is_decoupled(rule, group):
-            reason = f"the weight decay of the rule {rule.name} is not decoupled here"
+        if reason := _reason_against(rule, group):
             masked, peak = group["cautious_weight_decay"], group["decay_peak_lr"]
             require(not masked, "cautious_weight_decay", f"be False: {reason}", masked)
             require(peak is None, "decay_peak_lr", f"be None: {reason}", peak)
 
 
-def _is_decoupled(rule: Rule, group: Mapping[str, Any]) -> bool:
-    """True if the weight decay is no part of the gradient; such a rule can be cautious with it."""
-    is_chosen = "decoupled_weight_decay" not in rule.options or group["decoupled_weight_decay"]
-    return "cautious_weight_decay" in rule.options and bool(is_chosen)
+def _reason_against(rule: Rule, group: Mapping[str, Any]) -> str | None:
+    """Why a rule has no decoupled weight decay that options could change; None if it has."""
+    if "cautious_weight_decay" not in rule.options:
+        return f"the rule {rule.name} has no option `cautious_weight_decay`"
+    if "decoupled_weight_decay" in rule.options and not group["decoupled_weight_decay"]:
+        return f"the weight decay of the rule {rule.name} is not decoupled here"
+    return None
 
 
 def corrected(settings: CommonSettings, group: Mapping[str, Any]) -> Mapping[str, Any]:
