@@ -9,7 +9,7 @@ The three take turns. A time is from when both ranks begin to when both are done
 medians, and so are ratios, each taken within its round. Before each turn, files of the turn before
 are removed, and as much memory as it takes is used once: in a virtual machine new memory costs more
 than the disk, and whoever comes first would pay for it. Memory is what a rank has at most beyond
-what it had.
+what it had. The processor time of rank 0, of all its threads, does not depend on other programs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -38,7 +39,16 @@ RANKS, ROUNDS, TENSORS = 2, 5, 64
 WIDTH = 1024
 STATUS = Path("/proc/self/status")
 
-Times = dict[str, list[float]]
+
+class Turn(NamedTuple):
+    """A save: its seconds, those of the processor, and the bytes beyond those before."""
+
+    seconds: float
+    processor: float
+    memory: float
+
+
+Turns = dict[str, list[Turn]]
 
 
 def main(mebibytes: int = 1024) -> None:
@@ -52,9 +62,9 @@ def main(mebibytes: int = 1024) -> None:
 def work(rank: int, port: int, mebibytes: int, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=RANKS)
-    times, memory = measure(rank, sharded(mebibytes), folder)
+    turns = measure(rank, sharded(mebibytes), folder)
     if rank == 0:
-        report(times, memory)
+        report(turns)
     dist.destroy_process_group()
 
 
@@ -66,18 +76,15 @@ def sharded(mebibytes: int) -> dict[str, torch.Tensor]:
     return {str(i): DTensor.from_local(s, mesh, [Shard(0)]) for i, s in enumerate(shards)}
 
 
-def measure(
-    rank: int, state: dict[str, torch.Tensor], folder: Path
-) -> tuple[Times, dict[str, list[float]]]:
-    """Seconds and bytes of each round, by name."""
+def measure(rank: int, state: dict[str, torch.Tensor], folder: Path) -> Turns:
+    """The turns of each contender, by name."""
     own = {name: tensor.to_local() for name, tensor in state.items()}  # type: ignore[attr-defined]
     checkpoints = gs.training.Checkpointer(folder / "steps", keep=1)
-    times: Times = {"pause": []}
-    memory: dict[str, list[float]] = {}
+    turns: Turns = {"pause": []}
     step = 0
 
     def ours() -> None:
-        times["pause"].append(together(lambda: checkpoints.save(step, state)))
+        turns["pause"].append(together(lambda: checkpoints.save(step, state)))
         checkpoints.wait()
 
     def theirs() -> None:
@@ -90,11 +97,9 @@ def measure(
         for save in (raw, ours, theirs):
             clear(rank, folder)
             use_memory(own)
-            before = start_of_memory()
-            times.setdefault(save.__name__, []).append(together(save))
-            memory.setdefault(save.__name__, []).append(greatest(peak() - before))
+            turns.setdefault(save.__name__, []).append(together(save))
     checkpoints.close()
-    return times, memory
+    return turns
 
 
 def clear(rank: int, folder: Path) -> None:
@@ -113,13 +118,17 @@ def use_memory(own: dict[str, torch.Tensor]) -> None:
     del copies
 
 
-def together(work: Callable[[], object]) -> float:
-    """The seconds from when all ranks begin to when all are done."""
+def together(work: Callable[[], object]) -> Turn:
+    """A save from when all ranks begin to when all are done."""
+    Path("/proc/self/clear_refs").write_text("5")  # from here on the peak is counted
+    memory = field("VmRSS")
     dist.barrier()
-    begin = time.perf_counter()
+    begin, processor = time.perf_counter(), time.process_time()
     work()
+    processor = time.process_time() - processor
     dist.barrier()
-    return time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    return Turn(seconds, processor, greatest(field("VmHWM") - memory))
 
 
 def greatest(number: float) -> float:
@@ -128,22 +137,12 @@ def greatest(number: float) -> float:
     return value.item()
 
 
-def start_of_memory() -> float:
-    """The bytes of this process in memory, from which `peak` is counted again."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return field("VmRSS")
-
-
-def peak() -> float:
-    return field("VmHWM")
-
-
 def field(name: str) -> float:
     row = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
     return float(row.split()[1]) * 1024
 
 
-def report(times: Times, memory: dict[str, list[float]]) -> None:
+def report(turns: Turns) -> None:
     names = {
         "raw": "write and flush the bytes",
         "ours": "Checkpointer, to the disk",
@@ -151,14 +150,15 @@ def report(times: Times, memory: dict[str, list[float]]) -> None:
         "pause": "pause of Checkpointer.save",
     }
     for title, rounds in (("the first save", slice(0, 1)), ("later ones", slice(1, None))):
-        print(f"\n{title} on {RANKS} ranks: ms, times the raw write, MiB a rank")
+        print(
+            f"\n{title} on {RANKS} ranks: ms, times the raw write, ms of the processor, MiB a rank"
+        )
         for name, text in names.items():
-            found = times[name][rounds]
-            ratio = median(a / b for a, b in zip(found, times["raw"][rounds], strict=True))
-            row = f"{text:28}{1e3 * median(found):8.0f}{ratio:7.2f}"
-            if name in memory:
-                row += f"{median(memory[name][rounds]) / 2**20:8.0f}"
-            print(row, flush=True)
+            found, raw = turns[name][rounds], turns["raw"][rounds]
+            ratio = median(a.seconds / b.seconds for a, b in zip(found, raw, strict=True))
+            seconds, processor, memory = map(median, zip(*found, strict=True))
+            row = f"{text:28}{1e3 * seconds:8.0f}{ratio:7.2f}{1e3 * processor:8.0f}"
+            print(f"{row}{memory / 2**20:8.0f}", flush=True)
 
 
 if __name__ == "__main__":

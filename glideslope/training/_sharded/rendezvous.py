@@ -27,7 +27,7 @@ from .._numbered import move_into_place
 from .rank_file import file_name
 
 SHORTEST, LONGEST = 0.002, 0.1
-"""Seconds between two looks at the folder: twice as many each time."""
+"""Seconds between two looks at the folder: a twentieth of those waited so far, within these."""
 
 PATIENCE = 5.0
 """Seconds that a file system gets to show a file of one machine on another."""
@@ -150,15 +150,15 @@ class Rendezvous(NamedTuple):
     def _await(self, is_done: Callable[[], bool], of: int) -> None:
         """Return when a rank has done something; raise if it has ended, or takes too long."""
         lock = FolderLock(self.target.parent)
-        begin, pause = time.monotonic(), SHORTEST
+        begin, waited = time.monotonic(), 0.0
         while not is_done():
             if lock.is_free(of) and not is_done():
                 self._give_up(f"rank {of} has ended before its part was written")
-            if time.monotonic() - begin > self.seconds:
+            if waited > self.seconds:
                 limit = f"within {self.seconds:g} s, the time-out of the process group"
                 self._give_up(f"rank {of} has not written its part {limit}")
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST)
+            time.sleep(min(max(SHORTEST, waited / 20), LONGEST))
+            waited = time.monotonic() - begin
 
     def _give_up(self, reason: str) -> NoReturn:
         raise RankFailed(f"could not save {self.target}: {reason}")
