@@ -54,6 +54,7 @@ WITH_SUMS: dict[str, Case] = {
     "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
     "NorMuon hyperball": ("MuonWithAuxAdam", {"neuron_beta": 0.9, "hyperball": True}),
     "SOAP": ("SOAP", {}),
+    "SOAP by divergence": ("SOAP", {"kl": True}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
 }

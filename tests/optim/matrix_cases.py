@@ -113,6 +113,26 @@ CASES = {
         [(5, 12), (12, 5), (6, 6)],
         tolerance=1e-9,
     ),
+    "soap-kl": Case(
+        SOAP,
+        transcriptions.SOAP,
+        {"lr": 0.01, "weight_decay": 0.1, "precondition_frequency": 2, "kl": True},
+        [(5, 5), (9, 9), (4, 2, 2), (20, 21)],
+        tolerance=1e-9,
+    ),
+    "soap-kl-one-side": Case(
+        SOAP,
+        transcriptions.SOAP,
+        {
+            "lr": 0.01,
+            "weight_decay": 0.1,
+            "precondition_frequency": 3,
+            "kl": True,
+            "max_precond_dim": 5,
+        },
+        [(5, 12), (12, 5), (6, 6)],
+        tolerance=1e-9,
+    ),
     "muon-adam": Case(
         MuonWithAuxAdam,
         transcriptions.MuonWithAdamW,

@@ -62,6 +62,14 @@ def test_each_takes_its_half_and_parts_of_a_weight_are_written_to() -> None:
     assert torch.equal(third, key)
 
 
+def test_keys_that_heads_share_take_the_root_of_the_least_factor() -> None:
+    query, key, *_ = weights(4, 2)
+    start = key.detach().clone()
+    qk_clip(query, key, [400.0, 1600.0, 1.0, 2.0])
+    torch.testing.assert_close(key[:ROWS], start[:ROWS] / 4)
+    assert torch.equal(key[ROWS:], start[ROWS:])
+
+
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "threshold": ({"threshold": 0.0}, InvalidValue, "`threshold` must be above 0, got 0.0"),
     "heads": (

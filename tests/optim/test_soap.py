@@ -87,3 +87,28 @@ BAD_SOAP: dict[str, tuple[dict[str, Any], str]] = {
 def test_bad_arguments_of_soap_are_refused(options: Any, words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         SOAP([torch.ones(2, 2, requires_grad=True)], **options)
+
+
+def test_eigenvalues_of_kl_soap_start_where_they_divide_by_little_and_have_a_floor() -> None:
+    """Without them the axes that the first gradients leave out would divide by 0."""
+    (p,) = parameters([(4, 20)])
+    optimizer = SOAP([p], kl=True, betas=(0.9, 0.5))
+    p.grad = torch.zeros_like(p)
+    for expected in (0.1, 0.05, 0.025, 0.0125, 0.01, 0.01):  # 1/10² for sides up to 10
+        optimizer.step()
+        found = optimizer.state[p]["row_eigenvalues"]
+        torch.testing.assert_close(found, torch.full((4,), expected, dtype=torch.float64))
+    assert (optimizer.state[p]["col_eigenvalues"] == 0.1 / 2**5).all()
+
+
+def test_kl_soap_is_shown_saved_and_begins_on_the_state_of_plain_soap() -> None:
+    plain, other = parameters([(4, 5)]), parameters([(4, 5)])
+    runs = SOAP(plain), SOAP(other, kl=True)
+    assert "kl=True" in repr(runs[1])
+    train(runs[0], 3)
+    runs[1].load_state_dict(runs[0].state_dict(), hyperparameters="own")
+    train(runs[1], 3, 3)
+    with pytest.warns(UserWarning, match="kl"):
+        runs[0].load_state_dict(runs[1].state_dict())
+    assert runs[0].param_groups[0]["kl"] is True
+    train(runs[0], 1)

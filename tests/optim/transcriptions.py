@@ -367,7 +367,8 @@ class CAME(Transcription):
 class SOAP(Transcription):
     """Algorithm 3 of Vyas et al., 2024 (arXiv:2409.11321), with their code's first step and order.
 
-    M is in the parameter's own axes; a side longer than ``max_precond_dim`` is not turned.
+    M is in the parameter's own axes; a side longer than ``max_precond_dim`` is not turned. ``kl``:
+    the covariances of Lin et al., 2025 (arXiv:2509.03378), and their code's eigenvalues.
     """
 
     def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
@@ -377,7 +378,11 @@ class SOAP(Transcription):
         t = t - 1
         if t == 0:
             state["exp_avg"] = state["exp_avg_sq"] = torch.zeros_like(g)
-            self.accumulate(state, g, 0.0, 0.05)
+            if getattr(group, "kl", False):
+                state["values"] = [torch.full((n,), 0.1, dtype=g.dtype) for n in g.shape]
+                state["L"], state["R"] = 0.05 * g @ g.T / g.shape[1], 0.05 * g.T @ g / g.shape[0]
+            else:
+                self.accumulate(state, g, 0.0, 0.05)
             state["Q"] = [
                 torch.linalg.eigh(state[name])[1].flip(1) if turns else torch.eye(n, dtype=g.dtype)
                 for name, turns, n in zip("LR", sides, g.shape, strict=True)
@@ -390,12 +395,30 @@ class SOAP(Transcription):
         n = m / (1 - 0.95**t) / (torch.sqrt(v / (1 - 0.95**t)) + 1e-8)
         weight -= group.lr * left @ n @ right.T
         weight -= group.lr * group.weight_decay * weight
-        self.accumulate(state, g, 0.95, 0.05)
+        if getattr(group, "kl", False):
+            self.minimise(state, g, sides)
+        else:
+            self.accumulate(state, g, 0.95, 0.05)
         if t % group.precondition_frequency == 0:
             state["Q"] = list(state["Q"])
             for i, (name, turns) in enumerate(zip("LR", sides, strict=True)):
                 if turns:
                     self.refresh(state, name, i)
+
+    def minimise(self, state: Any, g: Tensor, sides: list[bool]) -> None:
+        inverse = [
+            q @ torch.diag(1 / d) @ q.T if turns else torch.eye(len(d), dtype=g.dtype)
+            for q, d, turns in zip(state["Q"], state["values"], sides, strict=True)
+        ]
+        new = [g @ inverse[1] @ g.T / g.shape[1], g.T @ inverse[0] @ g / g.shape[0]]
+        state["L"], state["R"] = (
+            0.95 * state[k] + 0.05 * s for k, s in zip("LR", new, strict=True)
+        )
+        averaged = [
+            0.95 * d + 0.05 * torch.diag(q.T @ s @ q)
+            for d, q, s in zip(state["values"], state["Q"], new, strict=True)
+        ]
+        state["values"] = [d.clamp(min=1 / max(10, len(d)) ** 2) for d in averaged]
 
     def accumulate(self, state: Any, g: Tensor, old: float, new: float) -> None:
         for name, product in (("L", g @ g.T), ("R", g.T @ g)):
@@ -406,5 +429,7 @@ class SOAP(Transcription):
         estimates = torch.diag(basis.T @ covariance @ basis)
         order = torch.argsort(estimates, descending=True)
         v = state["exp_avg_sq"]
+        if "values" in state:
+            state["values"][i] = state["values"][i][order]
         state["exp_avg_sq"] = v[order] if i == 0 else v[:, order]
         state["Q"][i] = torch.linalg.qr(covariance @ basis[:, order])[0]

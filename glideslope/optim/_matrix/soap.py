@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Unpack
 
 import torch
@@ -21,6 +23,10 @@ from .direction import Direction, Tensors
 __all__ = ["SOAP"]
 
 SIDES = ("row", "col")
+OTHER = {"row": "col", "col": "row"}
+
+FIRST_EIGENVALUE, WIDEST = 0.1, 4000
+"""Constants of the code of Lin et al.: where eigenvalues start, and what bounds their floor."""
 
 
 class Rotated(Direction):
@@ -37,8 +43,11 @@ class Rotated(Direction):
         "col_covariance",
         "row_basis",
         "col_basis",
+        "row_eigenvalues",
+        "col_eigenvalues",
     )
     widened = frozenset(state)
+    switches = MappingProxyType({f"{side}_eigenvalues": "kl" for side in SIDES})
 
     def shapes(self, p: Tensor, group: Group) -> dict[str, Sequence[int]]:
         """Two squares for each side that turns, beside Adam's averages."""
@@ -47,7 +56,12 @@ class Rotated(Direction):
         for name, side in zip(SIDES, sides, strict=False):
             if side <= group["max_precond_dim"]:
                 kept |= {f"{name}_covariance": (side, side), f"{name}_basis": (side, side)}
+                kept |= {f"{name}_eigenvalues": (side,)} if group["kl"] else {}
         return kept
+
+    def start(self, name: str, p: Tensor) -> float:
+        """0, but for eigenvalues, which divide."""
+        return FIRST_EIGENVALUE if name.endswith("eigenvalues") else 0.0
 
     def __call__(
         self, p: Tensor, g: Tensor, state: Tensors, group: Group, step: int
@@ -55,20 +69,27 @@ class Rotated(Direction):
         """The first gradient finds the bases; Adam begins with the second."""
         g, shape = _matrix(g), g.shape
         averages: Tensors = {name: _matrix(state[name]) for name in ("exp_avg", "exp_avg_sq")}
-        covariances, bases = _squares(state, "covariance"), _squares(state, "basis")
+        covariances, bases = _kept(state, "covariance"), _kept(state, "basis")
         found = torch.zeros_like(g)
         if step > 1:
             found, averages = _adam_step(g, averages, bases, group, step - 1)
-        covariances = _averaged(covariances, g, _covariance_share(group))
+        values, share = _kept(state, "eigenvalues"), _covariance_share(group)
+        halves = _whitened(g, bases if step > 1 else {}, values) if group["kl"] else _plain(g)
+        covariances = {
+            k: old.lerp(halves[k] @ halves[k].T, share) for k, old in covariances.items()
+        }
         if step == 1:
             bases = {name: _eigenvectors(each) for name, each in covariances.items()}
-        elif (step - 1) % group["precondition_frequency"] == 0:
-            averages, bases = _refreshed(averages, covariances, bases)
+        else:
+            values = {k: _eigenvalues(v, bases[k], halves[k], share) for k, v in values.items()}
+            if (step - 1) % group["precondition_frequency"] == 0:
+                averages, bases, values = _refreshed(averages, covariances, bases, values)
         kept = {name: value.reshape(shape) for name, value in averages.items()}
         return found.reshape(shape), {
             **kept,
             **{f"{name}_covariance": value for name, value in covariances.items()},
             **{f"{name}_basis": value for name, value in bases.items()},
+            **{f"{name}_eigenvalues": value for name, value in values.items()},
         }
 
 
@@ -98,8 +119,8 @@ def _matrix(tensor: Tensor) -> Tensor:
     return tensor.flatten(1) if tensor.ndim > 1 else tensor
 
 
-def _squares(state: Tensors, kind: str) -> Tensors:
-    """The covariances or the bases that there are, by side."""
+def _kept(state: Tensors, kind: str) -> Tensors:
+    """The covariances, bases or eigenvalues that there are, by side."""
     return {name: state[f"{name}_{kind}"] for name in SIDES if f"{name}_{kind}" in state}
 
 
@@ -109,9 +130,26 @@ def _covariance_share(group: Group) -> float:
     return 1.0 - float(beta)
 
 
-def _averaged(covariances: Tensors, g: Tensor, share: float) -> Tensors:
-    products = {"row": lambda: g @ g.T, "col": lambda: g.T @ g}
-    return {name: old.lerp(products[name](), share) for name, old in covariances.items()}
+def _plain(g: Tensor) -> Tensors:
+    """For each side the matrix whose product with its transpose is new in the covariance."""
+    return {"row": g, "col": g.T} if g.ndim > 1 else {}
+
+
+def _whitened(g: Tensor, bases: Tensors, values: Tensors) -> Tensors:
+    """The same for the Kullback-Leibler divergence: divided by the root of the other covariance."""
+    halves = {}
+    for name, half in _plain(g).items():
+        other = OTHER[name]
+        if other in bases:
+            half = half @ bases[other] * values[other].rsqrt()
+        halves[name] = half / math.sqrt(half.shape[-1])
+    return halves
+
+
+def _eigenvalues(old: Tensor, basis: Tensor, half: Tensor, share: float) -> Tensor:
+    """The averaged variances along the axes of a basis, no less than a floor."""
+    floor = max(10, min(len(old), WIDEST)) ** -2.0
+    return old.lerp((basis.T @ half).square().sum(1), share).clamp(min=floor)
 
 
 def _into(matrix: Tensor, bases: Tensors) -> Tensor:
@@ -132,18 +170,23 @@ def _eigenvectors(covariance: Tensor) -> Tensor:
     return vectors.flip(1)
 
 
-def _refreshed(averages: Tensors, covariances: Tensors, bases: Tensors) -> tuple[Tensors, Tensors]:
+def _refreshed(
+    averages: Tensors, covariances: Tensors, bases: Tensors, values: Tensors
+) -> tuple[Tensors, Tensors, Tensors]:
     """Bases that are nearer to the eigenvectors, and the averages as they are seen in them.
 
-    The averaged gradient is turned along. Squares cannot be: those of each axis go where it goes.
+    The averaged gradient is turned along. Squares cannot be: those of each axis go where it goes,
+    and so do eigenvalues.
     """
     exp_avg, exp_avg_sq = _out_of(averages["exp_avg"], bases), averages["exp_avg_sq"]
-    turned = {}
+    turned: dict[str, Tensor] = {}
+    moved: dict[str, Tensor] = {}
     for axis, name in enumerate(SIDES):
         if name in bases:
             turned[name], order = _power_iteration(covariances[name], bases[name])
             exp_avg_sq = exp_avg_sq.index_select(axis, order)
-    return {"exp_avg": _into(exp_avg, turned), "exp_avg_sq": exp_avg_sq}, turned
+            moved |= {name: values[name][order]} if name in values else {}
+    return {"exp_avg": _into(exp_avg, turned), "exp_avg_sq": exp_avg_sq}, turned, moved
 
 
 def _power_iteration(covariance: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,6 +222,9 @@ class SOAP(DirectedOptimizer):
         weight_decay: λ, decoupled from the gradient, after the step.
         precondition_frequency: how many steps bases are kept.
         max_precond_dim: a longer side is not turned: it keeps its own axes.
+        kl: KL-SOAP, whose L and R minimise the Kullback-Leibler divergence from the covariance of
+            the gradients: for m rows and n columns L averages :math:`G R^{-1} G^\top / n` and R
+            :math:`G^\top L^{-1} G / m`, with averaged eigenvalues in the present bases.
         maximize: go uphill.
         common: `Common`.
 
@@ -200,7 +246,10 @@ class SOAP(DirectedOptimizer):
     Source: Vyas et al., `SOAP: Improving and Stabilizing Shampoo using Adam
     <https://arxiv.org/abs/2409.11321>`_ (2024), in the form of their published code, but for two
     things: ε is added after the correction of the root, as in `Adam`, not before; and the averaged
-    gradient stays in the bases between two of their changes, which is the same number.
+    gradient stays in the bases between two of their changes, which is the same number. ``kl``: Lin
+    et al., `Understanding and Improving Shampoo and SOAP via Kullback-Leibler Minimization
+    <https://arxiv.org/abs/2509.03378>`_ (2025), with the eigenvalues of their published code, and
+    SOAP's order of axes and correction of Adam's averages, which it lacks.
     """
 
     rule = rules.soap
@@ -216,6 +265,7 @@ class SOAP(DirectedOptimizer):
         weight_decay: Scalar = 1e-2,
         precondition_frequency: int = 10,
         max_precond_dim: int = 10_000,
+        kl: bool = False,
         *,
         maximize: bool = False,
         **common: Unpack[Common],
@@ -228,6 +278,7 @@ class SOAP(DirectedOptimizer):
             "weight_decay": weight_decay,
             "precondition_frequency": precondition_frequency,
             "max_precond_dim": max_precond_dim,
+            "kl": kl,
             "maximize": maximize,
         }
         super().__init__(params, defaults, **common)
