@@ -282,7 +282,7 @@ class Checkpointer:
 
         def write() -> None:
             if rendezvous.rank == 0:
-                self._numbered.sweep(rendezvous.token)
+                self._numbered.sweep()
             rendezvous.run(write_file, complete)
             self._note(step, save.metrics)
 

@@ -15,6 +15,9 @@ from glideslope.files import flush_folder
 NAME = re.compile(r"step-(\d+)(\.pt|\.old|)")
 LEFTOVERS = ("step-*.tmp-*", ".saving-*")
 
+running: set[str] = set()
+"""The tokens of the saves of several ranks that this process, their rank 0, has begun."""
+
 
 class NumberedCheckpoints:
     """The checkpoints ``step-00000500.pt`` (a file) and ``step-00000500`` (a folder).
@@ -68,11 +71,14 @@ class NumberedCheckpoints:
         if path == whole:
             path.with_suffix(".pt").unlink(missing_ok=True)
 
-    def sweep(self, token: str = "") -> None:
-        """Remove what killed saves left behind, but not what belongs to the save with a token."""
+    def sweep(self) -> None:
+        """Remove what killed saves left behind, but not what belongs to a save that is running.
+
+        Another process has none in this folder, because it would need the lock.
+        """
         for pattern in LEFTOVERS:
             for path in self.folder.glob(pattern):
-                if token and path.name.endswith(token):
+                if any(token in path.name for token in running):
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)

@@ -23,7 +23,7 @@ from typing import NamedTuple, NoReturn
 from glideslope.errors import CheckpointError, RankFailed
 from glideslope.files import FolderLock, flush_folder
 
-from .._numbered import move_into_place
+from .._numbered import move_into_place, running
 from .rank_file import file_name
 
 SHORTEST, LONGEST = 0.002, 0.1
@@ -69,12 +69,14 @@ class Rendezvous(NamedTuple):
 
     def begin(self) -> None:
         """Give the sign that this save is running: rank 0, before any other can look for it."""
+        running.add(self.token)
         self._sign.parent.mkdir(parents=True, exist_ok=True)
         self._sign.touch()
 
     def cancel(self) -> None:
         """Take the sign back, because a rank refused to save."""
         self._sign.unlink(missing_ok=True)
+        running.discard(self.token)
 
     def is_seen(self) -> bool:
         """True if the sign of rank 0 is in the folder of this rank, or appears there soon."""
@@ -107,6 +109,8 @@ class Rendezvous(NamedTuple):
                 _write_at_once(self._sign, f"{type(error).__name__}\n{error}")
             shutil.rmtree(self.temporary, ignore_errors=True)
             raise
+        finally:
+            running.discard(self.token)
         self._sign.unlink(missing_ok=True)
 
     def _write(self, write: Callable[[Path], None]) -> None:
