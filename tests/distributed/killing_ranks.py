@@ -81,6 +81,12 @@ class Folder:
         assert max(numbers, default=0) >= promised, f"save {promised} is lost: {numbers}"
         assert len(steps) >= min(KEEP, step_of(promised)), f"of {promised}, {steps} are left"
 
+    def clean(self) -> None:
+        """Save once more, and refuse what killed saves left behind."""
+        with opened(self) as saved:
+            saved.save(max(saved.steps(), default=0) + 1, {})
+        assert not self.leftovers()
+
     def leftovers(self) -> list[str]:
         """The names of what is neither a checkpoint nor a lock."""
         names = (path.name for path in self.checkpoints.rglob("*"))
@@ -274,6 +280,7 @@ def main(kills: int, stops: int, chance: random.Random, path: Path) -> None:
         folder.check()
         left["files"] = max(left["files"], len(folder.leftovers()))
         left["ends that left some"] += bool(folder.leftovers())
+    folder.clean()
     print(f"{kills} kills, the longest wait {longest[kill_one]:.2f} s")
     print(f"{stops} stops, the longest wait {longest[stop_one]:.2f} s")
     print(f"{folder.acknowledged()} saves; left over at most {dict(left)}")
