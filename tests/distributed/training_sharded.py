@@ -361,8 +361,9 @@ def labels(is_quick: bool) -> dict[str, tuple[Sharding, Case]]:
 
 
 def apart(one: list[Tensor], other: list[Tensor]) -> float:
-    """The largest difference between the parameters of two models."""
-    return max(float((p - q).abs().max()) for p, q in zip(one, other, strict=True))
+    """The largest difference between the parameters of two models; NaN if any is."""
+    rows = [(p - q).abs().max() for p, q in zip(one, other, strict=True)]
+    return float(torch.stack(rows).max())
 
 
 def compared(sharding: Sharding, case: Case, steps: int) -> Any:
