@@ -56,10 +56,11 @@ class Checkpointer:
 
     One run at a time saves into a folder; any number of processes may read.
 
-    On several ranks (a process group is up), every rank calls `save`, `latest`, `best` and `load`.
-    A checkpoint is then a folder ``step-00000500`` with a file of each rank: what all ranks hold
-    alike is written once, what they do not by each, and the folder appears when all of it is on
-    disk. A rank that waits for another one gives up after the time-out of the process group.
+    On several ranks (a process group is up), every rank calls `save`, `resume`, `latest`, `best`
+    and `load`. A checkpoint is then a folder ``step-00000500`` with a file of each rank: what all
+    ranks hold alike is written once, what they do not by each, and the folder appears when all of
+    it is on disk. A rank that waits for another one gives up after the time-out of the process
+    group.
 
     Args:
         folder: where the files ``step-00000500.pt`` are; on several ranks, a folder that they

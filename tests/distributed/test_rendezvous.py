@@ -23,7 +23,7 @@ RANKS = 2
 
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a save does, in order."""
+    """The steps of a save, in order."""
     found: list[str] = []
 
     def noting(name: str, call: Callable[..., object]) -> Callable[..., object]:
@@ -103,7 +103,7 @@ LEFTOVERS = (
 
 @pytest.fixture
 def leftovers(tmp_path: Path) -> list[Path]:
-    """What a save leaves that is killed at any moment."""
+    """The files of a save that was killed."""
     paths = [tmp_path / name for name in LEFTOVERS]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
