@@ -189,6 +189,11 @@ class Binding:
             self.refit(before)
         return self.source.values(t, self.bases)
 
+    def take_written(self, t: float) -> None:
+        """Count what other code wrote from step ``t``, if it wrote the values of that step."""
+        if self.entry is not None:
+            self.shared.take_written(self.entry, lambda: self.source.values(t, self.bases))
+
     def follow(self, optimizer: Any, t: float) -> None:
         """Bind to the present optimizer and its present groups at step ``t``."""
         if self.bound_to is not optimizer:

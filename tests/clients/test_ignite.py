@@ -300,7 +300,9 @@ def test_ignites_own_plateau_on_our_optimizer() -> None:
 # Ignite's combinations.
 
 
-def test_ignites_warm_up_in_front() -> None:
+@pytest.mark.parametrize("simulated", [False, True])
+def test_ignites_warm_up_in_front(simulated: bool) -> None:
+    """Also after a simulation, which loads the state of a clock that was set by hand."""
     values = []
     for module in (lrs, torchs):
         optimizer = OPTIMIZERS["torch's AdamW"]()
@@ -309,12 +311,24 @@ def test_ignites_warm_up_in_front() -> None:
             warmup_start_value=0.0,
             warmup_end_value=LR,
             warmup_duration=5,
+            output_simulated_values=[None] * 20 if simulated else None,  # type: ignore[list-item]
         )
         values.append([rate for rate, *_ in called(optimizer, handler, 20)])
     # A warm-up of five that ends at the peak, of which the cosine's first value is the last.
     right = [LR * t / 4 if t < 5 else LR * cosine(t - 4, 20) for t in range(20)]
     assert values[0] == near(right, abs=1e-17)
     assert values[0] == near(values[1], abs=1e-17)
+
+
+def test_a_hand_edit_after_a_simulation_counts() -> None:
+    optimizer = OPTIMIZERS["AdamW"]()
+    scheduler = lrs.ExponentialLR(optimizer, 0.5)
+    LRScheduler.simulate_values(3, scheduler)
+    handler = LRScheduler(scheduler)
+    called(optimizer, handler, 2)
+    optimizer.param_groups[0]["lr"] *= 0.25
+    rows = called(optimizer, handler, 2)
+    assert [rate for rate, *_ in rows] == near([LR * 0.25 * 0.5**t for t in (2, 3)])
 
 
 def test_ignites_concatenation_multiplies() -> None:

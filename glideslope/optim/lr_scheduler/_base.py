@@ -374,6 +374,7 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         if self.last_epoch > 0:
             for binding in self.bindings():
                 self._resume_key(binding)
+                binding.take_written(self.last_epoch - 1 + self._ahead)
         self._last_lr = self._go(self.last_epoch, self.last_epoch)
         self._written_at = self.last_epoch
         return list(self._last_lr)
