@@ -31,6 +31,7 @@ from glideslope.training import (
     RangeTestResult,
     Recommendation,
     ResumableLoader,
+    ScheduledBatchSampler,
     StoppingPreview,
     TensorBoardWriter,
     TrainingState,
@@ -218,6 +219,10 @@ TEXTS: dict[str, tuple[Callable[[], object], str]] = {
     "merged from one": (
         lambda: MergedModel({}, [5], [1.0]),
         "MergedModel(1 checkpoint, of step 5)",
+    ),
+    "batches": (
+        lambda: ScheduledBatchSampler(range(8), gs.linear(4, start=1, end=3)),
+        "ScheduledBatchSampler(0 batches so far, linear(4, end=3))",
     ),
     "plateau": (plateau, "PlateauPreview(cuts=(3,), end=0.05)"),
 }
