@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from glideslope.demo import Cooldown, TrainedRun
 
 FINEST = 5
-"""The number of gaps between checkpoints, of fewer of which a cooldown is a rough guess."""
+"""The number of gaps between checkpoints that a cooldown needs to be more than a rough guess."""
 
 OPTIONS = {
     "steps_per_epoch": "to be a number of updates here",

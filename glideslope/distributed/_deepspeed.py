@@ -37,10 +37,21 @@ def zero_parts(optimizer: Any) -> ZeroParts | None:
     if module is None:
         return None
     kind = module.ZeROOptimizer
-    for each in gc.get_objects():
+    for each in _objects():
         if issubclass(type(each), kind) and vars(each).get("optimizer") is optimizer:
             return ZeroParts(each.dp_process_group, _steps(each))
     return None
+
+
+def _objects() -> list[Any]:
+    """The objects that the garbage collector knows, also those that ``gc.freeze`` hides."""
+    if not gc.get_freeze_count():
+        return gc.get_objects()
+    gc.collect()  # what is garbage now is not to be frozen
+    gc.unfreeze()
+    found = gc.get_objects()
+    gc.freeze()
+    return found
 
 
 def _steps(wrapper: Any) -> int:

@@ -121,7 +121,7 @@ def agreeing_decay(weight_decay: Any, update: Any, p: Any) -> Any:
     >>> agreeing_decay(0.5, np.array([1.0, 0.0, -1.0, 1.0]), np.array([2.0, 2.0, 2.0, 0.0]))
     array([0.5, 0.5, 0. , 0.5])
     """
-    return weight_decay * minimum(sign(update * p) + 1, 1)
+    return weight_decay * minimum(sign(update) * sign(p) + 1, 1)  # a product may be rounded to 0
 
 
 def _alike(x: Any, y: Any) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glideslope import optim
+from glideslope import optim, rules
 from glideslope.errors import GlideslopeError, InvalidType, InvalidValue
 from glideslope.optim import Adam, AdamW, Lion, MuonWithAuxAdam, RuleOptimizer, Scheduler, available
 from glideslope.schedules import Linear
@@ -296,3 +296,10 @@ def test_an_argument_outside_its_bounds_is_refused() -> None:
             AdamW([random_parameter(1)], decay_peak_lr=value)
     with pytest.raises(InvalidType, match="`decay_peak_lr` must be a number"):
         AdamW([random_parameter(1)], decay_peak_lr="high")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("update", "p"), [(1e-30, -1e-30), (-1e-30, 1e-30), (1e-44, -1.0)])
+def test_numbers_whose_product_is_rounded_to_0_have_signs(update: float, p: float) -> None:
+    first, second = torch.tensor([update]), torch.tensor([p])
+    assert rules.agreeing_decay(0.5, first, second) == 0.0
+    assert rules.agreeing_decay(0.5, first, -second) == 0.5

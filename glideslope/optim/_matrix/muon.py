@@ -282,7 +282,6 @@ class MuonWithAuxAdam(DirectedOptimizer):
     direction = Orthogonal()
     _of_several_forms = SEVERAL_FORMS
     companion = rules.adam
-    _of_several_forms = SEVERAL_FORMS
 
     def __init__(
         self,

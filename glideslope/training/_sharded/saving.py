@@ -102,7 +102,7 @@ def _text(refusal: Exception | None) -> str | None:
 
 def _check_one_folder(rendezvous: Rendezvous) -> None:
     """Refuse folders of one path on several disks: rank 0 would wait for files it cannot see."""
-    seen = exchanged(rendezvous.is_seen(), "compare the folders of a checkpoint")
+    seen = exchanged(rendezvous.is_seen(), SAVING)
     strangers = [rank for rank, is_seen in enumerate(seen) if not is_seen]
     if strangers:
         raise CheckpointError(
