@@ -30,7 +30,13 @@ _PACKAGES = (
     "text",
     "training",
 )
-_OWNERS = {"Scheduler": "optim", "load_checkpoint": "training", "save_checkpoint": "training"}
+_OWNERS = {
+    "Scheduler": "optim",
+    "from_torch": "integrations",
+    "load_checkpoint": "training",
+    "save_checkpoint": "training",
+    "to_lambda_lr": "integrations",
+}
 
 __all__ = sorted([*schedules.__all__, *_PACKAGES, *_OWNERS])
 
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
     from glideslope import runs as runs
     from glideslope import text as text
     from glideslope import training as training
+    from glideslope.integrations import from_torch as from_torch
+    from glideslope.integrations import to_lambda_lr as to_lambda_lr
     from glideslope.optim import Scheduler as Scheduler
     from glideslope.training import load_checkpoint as load_checkpoint
     from glideslope.training import save_checkpoint as save_checkpoint

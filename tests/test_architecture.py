@@ -54,6 +54,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "text",
     },
     "integrations": {
+        "_lazy",
         "_torch",
         "engines",
         "errors",

@@ -1,18 +1,34 @@
-"""Other frameworks' names on torch and Glideslope: their code runs when its imports are changed.
+"""Other frameworks: their names on torch, schedules read from theirs, and parts for their loops.
 
-`lightning` is another case: a part for Lightning's own trainer.
+- `lucid`, `genesis` and `transformers` have the names of those libraries, on torch and Glideslope:
+  code written for them runs when its imports are changed.
+- `lightning` has a part for Lightning's own trainer.
+- ``from_…`` read a schedule from another library's scheduler; `to_lambda_lr` and `to_csv` lead out.
+
+Each loads when its name is first used, and needs its framework only then.
 """
 
 from __future__ import annotations
 
-from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+from typing import TYPE_CHECKING
 
-from . import genesis as genesis
-from . import lightning as lightning
-from . import lucid as lucid
-from . import transformers as transformers
+from glideslope._lazy import lazy
 
-__all__ = ["genesis", "lightning", "lucid", "transformers"]
+_PACKAGES = ("genesis", "lightning", "lucid", "torch", "transformers")
+_OWNERS = {"from_torch": "torch", "to_lambda_lr": "torch"}
+
+__all__ = sorted([*_PACKAGES, *_OWNERS])
+
+if TYPE_CHECKING:
+    from . import genesis as genesis
+    from . import lightning as lightning
+    from . import lucid as lucid
+    from . import torch as torch
+    from . import transformers as transformers
+    from .torch import from_torch as from_torch
+    from .torch import to_lambda_lr as to_lambda_lr
+else:
+    __getattr__ = lazy(__name__, {**{name: name for name in _PACKAGES}, **_OWNERS})
 
 
 def __dir__() -> list[str]:

@@ -22,6 +22,9 @@ from __future__ import annotations
 
 import sys
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
+# isort: split
 from torch import nn as nn
 
 from glideslope import optim as optim

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 import sys
 
+from glideslope import _torch as _torch  # first: it refuses a torch that is missing or too old
+
+# isort: split
 from . import _lucid_nn as nn
 from . import _lucid_optim as optim
 from ._lucid_nn import Parameter as Parameter
