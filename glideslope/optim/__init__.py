@@ -40,9 +40,11 @@ from ._catalogue import Catalogue as Catalogue
 from ._catalogue import OptimizerRow as OptimizerRow
 from ._catalogue import available as available
 from ._catalogue import create as create
+from ._matrix import apollo as _apollo
 from ._matrix import factored as _factored
 from ._matrix import muon as _muon
 from ._matrix import soap as _soap
+from ._matrix.apollo import *
 from ._matrix.factored import *
 from ._matrix.muon import *
 from ._matrix.soap import *
@@ -80,6 +82,7 @@ __all__ += _accumulated.__all__
 __all__ += _adam_successors.__all__
 __all__ += _adam_variants.__all__
 __all__ += _adaptive.__all__
+__all__ += _apollo.__all__
 __all__ += _averaging.__all__
 __all__ += _factored.__all__
 __all__ += _momentum.__all__

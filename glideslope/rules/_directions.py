@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._maths import agreeing_decay, maximum, mean, minimum, norm, sqrt, where
 from ._rule import rule
 
-__all__ = ["adafactor", "descent", "muon", "soap"]
+__all__ = ["adafactor", "apollo", "descent", "muon", "soap"]
 
 
 @rule
@@ -60,6 +60,23 @@ def soap(
     if cautious_weight_decay:
         weight_decay = agreeing_decay(weight_decay, g, p)
     return (p - rate * g) * (1 - rate * weight_decay)
+
+
+def _corrected_rate(lr, beta1, beta2, step):
+    """The rate with the corrections of both averages of Adam for their start at 0."""
+    return {"rate": lr * sqrt(1 - beta2**step) / (1 - beta1**step)}
+
+
+@rule(derive=_corrected_rate)
+def apollo(
+    p, g, /,
+    lr, weight_decay, rate,
+    *, cautious_weight_decay,
+):  # fmt: skip
+    """APOLLO's end: descent at a corrected rate that decays after the step."""
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
+    return (p - rate * g) * (1 - lr * weight_decay)
 
 
 def _relative(lr, eps, step):

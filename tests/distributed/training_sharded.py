@@ -40,7 +40,7 @@ SKIPPING = {"skip_nonfinite": True, "bad": True}
 OPTIMIZERS = [
     row.name for row in optim.available() if issubclass(row.optimizer, optim.RuleOptimizer)
 ]
-OF_WHOLES = {"Adafactor", "CAME", "LAMB", "LARS", "MARS", "StableAdamW"}
+OF_WHOLES = {"APOLLO", "Adafactor", "CAME", "LAMB", "LARS", "MARS", "StableAdamW"}
 OF_MATRICES = {"Muon", "MuonWithAuxAdam", "SOAP"}
 
 WITH_SUMS: dict[str, Case] = {
@@ -54,6 +54,7 @@ WITH_SUMS: dict[str, Case] = {
     "Muon by name": ("Muon", {"ns_coefficients": "polar_express"}),
     "NorMuon hyperball": ("MuonWithAuxAdam", {"neuron_beta": 0.9, "hyperball": True}),
     "SOAP": ("SOAP", {}),
+    "APOLLO clipped": ("APOLLO", {"rank": 2, "update_proj_gap": 3, **CLIPPED}),
     "SOAP by divergence": ("SOAP", {"kl": True}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
@@ -80,7 +81,7 @@ CASES: dict[str, Case] = {
     "CAME, copies of gradients": ("CAME", {"zeroing": True, "copies": True, **CLIPPED}),
     **{
         f"{name} resumed": (name, {"resumed": True})
-        for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "CAME")
+        for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "APOLLO", "CAME")
     },
     "NorMuon hyperball resumed": (
         "Muon",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from glideslope.optim._matrix import orthogonal
+from glideslope.optim._matrix.apollo import APOLLO
 from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
 from glideslope.optim._matrix.factored import CAME, Adafactor
 from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam
@@ -132,6 +133,18 @@ CASES = {
         },
         [(5, 12), (12, 5), (6, 6)],
         tolerance=1e-9,
+    ),
+    "apollo": Case(
+        APOLLO,
+        transcriptions.APOLLO,
+        {"lr": 0.01, "weight_decay": 0.1, "rank": 3, "update_proj_gap": 3},
+        [*ANY, (4, 6)],
+    ),
+    "apollo-mini": Case(
+        APOLLO,
+        transcriptions.APOLLO,
+        {"lr": 0.01, "rank": 1, "scale": 128.0, "scale_type": "tensor", "update_proj_gap": 5},
+        MATRICES,
     ),
     "muon-adam": Case(
         MuonWithAuxAdam,

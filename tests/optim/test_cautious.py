@@ -98,6 +98,7 @@ DIRECTIONS = {
     "adafactor": {"d": 1e9},
     "came": {"weight_decay": 0.0},
     "soap": {"weight_decay": 0.0},
+    "apollo": {"weight_decay": 0.0},
 }
 
 

@@ -364,6 +364,45 @@ class CAME(Transcription):
         return state[r].unsqueeze(-1) * state[c].unsqueeze(-2) / total
 
 
+class APOLLO(Transcription):
+    """Algorithm 1 of Zhu et al., 2024 (arXiv:2412.05270), with their code's corrections and limit.
+
+    The axes are those of torch's generator, seeded by how often they were drawn before.
+    """
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        start = math.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        if theta.ndim != 2:
+            theta *= 1 - group.lr * group.weight_decay
+            state["m"] = m = 0.9 * state["m"] + (1 - 0.9) * g
+            state["v"] = v = 0.999 * state["v"] + (1 - 0.999) * g**2
+            root = torch.sqrt(v / (1 - 0.999**t)) + 1e-6
+            theta -= group.lr * m / (1 - 0.9**t) / root
+            return
+        tall = theta.shape[0] >= theta.shape[1]
+        scaled = self.scaled(g.T if tall else g, state, (t - 1) // group.update_proj_gap, group)
+        n = float(scaled.norm())
+        if "n" in state and n > 1.01 * (state["n"] + 1e-8):
+            scaled = scaled * 1.01 * (state["n"] + 1e-8) / n
+        state["n"] = float(scaled.norm())
+        step = math.sqrt(getattr(group, "scale", 1.0)) * scaled
+        theta -= group.lr * start * (step.T if tall else step)
+        theta -= group.lr * group.weight_decay * theta
+
+    def scaled(self, g: Tensor, state: Any, draw: int, group: Any) -> Tensor:
+        """A wide gradient whose columns are as long as Adam makes those of its projection."""
+        m, n = g.shape
+        r, generator = min(group.rank, m), torch.Generator().manual_seed(draw)
+        low = torch.randn((r, m), generator=generator).double() @ g / math.sqrt(r)
+        zero = torch.zeros(r, n, dtype=g.dtype)
+        state["M"] = 0.9 * state.get("M", zero) + (1 - 0.9) * low
+        state["V"] = 0.999 * state.get("V", zero) + (1 - 0.999) * low**2
+        normed = state["M"] / (torch.sqrt(state["V"]) + 1e-6)
+        if getattr(group, "scale_type", "channel") == "tensor":
+            return g * normed.norm() / (low.norm() + 1e-8)
+        return g * normed.norm(dim=0) / (low.norm(dim=0) + 1e-8)
+
+
 class SOAP(Transcription):
     """Algorithm 3 of Vyas et al., 2024 (arXiv:2409.11321), with their code's first step and order.
 
