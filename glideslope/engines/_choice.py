@@ -32,14 +32,19 @@ def choose(wanted: EngineName, recipe: Recipe, slot: Slot, gradient: Tensor) -> 
     Raises:
         InvalidValue: the wanted engine cannot run this slot.
     """
-    reasons: list[str] = []
+    against: list[str] = []
+    elsewhere: list[str] = []
     for engine in ENGINES:
         if wanted not in ("auto", engine.name):
             continue
-        is_made_for_it = not engine.devices or slot.parameter.device.type in engine.devices
+        is_made_for_it = slot.parameter.device.type in engine.devices
         reason = engine.reason_against(recipe, slot, gradient)
         if reason is not None:
-            reasons.insert(0 if is_made_for_it else len(reasons), reason)
-        elif is_made_for_it or engine.name == wanted:
-            return Choice(engine, reasons[0] if reasons else None)
-    raise InvalidValue(f"the {wanted} engine cannot run this parameter: {reasons[0]}")
+            (against if is_made_for_it else elsewhere).append(reason)
+        elif is_made_for_it:
+            return Choice(engine, next(iter(against), None))
+        elif engine.name == wanted or not engine.devices:
+            return Choice(engine, next(iter((*against, *elsewhere)), None))
+    raise InvalidValue(
+        f"the {wanted} engine cannot run this parameter: {(*against, *elsewhere)[0]}"
+    )

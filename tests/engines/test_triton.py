@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glideslope import optim
 from glideslope.engines import Recipe, Slot, _choice, choose
-from glideslope.errors import InvalidValue
+from glideslope.errors import GlideslopeError, InvalidValue
 from glideslope.optim import SGD, AdamW, RuleOptimizer, available
 from glideslope.rules import absolute, rule
 
@@ -104,23 +104,50 @@ def test_every_rule_and_option_as_on_the_cpu(case: Case) -> None:
         assert distance(one, other) <= case.tolerance
 
 
+DECAY: dict[str, Any] = {"weight_decay": 0.1, "cautious_weight_decay": True, "decay_peak_lr": 0.5}
+EIGHT: dict[str, Any] = {"rounding": "split24", "state_dtype": "8bit"}
 OPTIONS: dict[str, tuple[torch.dtype, dict[str, Any], float]] = {
     "float32": (FLOAT32, {}, FEW_ULP32),
     "float32, all options": (FLOAT32, {**ALL, "cautious": True}, 2e-5),
+    "float32, options of decay": (FLOAT32, DECAY, FEW_ULP32),
+    "float32, state of 16 bits": (FLOAT32, {"state_dtype": BFLOAT16}, 2**-9),
+    "float64": (FLOAT64, {}, 1e-8),
     "float64, all options": (FLOAT64, {**ALL, "cautious": True}, 1e-8),
+    "float16": (FLOAT16, {}, 2**-9),
     "float16, stochastic": (FLOAT16, {"rounding": "stochastic", "max_grad_norm": 0.5}, 2**-9),
+    "bfloat16": (BFLOAT16, {}, 2**-6),
+    "bfloat16, stochastic": (BFLOAT16, {"rounding": "stochastic"}, 2**-6),
     "bfloat16, compensated": (BFLOAT16, {"rounding": "compensated", "ema_decay": 0.5}, 2**-6),
     "bfloat16, split": (BFLOAT16, {"rounding": "split", "state_dtype": FLOAT32}, 2**-6),
+    "bfloat16, few bits": (BFLOAT16, EIGHT, 2**-6),
 }
 """Dtypes and options, and the distance of parameters: a unit of 16 bits where a sum decides it."""
+SOME_REFUSE = {"float32, options of decay", "bfloat16, few bits"}
+
+
+def takes(name: str, options: str) -> bool:
+    """True if an optimizer takes these options."""
+    if options not in SOME_REFUSE:
+        return True
+    dtype, chosen, _ = OPTIONS[options]
+    try:
+        getattr(optim, name)([torch.zeros(2, 2, dtype=dtype, requires_grad=True)], **chosen)
+    except GlideslopeError:
+        return False
+    return True
+
+
+NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", [row.name for row in available() if row.state_bytes is not None])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("name", "options"), [pair for pair in product(NAMES, OPTIONS) if takes(*pair)]
+)
 def test_every_optimizer_with_every_option(name: str, options: str) -> None:
     dtype, chosen, tolerance = OPTIONS[options]
-    shapes = ((17, 5), (40, 40)) if getattr(optim, name).matrices_only else SMALL
+    shapes = ((17, 5), (130, 130)) if getattr(optim, name).matrices_only else (*SMALL, *LARGE)
     case = Case(name, dtype, chosen, tolerance, shapes)
     ours, theirs = run(case, "triton", steps=3), run(case, "fused", steps=3)
     assert {row.engine for row in ours.optimizer.engine_report()} == {"triton"}
