@@ -185,6 +185,17 @@ def test_a_loaded_rest_is_converted(case: tuple[str, str]) -> None:
         }
 
 
+@every_engine
+@pytest.mark.parametrize("rounding", ["split", "split24", "compensated"])
+def test_a_rest_is_not_kept_where_nothing_updates_it(rounding: str, engine: Any) -> None:
+    """Or a later optimizer that does would add it to a parameter that has moved."""
+    narrow, split, _, _ = run = pair("AdamW", engine, rounding)
+    train(*run, steps=range(2))
+    plain = create("AdamW", narrow, engine=engine)
+    plain.load_state_dict(split.state_dict())
+    assert not {"remainder", "compensation"} & plain.state[narrow[0]].keys()
+
+
 def test_weights_go_to_a_float32_model_and_come_back() -> None:
     torch.manual_seed(0)
     wide = nn.Linear(8, 8)

@@ -16,7 +16,7 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from glideslope.distributed import is_flat_shard, reduction_of
-from glideslope.engines import REMAINDER, REMAINDERS, takes_totals
+from glideslope.engines import COMPENSATION, REMAINDER, REMAINDERS, takes_totals
 from glideslope.errors import GlideslopeError, require
 from glideslope.groups import NOTE
 from glideslope.rules import Rule
@@ -478,6 +478,9 @@ class RuleOptimizer(Optimizer):
                     pack(entry, name, rule)
                 else:
                     unpack(entry, name, self._settings.float_dtype or usual_dtype(parameter))
+        if rounding_of(self._settings, parameter, False) not in (*REMAINDERS, "compensated"):
+            for name in (COMPENSATION, REMAINDER):  # the first step would leave them out of date
+                entry.pop(name, None)
 
     def _keeps(self, parameter: Tensor, group: dict[str, Any]) -> Kept:
         """The entries of the rule, and those that the arguments of all optimizers switch on."""
