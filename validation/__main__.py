@@ -1,95 +1,85 @@
-"""Every optimizer on four small problems: the steps and seconds that it takes to a common target.
+"""A fair trial of pairs of an optimizer and a schedule: steps and seconds to fixed targets.
 
-    make validate                                       everything: about half an hour on two cores
-    python -m validation softmax mlp --only AdamW Lion  some of it
+    make validate                                  everything: a night on two cores
+    python -m validation --quick                   some minutes, which show how it runs
+    python -m validation conv --only "SOAP, linear"  a part of it, besides the baseline
+    python -m validation --table                   the tables of the trials that are in the log
 
-The learning rate of each optimizer is tuned over one grid, from its default towards the better
-neighbour until neither is better; then three seeds run at the best. Steps, seconds (CPU time of one
-thread) and the final loss are medians over the seeds.
+Each finished trial is a line of the log. The same command, given again, continues from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import multiprocessing
 import os
-from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from glideslope.optim import available
+from .log import Log
+from .pairs import BASELINE, PAIRS
+from .plan import FULL, QUICK, Outcome, Plan, Trial, best
+from .problems import PROBLEMS
+from .table import tables
+from .trial import run
 
-from .tuning import Result, tuned
-from .workloads import WORKLOADS
-
-SPARSE_ONLY = {"SparseAdam"}
-COLUMNS = "optimizer | lr | steps | seconds | final loss"
-
-
-def names() -> list[str]:
-    return [row.name for row in available() if row.name not in SPARSE_ONLY]
-
-
-def measure(workloads: Iterable[str], optimizers: Iterable[str]) -> Iterable[Result]:
-    """Every result, as each is ready."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
-        jobs: list[Future[Result | None]] = [
-            pool.submit(tuned, workload, optimizer)
-            for workload in workloads
-            for optimizer in optimizers
-        ]
-        try:
-            for job in as_completed(jobs):
-                if result := job.result():
-                    print(f"{result.workload}: {line(result)}", flush=True)
-                    yield result
-        finally:
-            pool.shutdown(cancel_futures=True)
+LOGS = {"full": Path("runs/validation.jsonl"), "quick": Path("runs/validation-quick.jsonl")}
+QUICK_PAIRS = list(PAIRS)[:3]
+QUICK_PROBLEMS = ["transformer", "conv"]
 
 
-def line(result: Result) -> str:
-    reached = math.isfinite(result.steps)
-    steps = f"{result.steps:.0f}" if reached else "not reached"
-    seconds = f"{result.seconds:.2f}" if reached else ""
-    return f"{result.optimizer} | {result.lr:g} | {steps} | {seconds} | {result.final:.4g}"
+def carry_out(log: Log, plan: Plan, problems: list[str], pairs: list[str], pool: Executor) -> None:
+    """Run whatever the log lacks."""
+
+    def in_pool(trials: Iterable[Trial]) -> Iterable[Outcome]:
+        return pool.map(run, trials)
+
+    for problem in problems:
+        for pair in pairs:
+            print(f"{problem}: {pair}", flush=True)
+            tuning = plan.tuning(PROBLEMS[problem].tuned_on or problem, pair)
+            tuned = best(log.complete(tuning, in_pool))
+            log.complete(plan.measured(problem, pair, tuned), in_pool)
 
 
-def tables(results: Iterable[Result]) -> str:
-    """One table in Markdown for each workload, the quickest first."""
-    by_workload = defaultdict(list)
-    for result in results:
-        by_workload[result.workload].append(result)
-    return "\n\n".join(
-        "\n".join(
-            [
-                f"### {name}\n",
-                f"| {COLUMNS} |",
-                "|---|--:|--:|--:|--:|",
-                *(
-                    f"| {line(result)} |"
-                    for result in sorted(group, key=lambda r: (r.steps, r.seconds, r.final))
-                ),
-            ]
-        )
-        for name, group in by_workload.items()
-    )
+@contextmanager
+def processes(count: int) -> Iterator[Executor]:
+    """A pool; what has not begun is cancelled at its end."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(PROBLEMS))
+    parser.add_argument("--only", nargs="+", metavar="PAIR", help="besides the baseline")
+    parser.add_argument("--quick", action="store_true", help="fewer pairs, rates and seeds")
+    parser.add_argument("--table", action="store_true", help="run nothing, print the tables")
+    parser.add_argument("--log", type=Path, help="file of the finished trials")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one on each core")
+    given = parser.parse_args()
+    for name, known in ((given.problems, PROBLEMS), (given.only or [], PAIRS)):
+        if unknown := set(name) - set(known):
+            parser.error(f"unknown: {', '.join(unknown)}; there are: {'; '.join(known)}")
+    return given
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(WORKLOADS))
-    parser.add_argument("--only", nargs="+", metavar="OPTIMIZER", default=names())
-    parser.add_argument("--out", type=Path, help="also write the tables to this file")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.workloads) - set(WORKLOADS):
-        parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
-    text = tables(measure(arguments.workloads or WORKLOADS, arguments.only))
-    print(f"\n{text}")
-    if arguments.out:
-        arguments.out.write_text(f"{text}\n", encoding="utf-8")
+    given = arguments()
+    plan, size = (QUICK, "quick") if given.quick else (FULL, "full")
+    log = Log(given.log or LOGS[size])
+    problems = given.problems or (QUICK_PROBLEMS if given.quick else list(PROBLEMS))
+    pairs = given.only or (QUICK_PAIRS if given.quick else list(PAIRS))
+    if not given.table:
+        with processes(given.processes) as pool:
+            carry_out(log, plan, problems, list(dict.fromkeys([BASELINE, *pairs])), pool)
+    print(f"\n{tables(log, plan)}")
 
 
 if __name__ == "__main__":

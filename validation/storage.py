@@ -2,10 +2,10 @@
 
     python -m validation.storage    some twenty minutes on one core
 
-AdamW with the rates and schedules of `python -m validation`, medians over three seeds, and the job
-of `glideslope train` for one. The model computes in float32; parameters and gradients are rounded
-to the dtype of the form between the model and the optimizer. The softmax problem, which is in
-float64, is left out.
+AdamW with the rates and schedules of `python -m validation.survey`, medians over three seeds, and
+the job of `glideslope train` for one. The model computes in float32; parameters and gradients are
+rounded to the dtype of the form between the model and the optimizer. The softmax problem, which is
+in float64, is left out.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import glideslope as gs
 from glideslope.optim import create, param_groups
 from glideslope.optim.lr_scheduler import Scheduler
 
-from .workloads import WORKLOADS, Task, Workload
+from .workloads import WORKLOADS, Task, Workload, held_out_loss
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, the same for every optimizer and workload."""
@@ -169,12 +169,3 @@ def schedule(workload: Workload, name: str) -> gs.Schedule:
         return warmup >> gs.hold(workload.steps)
     cooldown = gs.linear(workload.steps // 5)
     return warmup >> gs.hold(workload.steps - warmup.steps - cooldown.steps) >> cooldown
-
-
-@torch.no_grad()
-def held_out_loss(task: Task, optimizer: torch.optim.Optimizer) -> float:
-    """At the average of the path, where the optimizer keeps one apart."""
-    getattr(optimizer, "eval", bool)()
-    loss = task.held_out_loss()
-    getattr(optimizer, "train", bool)()
-    return loss
