@@ -32,6 +32,7 @@ _PACKAGES = (
 )
 _OWNERS = {
     "Scheduler": "optim",
+    "from_optax": "integrations",
     "from_torch": "integrations",
     "load_checkpoint": "training",
     "save_checkpoint": "training",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from glideslope import runs as runs
     from glideslope import text as text
     from glideslope import training as training
+    from glideslope.integrations import from_optax as from_optax
     from glideslope.integrations import from_torch as from_torch
     from glideslope.integrations import to_lambda_lr as to_lambda_lr
     from glideslope.optim import Scheduler as Scheduler

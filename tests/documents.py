@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CLIENTS = ROOT / "docs" / "clients"
 """Pages whose code needs the packages of `make clients`."""
+FRAMEWORKS = ROOT / "docs" / "frameworks"
+"""Pages whose code needs the packages of `make frameworks`."""
 BLOCK = re.compile(r"^```(?P<kind>python|pycon)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from .documents import CLIENTS, ROOT, has_code, name, run_blocks
+from .documents import CLIENTS, FRAMEWORKS, ROOT, has_code, name, run_blocks
 
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if page.parent != CLIENTS and has_code(page)
+    if page.parent not in (CLIENTS, FRAMEWORKS) and has_code(page)
 ]
 
 

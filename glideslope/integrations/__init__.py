@@ -3,7 +3,7 @@
 - `lucid`, `genesis` and `transformers` have the names of those libraries, on torch and Glideslope:
   code written for them runs when its imports are changed.
 - `lightning` has a part for Lightning's own trainer.
-- ``from_…`` read a schedule from another library's scheduler; `to_lambda_lr` and `to_csv` lead out.
+- ``from_…`` read a schedule from another library's scheduler; `to_lambda_lr` gives one of torch's.
 
 Each loads when its name is first used, and needs its framework only then.
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from glideslope._lazy import lazy
 
-_PACKAGES = ("genesis", "lightning", "lucid", "torch", "transformers")
-_OWNERS = {"from_torch": "torch", "to_lambda_lr": "torch"}
+_PACKAGES = ("genesis", "lightning", "lucid", "optax", "torch", "transformers")
+_OWNERS = {"from_optax": "optax", "from_torch": "torch", "to_lambda_lr": "torch"}
 
 __all__ = sorted([*_PACKAGES, *_OWNERS])
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from . import genesis as genesis
     from . import lightning as lightning
     from . import lucid as lucid
+    from . import optax as optax
     from . import torch as torch
     from . import transformers as transformers
+    from .optax import from_optax as from_optax
     from .torch import from_torch as from_torch
     from .torch import to_lambda_lr as to_lambda_lr
 else:

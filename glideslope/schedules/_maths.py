@@ -95,7 +95,7 @@ class Arrays:
 
     @property
     def tiny(self) -> float:
-        return float(self._library.finfo(self._like.dtype).tiny)
+        return float(self._library.finfo(self._like.dtype).smallest_normal)
 
     @property
     def _is_double(self) -> bool:
