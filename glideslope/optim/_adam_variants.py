@@ -89,7 +89,7 @@ class NAdam(RuleOptimizer):
         p_t &= p_{t-1} - \eta \left(
         \frac{\mu_{t+1} m_t}{1 - \prod_{i=1}^{t+1} \mu_i}
         + \frac{(1 - \mu_t) g_t}{1 - \prod_{i=1}^{t} \mu_i} \right)
-        \Big/ \left( \sqrt{v_t / (1 - \beta_2^t)} + \epsilon \right)
+        \Bigl/ \left( \sqrt{v_t / (1 - \beta_2^t)} + \epsilon \right)
 
     Args:
         params: tensors, parameter groups, or named tensors.

@@ -124,7 +124,7 @@ class Adafactor(DirectedOptimizer):
         C_t = C_{t-1} + t^\tau (\operatorname{columns}(G_t^2) - C_{t-1}) \\
         V_t &= \frac{R_t C_t}{\max(\operatorname{mean}(R_t), \epsilon_1)}, \quad
         U_t = \frac{G_t}{\max(\sqrt{V_t}, \epsilon_1)} \\
-        P_t &= (1 - \eta\lambda) P_{t-1} - \min\big(\eta, t^{-1/2}\big)
+        P_t &= (1 - \eta\lambda) P_{t-1} - \min\bigl(\eta, t^{-1/2}\bigr)
         \max(\epsilon_2, \operatorname{rms}(P_{t-1}))
         \frac{U_t}{\max(1, \operatorname{rms}(U_t) / d)}
 

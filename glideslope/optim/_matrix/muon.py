@@ -126,7 +126,7 @@ class Muon(DirectedOptimizer):
     .. math::
         M_t = \mu M_{t-1} + (1 - \mu) G_t, \quad
         P_t = (1 - \eta\lambda) P_{t-1}
-        - \eta s \, \operatorname{NS}\big((1 - \mu) G_t + \mu M_t\big)
+        - \eta s \, \operatorname{NS}\bigl((1 - \mu) G_t + \mu M_t\bigr)
 
     NS divides a matrix by its Euclidean norm and iterates :math:`X \leftarrow a X + (b X X^\top + c
     (X X^\top)^2) X` in bfloat16. For a matrix of r rows and c columns, s is
