@@ -21,10 +21,10 @@ test: $(STAMP) ## run the tests and the documentation's examples, on up to four 
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every property
-	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "long or hypothesis"
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --timeout 0 -m "long or hypothesis"
 
 clients: $(CLIENTS)/.complete ## run the tests in Lightning, transformers and others (QUICK=1: most of them)
-	@$(CLIENTS)/bin/python -m pytest tests/clients $(if $(QUICK),,-m "long or not long")
+	@$(CLIENTS)/bin/python -m pytest tests/clients $(if $(QUICK),,--timeout 0 -m "long or not long")
 
 matrix: ## run the tests on every torch and every Python that is supported and found, for hours
 	@$(PYTHON) tests/matrix.py

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from glideslope.distributed import exchanged, has_peers, own_rank, rank_count
+from glideslope.distributed import connect, exchanged, has_peers, own_rank, rank_count
 from glideslope.errors import RankFailed, StateMismatch
 from glideslope.runs import RunFolder
 
@@ -34,7 +34,7 @@ def joined() -> Iterator[None]:
         yield
         return
     try:
-        dist.init_process_group("gloo", timeout=TIMEOUT)
+        connect(TIMEOUT)
     except RuntimeError as error:
         limit = TIMEOUT.total_seconds()
         raise RankFailed(f"the ranks did not find each other within {limit:g} s") from error

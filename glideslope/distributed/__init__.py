@@ -39,6 +39,7 @@ __all__ = [
     "aligned",
     "axis_of",
     "check_agree",
+    "connect",
     "cut_of",
     "exchanged",
     "fail_together",
@@ -63,6 +64,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._connecting import connect as connect
     from ._deepspeed import ZeroParts as ZeroParts
     from ._deepspeed import zero_parts as zero_parts
     from ._exchange import Axis as Axis
@@ -99,6 +101,7 @@ else:
             "ZeroParts": "_deepspeed",
             "aligned": "_shards",
             "axis_of": "_exchange",
+            "connect": "_connecting",
             "cut_of": "_exchange",
             "exchanged": "_peers",
             "fail_together": "_failure",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Timer
 from typing import Any, TypeVar
+from weakref import ref
 
 import torch
 import torch.distributed as dist
@@ -15,6 +17,7 @@ import torch.distributed as dist
 from glideslope.errors import RankFailed
 
 from ._agreement import has_peers, own_rank, rank_count
+from ._connecting import group_beside
 from ._sharing import own_store
 
 T = TypeVar("T")
@@ -22,8 +25,13 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """The seconds after which a rank that waits says for which ranks; it continues to wait."""
 
-_groups: dict[str, Any] = {}
-"""The default process group, under "default", and what was made beside it."""
+_beside: dict[str, Any] = {}
+"""The default process group, under "default", and what was made beside it.
+
+Process groups are weak references: `destroy_process_group` removes the last reference, and then
+ends their threads. A thread that outlives the interpreter aborts the process when it releases a
+tensor.
+"""
 
 
 def exchanged(value: T, call: str) -> list[T]:
@@ -87,7 +95,7 @@ class _Arrivals:
     def __init__(self, call: str) -> None:
         self._call, self._began = call, time.monotonic()
         self._limit = time_out().total_seconds()
-        self._number = _groups["number"] = _own("number", lambda: 0) + 1
+        self._number = _beside["number"] = _own("number", lambda: 0) + 1
         self._timer = Timer(PATIENCE, self._warn)
         self._timer.daemon = True
 
@@ -145,18 +153,34 @@ def _count(store: Any, rank: int) -> int:
     return int(store.get(_key(rank))) if store.check([_key(rank)]) else 0
 
 
-def _own(what: str, make: Any) -> Any:
+def _own(what: str, make: Callable[[], Any]) -> Any:
     """Something that was made once beside the present default process group."""
-    if _groups.get("default") is not dist.group.WORLD:
-        _groups.clear()
-        _groups["default"] = dist.group.WORLD
-    if what not in _groups:
-        _groups[what] = make()
-    return _groups[what]
+    default = dist.group.WORLD
+    if default is None or _beside.get("default", _nothing)() is not default:
+        _beside.clear()
+        _beside["default"] = ref(default)
+    if what not in _beside:
+        _beside[what] = make()
+    return _beside[what]
+
+
+def _nothing() -> None:
+    """The reference to no process group."""
 
 
 def _group() -> dist.ProcessGroup:
-    group: dist.ProcessGroup = _own(
-        "group", lambda: dist.new_group(backend="gloo", timeout=time_out())
-    )
+    group: dist.ProcessGroup = _own("group", _new_group)()
     return group
+
+
+def _new_group() -> ref[dist.ProcessGroup]:
+    group = ref(group_beside(own_store(), time_out()))
+    atexit.register(_destroy, group)
+    return group
+
+
+def _destroy(group: ref[dist.ProcessGroup]) -> None:
+    """Destroy a process group that its owner has not destroyed."""
+    found = group()
+    if found is not None and dist.is_initialized():
+        dist.destroy_process_group(found)

@@ -32,8 +32,8 @@ STOPS = 0.1
 """The share of ends in which a rank is stopped and not killed."""
 LOST = 2
 """The exit code of a rank that has lost another."""
-LONGEST_WAIT = 6 * TIMEOUT.total_seconds()
-"""Of a rank, in seconds: while ranks connect, gloo tries several times."""
+LONGEST_WAIT = TIMEOUT.total_seconds() + 5
+"""Of a rank, in seconds: the time-out, and what it takes to start and to end."""
 
 
 def start(folder: Path, words: list[str], ranks: int) -> list[int]:

@@ -34,6 +34,7 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
+from glideslope.distributed import connect
 from glideslope.training import Checkpoint, Checkpointer, TrainingState
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -111,7 +112,7 @@ def number_of(found: Checkpoint) -> int:
 
 def be_a_rank(folder: Folder, ready: Path, fate: Fate | None) -> None:
     """Save until something ends this."""
-    dist.init_process_group("gloo", timeout=timedelta(seconds=TIMEOUT))
+    connect(timedelta(seconds=TIMEOUT))
     model = nn.Linear(64, 64)
     fully_shard(model, mesh=init_device_mesh("cpu", (RANKS,)))
     run = TrainingState(model=model, number=0)
@@ -164,8 +165,13 @@ class Ranks:
         ]
 
     def await_ready(self) -> None:
-        """Return when all ranks have connected."""
+        """Return when all ranks have connected, which they have within the time-out."""
+        limit = time.monotonic() + TIMEOUT + SLACK
         while not all(path.exists() for path in self._ready):
+            for rank in range(RANKS):
+                self._look_at(rank)
+                assert rank not in self._codes, self.text(rank)
+            assert time.monotonic() < limit, "the ranks have not connected"
             time.sleep(0.002)
 
     def signal(self, rank: int, number: signal.Signals) -> None:
@@ -177,11 +183,8 @@ class Ranks:
         limit = time.monotonic() + seconds
         while rank not in self._codes:
             assert time.monotonic() < limit, f"rank {rank} has not ended: {self.text(rank)}"
-            pid, status = os.waitpid(self._pids[rank], os.WNOHANG | os.WUNTRACED)
-            if pid and os.WIFSTOPPED(status):
+            if self._look_at(rank):
                 return
-            if pid:
-                self._codes[rank] = os.waitstatus_to_exitcode(status)
             time.sleep(0.002)
 
     def code(self, rank: int, seconds: float) -> int:
@@ -197,6 +200,13 @@ class Ranks:
         for rank in range(RANKS):
             self.signal(rank, signal.SIGKILL)
             self.code(rank, TIMEOUT)
+
+    def _look_at(self, rank: int) -> bool:
+        """Note the exit code of a rank that has ended; true if it is stopped."""
+        pid, status = os.waitpid(self._pids[rank], os.WNOHANG | os.WUNTRACED)
+        if pid and not os.WIFSTOPPED(status):
+            self._codes[rank] = os.waitstatus_to_exitcode(status)
+        return bool(pid) and os.WIFSTOPPED(status)
 
     def _fork(self, rank: int, be: Callable[[], None]) -> int:
         pid = os.fork()

@@ -71,7 +71,7 @@ def address(tensor: Tensor) -> int:
 
 
 def counts_of_no_step(counters: DeviceCounters) -> list[tuple[float, ...]]:
-    """What preparing a step reads, once: counts, and where they start."""
+    """The reads that prepare a step: counts, and where they start."""
     return [(0.0,) * len(counters.names)] * len(counters._states)
 
 
