@@ -57,7 +57,7 @@ class Pair:
         return gs.parse(self.schedule).bind(total_steps=steps)
 
 
-def doubling(first: float, count: int = 6) -> tuple[float, ...]:
+def doubling(first: float, count: int = 7) -> tuple[float, ...]:
     """Rates from the first, each twice the one before."""
     return tuple(first * 2**i for i in range(count))
 

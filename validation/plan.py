@@ -84,7 +84,7 @@ class Plan:
         ]
 
 
-FULL = Plan(range(6), range(2), (1.0, 0.6, 0.5, 0.75, 1.1), range(8))
+FULL = Plan(range(7), range(2), (1.0, 0.6, 0.5, 0.75, 1.1), range(8))
 QUICK = Plan(range(1, 6, 2), range(1), (1.0, 0.6), range(3))
 
 

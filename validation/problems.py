@@ -30,8 +30,8 @@ class Problem:
 
 
 PROBLEMS = {
-    "transformer": Problem(transformer, 300, 1.0),
+    "transformer": Problem(transformer, 300, 1.98),
     "conv": Problem(conv, 400, 1.0),
     "patches": Problem(patches, 300, 1.0, tuned_on="transformer"),
-    "mlp": Problem(mlp, 400, 1.0),
+    "mlp": Problem(mlp, 400, 2.09),
 }
