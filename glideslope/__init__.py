@@ -33,7 +33,9 @@ _PACKAGES = (
 _OWNERS = {
     "Scheduler": "optim",
     "from_optax": "integrations",
+    "from_timm": "integrations",
     "from_torch": "integrations",
+    "from_transformers": "integrations",
     "load_checkpoint": "training",
     "save_checkpoint": "training",
     "to_lambda_lr": "integrations",
@@ -57,7 +59,9 @@ if TYPE_CHECKING:
     from glideslope import text as text
     from glideslope import training as training
     from glideslope.integrations import from_optax as from_optax
+    from glideslope.integrations import from_timm as from_timm
     from glideslope.integrations import from_torch as from_torch
+    from glideslope.integrations import from_transformers as from_transformers
     from glideslope.integrations import to_lambda_lr as to_lambda_lr
     from glideslope.optim import Scheduler as Scheduler
     from glideslope.training import load_checkpoint as load_checkpoint

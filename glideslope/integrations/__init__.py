@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING
 
 from glideslope._lazy import lazy
 
-_PACKAGES = ("genesis", "lightning", "lucid", "optax", "torch", "transformers")
-_OWNERS = {"from_optax": "optax", "from_torch": "torch", "to_lambda_lr": "torch"}
+_PACKAGES = ("genesis", "lightning", "lucid", "optax", "timm", "torch", "transformers")
+_OWNERS = {
+    "from_optax": "optax",
+    "from_timm": "timm",
+    "from_torch": "torch",
+    "from_transformers": "transformers",
+    "to_lambda_lr": "torch",
+}
 
 __all__ = sorted([*_PACKAGES, *_OWNERS])
 
@@ -24,11 +30,14 @@ if TYPE_CHECKING:
     from . import lightning as lightning
     from . import lucid as lucid
     from . import optax as optax
+    from . import timm as timm
     from . import torch as torch
     from . import transformers as transformers
     from .optax import from_optax as from_optax
+    from .timm import from_timm as from_timm
     from .torch import from_torch as from_torch
     from .torch import to_lambda_lr as to_lambda_lr
+    from .transformers import from_transformers as from_transformers
 else:
     __getattr__ = lazy(__name__, {**{name: name for name in _PACKAGES}, **_OWNERS})
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial, reduce
+from inspect import signature
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from glideslope.optim import lr_scheduler as ours
 from glideslope.schedules import Schedule
 
 from ._recorded import UnknownFormula, first_steps, in_group, read_or_record
+from ._transformers_reading import schedule_of_function
 
 Arguments = Callable[[Any, int], dict[str, Any]]
 """A function from a scheduler and the index of a group to the arguments of the class here."""
@@ -48,8 +50,8 @@ def from_torch(
 
     ``s(t)`` is the rate after ``t`` calls of ``step``, whatever step the scheduler is at now; it is
     left as it is. The classes of torch that follow a formula are read exactly, `SequentialLR` and
-    `ChainedScheduler` of them too. Where torch differs from its own formula, the schedule follows
-    the formula.
+    `ChainedScheduler` of them too, and a `LambdaLR` of transformers' functions. Where torch differs
+    from its own formula, the schedule follows the formula.
 
     ``Scheduler(optimizer, lr=Absolute(s))`` trains with these rates, and ``s / base`` are factors
     of a group's own rate.
@@ -57,7 +59,7 @@ def from_torch(
     Args:
         scheduler: a scheduler of ``torch.optim.lr_scheduler``.
         group: the index of the parameter group.
-        sampled: where the formula is not known (`LambdaLR`, a class of one's own), record the
+        sampled: where the formula is not known (a `LambdaLR`, a class of one's own), record the
             values of a copy in a table. The scheduler must be at step 0.
         steps: the number of values to record.
 
@@ -89,8 +91,9 @@ def _check(scheduler: Any) -> None:
     if isinstance(scheduler, ours.LRScheduler | ours.ReduceLROnPlateau):
         rule = "be one of torch's own: one of Glideslope's has the attribute `schedule`"
         require_type(False, name, rule, scheduler)
-    if isinstance(scheduler, theirs.ReduceLROnPlateau):
-        require_type(False, name, "follow the step: a plateau follows a metric", scheduler)
+    metric = signature(getattr(scheduler, "step", lambda: None)).parameters.get("metrics")
+    follows = metric is not None and metric.default is metric.empty
+    require_type(not follows, name, "follow the step: this one follows a metric", scheduler)
     is_torchs = isinstance(scheduler, theirs.LRScheduler)
     require_type(is_torchs, name, "be a scheduler of torch.optim.lr_scheduler", scheduler)
 
@@ -242,11 +245,11 @@ CHAINED = {*FACTORS, theirs.ChainedScheduler} - {theirs.CosineAnnealingWarmResta
 
 
 def _of_function(scheduler: Any, group: int) -> Curve:
-    """A `LambdaLR` whose function is a schedule."""
+    """A `LambdaLR` whose function is a schedule, or one of transformers' functions."""
     function = scheduler.lr_lambdas[group]
-    if isinstance(function, Schedule):
-        return Curve(function, float(scheduler.base_lrs[group]))
-    raise UnknownFormula("a function may do anything; glideslope.function(f) is a schedule of it")
+    is_schedule = isinstance(function, Schedule)
+    factors = function if is_schedule else schedule_of_function(function)
+    return Curve(factors, float(scheduler.base_lrs[group]))
 
 
 # -- tables --------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ are schedulers, and `glideslope.optim` imports nothing that lies above it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from glideslope.optim.lr_scheduler import (
     GreedyLR,
     get_constant_schedule,
@@ -28,9 +30,13 @@ from glideslope.optim.lr_scheduler import (
     get_scheduler,
     get_wsd_schedule,
 )
+from glideslope.schedules import Schedule
+
+from ._torch_reading import from_torch
 
 __all__ = [
     "GreedyLR",
+    "from_transformers",
     "get_constant_schedule",
     "get_constant_schedule_with_warmup",
     "get_cosine_schedule_with_warmup",
@@ -45,6 +51,38 @@ __all__ = [
     "get_scheduler",
     "get_wsd_schedule",
 ]
+
+
+def from_transformers(
+    scheduler: Any, group: int = 0, *, sampled: bool = False, steps: int | None = None
+) -> Schedule:
+    """The learning rates of one parameter group under a scheduler of transformers, as a schedule.
+
+    The schedulers of ``transformers.get_scheduler`` are torch's `LambdaLR` with a function whose
+    name and arguments tell the formula, so `glideslope.integrations.torch.from_torch` reads them;
+    this is that function. After the last training step the schedule holds its end, where some
+    functions of transformers climb again.
+
+    Args:
+        scheduler: what ``transformers.get_cosine_schedule_with_warmup(…)`` and the like return.
+        group: the index of the parameter group.
+        sampled: where the formula is not known, record the values of a copy in a table.
+        steps: the number of values to record.
+
+    Raises:
+        InvalidType: the formula is not known, or ``scheduler`` follows a metric.
+        InvalidValue: there is no such group; ``sampled`` without ``steps``, or after the first
+            step.
+
+    Example:
+        >>> import torch, glideslope as gs
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> from_transformers(torch.optim.lr_scheduler.LambdaLR(optimizer, gs.warmup(10)))
+        warmup(10) * 0.1
+
+    Source: ``transformers.optimization``.
+    """
+    return from_torch(scheduler, group, sampled=sampled, steps=steps)
 
 
 def __dir__() -> list[str]:

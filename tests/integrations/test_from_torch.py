@@ -218,7 +218,10 @@ def test_a_table_of_one_value() -> None:
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
-    (lambda: from_torch(theirs.ReduceLROnPlateau(optimizer())), "follow the step: a plateau"),
+    (
+        lambda: from_torch(theirs.ReduceLROnPlateau(optimizer())),
+        "follow the step: this one follows a metric",
+    ),
     (lambda: from_torch(gs.Scheduler(optimizer(), lr="linear(3)")), "has the attribute `schedule`"),
     (lambda: from_torch(gs.optim.lr_scheduler.ReduceLROnPlateau(optimizer())), "`schedule`"),
     (lambda: from_torch(0.1), "must be a scheduler of torch.optim.lr_scheduler, got 0.1"),
