@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 CLIENTS := .venv-clients
+FRAMEWORKS := .venv-frameworks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test long clients matrix check docs bench validate
+.PHONY: help setup train test long clients frameworks matrix check docs bench validate
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## build .venv from constraints.txt (nothing to do when it is up to date)
 
@@ -25,6 +26,9 @@ long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every prope
 
 clients: $(CLIENTS)/.complete ## run the tests in Lightning, transformers and others (QUICK=1: most of them)
 	@$(CLIENTS)/bin/python -m pytest tests/clients $(if $(QUICK),,--timeout 0 -m "long or not long")
+
+frameworks: $(FRAMEWORKS)/.complete ## run the tests in optax, MLX, Keras and others
+	@$(FRAMEWORKS)/bin/python -m pytest tests/frameworks
 
 matrix: ## run the tests on every torch and every Python that is supported and found, for hours
 	@$(PYTHON) tests/matrix.py
@@ -70,3 +74,6 @@ $(STAMP): pyproject.toml constraints.txt
 # setuptools builds DeepSpeed, without its kernels.
 $(CLIENTS)/.complete: pyproject.toml constraints.txt
 	$(call environment,clients,setuptools)
+
+$(FRAMEWORKS)/.complete: pyproject.toml constraints.txt
+	$(call environment,frameworks)

@@ -1,0 +1,25 @@
+"""Settings shared by the tests in other frameworks: warnings of theirs are for their users."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec, module_from_spec
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("DEV", "PYTHON")  # tinygrad without a compiler
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+# timm imports torchvision, whose build must be for this one of torch; its schedulers do not.
+# So the package is there without having been run.
+sys.modules["timm"] = module_from_spec(find_spec("timm"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Their warnings come in the tests as well as when they are imported."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("ignore"))
