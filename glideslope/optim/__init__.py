@@ -42,10 +42,12 @@ from ._catalogue import available as available
 from ._catalogue import create as create
 from ._matrix import apollo as _apollo
 from ._matrix import factored as _factored
+from ._matrix import kron as _kron
 from ._matrix import muon as _muon
 from ._matrix import soap as _soap
 from ._matrix.apollo import *
 from ._matrix.factored import *
+from ._matrix.kron import *
 from ._matrix.muon import *
 from ._matrix.soap import *
 from ._momentum import *
@@ -85,6 +87,7 @@ __all__ += _adaptive.__all__
 __all__ += _apollo.__all__
 __all__ += _averaging.__all__
 __all__ += _factored.__all__
+__all__ += _kron.__all__
 __all__ += _momentum.__all__
 __all__ += _muon.__all__
 __all__ += _norm_scaled.__all__

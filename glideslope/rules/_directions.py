@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._maths import agreeing_decay, maximum, mean, minimum, norm, sqrt, where
 from ._rule import rule
 
-__all__ = ["adafactor", "apollo", "descent", "muon", "soap"]
+__all__ = ["adafactor", "apollo", "descent", "kron", "muon", "soap"]
 
 
 @rule
@@ -19,6 +19,18 @@ def descent(
     *, cautious_weight_decay,
 ):  # fmt: skip
     """Descent along a given direction, with decoupled weight decay: what CAME ends with."""
+    if cautious_weight_decay:
+        weight_decay = agreeing_decay(weight_decay, g, p)
+    return p * (1 - lr * weight_decay) - lr * g
+
+
+@rule(counters=["step"])
+def kron(
+    p, g, /,
+    lr, weight_decay,
+    *, cautious_weight_decay,
+):  # fmt: skip
+    """The end of PSGD Kron: descent with decoupled weight decay, whose updates are counted."""
     if cautious_weight_decay:
         weight_decay = agreeing_decay(weight_decay, g, p)
     return p * (1 - lr * weight_decay) - lr * g

@@ -41,7 +41,7 @@ OPTIMIZERS = [
     row.name for row in optim.available() if issubclass(row.optimizer, optim.RuleOptimizer)
 ]
 OF_WHOLES = {"APOLLO", "Adafactor", "CAME", "LAMB", "LARS", "MARS", "StableAdamW"}
-OF_MATRICES = {"Muon", "MuonWithAuxAdam", "SOAP"}
+OF_MATRICES = {"Kron", "Muon", "MuonWithAuxAdam", "SOAP"}
 
 WITH_SUMS: dict[str, Case] = {
     "AdamW clipped": ("AdamW", CLIPPED),
@@ -55,6 +55,7 @@ WITH_SUMS: dict[str, Case] = {
     "NorMuon hyperball": ("MuonWithAuxAdam", {"neuron_beta": 0.9, "hyperball": True}),
     "SOAP": ("SOAP", {}),
     "APOLLO clipped": ("APOLLO", {"rank": 2, "update_proj_gap": 3, **CLIPPED}),
+    "Kron of some diagonals": ("Kron", {"max_size_triangular": 8, **CLIPPED}),
     "SOAP by divergence": ("SOAP", {"kl": True}),
     "Adafactor cautious": ("Adafactor", {"cautious": True, **CLIPPED}),
     "CAME clipped": ("CAME", CLIPPED),
@@ -81,7 +82,7 @@ CASES: dict[str, Case] = {
     "CAME, copies of gradients": ("CAME", {"zeroing": True, "copies": True, **CLIPPED}),
     **{
         f"{name} resumed": (name, {"resumed": True})
-        for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "APOLLO", "CAME")
+        for name in ("AdamW", "LAMB", "MuonWithAuxAdam", "SOAP", "APOLLO", "Kron", "CAME")
     },
     "NorMuon hyperball resumed": (
         "Muon",

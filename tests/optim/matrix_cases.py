@@ -14,6 +14,7 @@ from glideslope.optim._matrix import orthogonal
 from glideslope.optim._matrix.apollo import APOLLO
 from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
 from glideslope.optim._matrix.factored import CAME, Adafactor
+from glideslope.optim._matrix.kron import Kron
 from glideslope.optim._matrix.muon import Muon, MuonWithAuxAdam
 from glideslope.optim._matrix.soap import SOAP
 
@@ -145,6 +146,14 @@ CASES = {
         transcriptions.APOLLO,
         {"lr": 0.01, "rank": 1, "scale": 128.0, "scale_type": "tensor", "update_proj_gap": 5},
         MATRICES,
+    ),
+    "kron": Case(Kron, transcriptions.Kron, {"lr": 0.01, "weight_decay": 0.1}, ANY, 1e-10),
+    "kron-one-side": Case(
+        Kron,
+        transcriptions.Kron,
+        {"lr": 0.01, "max_size_triangular": 5, "preconditioner_update_probability": 0.5},
+        [(5, 12), (12, 5), (6, 6)],
+        1e-10,
     ),
     "muon-adam": Case(
         MuonWithAuxAdam,

@@ -64,6 +64,7 @@ def test_every_row_can_be_made_and_says_what_it_is(name: str) -> None:
         ("AdamW", 8),
         ("AdEMAMix", 12),
         ("SOAP", 24),
+        ("Kron", 12),
         ("APOLLO", 8 + 4 / 64**2),
         ("LBFGS", None),
     ],

@@ -99,6 +99,7 @@ DIRECTIONS = {
     "came": {"weight_decay": 0.0},
     "soap": {"weight_decay": 0.0},
     "apollo": {"weight_decay": 0.0},
+    "kron": {"weight_decay": 0.0},
 }
 
 

@@ -105,7 +105,7 @@ def test_a_decay_inside_the_step_is_masked_there(name: str, engine: Any) -> None
 
 
 @every_engine
-@pytest.mark.parametrize("name", ["muon", "adafactor-decay", "soap", "apollo"])
+@pytest.mark.parametrize("name", ["muon", "adafactor-decay", "soap", "apollo", "kron"])
 def test_the_decay_of_a_matrix_is_masked_by_its_direction(name: str, engine: Any) -> None:
     case = matrix_cases.CASES[name]
     p, q, r = (random_parameter(9, 9) for _ in range(3))
@@ -158,7 +158,9 @@ def decay_of(group: dict[str, Any]) -> float:
 
 @pytest.mark.usefixtures("float64_counts")
 @every_engine
-@pytest.mark.parametrize("name", [*decayed, "muon", "adafactor-decay", "came", "soap", "apollo"])
+@pytest.mark.parametrize(
+    "name", [*decayed, "muon", "adafactor-decay", "came", "soap", "apollo", "kron"]
+)
 def test_corrected_decay_is_a_decay_in_proportion_to_the_rate(name: str, engine: Any) -> None:
     """Equation of AdamC in Defazio, 2025 (arXiv:2506.02285): lr² λ / peak."""
     case: Any = CASES.get(name) or matrix_cases.CASES[name]

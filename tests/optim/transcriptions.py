@@ -6,6 +6,7 @@ They share nothing with the package, so an agreement cannot hide a common mistak
 from __future__ import annotations
 
 import math
+import random
 from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
@@ -401,6 +402,46 @@ class APOLLO(Transcription):
         if getattr(group, "scale_type", "channel") == "tensor":
             return g * normed.norm() / (low.norm() + 1e-8)
         return g * normed.norm(dim=0) / (low.norm(dim=0) + 1e-8)
+
+
+class Kron(Transcription):
+    """PSGD with factors of a Kronecker product (Li, 2024, arXiv:2402.11858), as in kron_torch.
+
+    The chance of a fit and the noise are those of generators seeded by t. Diagonal factors are
+    diagonal matrices here.
+    """
+
+    def update(self, theta: Tensor, g: Tensor, state: Any, t: int, group: Any) -> None:
+        longest = getattr(group, "max_size_triangular", 8192)
+        matrix = g.reshape(g.shape[0], -1) if g.ndim > 1 else g.reshape(-1, 1)
+        m, n = matrix.shape
+        if t == 1:
+            state["Q"] = [torch.eye(m, dtype=g.dtype), torch.eye(n, dtype=g.dtype)]
+        state["mu"] = 0.9 * state["mu"].reshape(m, n) + (1 - 0.9) * matrix
+        momentum, chance = state["mu"] / (1 - 0.9**t), random.Random(t)
+        if chance.random() < getattr(group, "preconditioner_update_probability", 1.0):
+            assert chance.random() >= 0.01  # balance
+            noise = torch.randn((m, n), generator=torch.Generator().manual_seed(t)).double()
+            self.fit(state["Q"], momentum, noise, [g.ndim > 1 and k <= longest for k in (m, n)])
+            if g.ndim < 2:
+                state["Q"][1] = torch.eye(1, dtype=g.dtype)
+        left, right = (q.T @ q for q in state["Q"])
+        step = left @ momentum @ right
+        step = step * min(1.0, 1.1 / (float(torch.sqrt(torch.mean(step**2))) + 1e-8))
+        theta -= group.lr * (step.reshape(theta.shape) + group.weight_decay * theta)
+
+    def fit(self, q: list[Tensor], g: Tensor, v: Tensor, full: list[bool]) -> None:
+        a = q[0] @ g @ q[1].T
+        b = torch.linalg.inv(q[0]).T @ v @ torch.linalg.inv(q[1])
+        for i, (one, other) in enumerate(((a @ a.T, b @ b.T), (a.T @ a, b.T @ b))):
+            total = one + other
+            if full[i]:
+                row = total[torch.argmax(torch.sum(total**2, 1))]
+                bound = torch.linalg.norm(total @ (total @ row)) / torch.linalg.norm(total @ row)
+                q[i] = q[i] - 0.1 * torch.triu(one - other) @ q[i] / bound
+            else:
+                difference = torch.diag(torch.diag(one - other))
+                q[i] = q[i] - 0.1 * difference @ q[i] / torch.diag(total).max()
 
 
 class SOAP(Transcription):
