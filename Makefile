@@ -46,9 +46,9 @@ docs: $(STAMP) ## build the documentation into site/, warnings being errors
 bench: $(STAMP) ## measure the speed claims of the documentation
 	@$(BIN)/python -m benchmarks
 
-validate: $(STAMP) ## train four small models with every optimizer, about half an hour
+validate: $(STAMP) ## compare pairs of an optimizer and a schedule, for a night (QUICK=1: for minutes)
 	@$(PIP) -c constraints.txt -e '.[validate]' --no-build-isolation
-	@$(BIN)/python -m validation
+	@$(BIN)/python -m validation $(if $(QUICK),--quick)
 
 # An environment, for $(1) the extra of pyproject.toml and $(2) packages besides. The stamp is
 # removed first and written last, so one that was interrupted while it was made carries none and
