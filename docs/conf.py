@@ -24,7 +24,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-extensions += ["mathml", "site_check"]  # of docs/_ext
+extensions += ["generated", "mathml", "site_check"]  # of docs/_ext
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
