@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("triton") else ["glideslope/engines/_triton/dialect.py"]
+NEEDS = {
+    "glideslope/engines/_triton/dialect.py": "triton",
+    "glideslope/integrations/keras.py": "keras",
+    "glideslope/integrations/paddle.py": "paddle",
+    "glideslope/integrations/tinygrad.py": "tinygrad",
+}
+collect_ignore = [path for path, package in NEEDS.items() if not find_spec(package)]

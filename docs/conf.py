@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 default_role = "py:obj"
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_mock_imports = ["keras", "paddle", "tinygrad"]  # of which their adapters are subclasses
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 140

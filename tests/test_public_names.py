@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -19,18 +20,27 @@ DIRECTIVE = re.compile(
 )
 
 
+ABSENT = tuple(
+    f"glideslope.integrations.{name}"
+    for name in ("keras", "paddle", "tinygrad")
+    if find_spec(name) is None
+)
+"""Modules whose framework is not installed; `make frameworks` has them."""
+
+
 def _public_modules() -> list[str]:
     """Packages and modules without an underscore; the command line documents itself."""
     paths = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "glideslope").rglob("*.py"))
     names = {".".join(path.parts).removesuffix(".__init__") for path in paths}
-    return sorted(name for name in names if "._" not in name and ".cli" not in name)
+    public = (name for name in names if "._" not in name and ".cli" not in name)
+    return sorted(name for name in public if name not in ABSENT)
 
 
 MODULES = _public_modules()
 PACKAGES = [name for name in MODULES if hasattr(import_module(name), "__path__")]
 TEXT = "\n".join(page.read_text() for page in PAGES)
 DOCUMENTED = [
-    *DIRECTIVE.findall(TEXT),
+    *(path for path in DIRECTIVE.findall(TEXT) if not path.startswith(ABSENT)),
     *(
         f"{package}.{name}"
         for package in re.findall(r"^\.\. autorules:: ([\w.]+)", TEXT, re.MULTILINE)

@@ -19,6 +19,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.modules["timm"] = module_from_spec(find_spec("timm"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """One of Paddle's warnings is given when it is imported."""
+    config.addinivalue_line("filterwarnings", "ignore:No ccache found")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Their warnings come in the tests as well as when they are imported."""
     for item in items:
