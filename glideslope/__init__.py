@@ -38,6 +38,7 @@ _OWNERS = {
     "from_transformers": "integrations",
     "load_checkpoint": "training",
     "save_checkpoint": "training",
+    "to_csv": "integrations",
     "to_lambda_lr": "integrations",
 }
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from glideslope.integrations import from_timm as from_timm
     from glideslope.integrations import from_torch as from_torch
     from glideslope.integrations import from_transformers as from_transformers
+    from glideslope.integrations import to_csv as to_csv
     from glideslope.integrations import to_lambda_lr as to_lambda_lr
     from glideslope.optim import Scheduler as Scheduler
     from glideslope.training import load_checkpoint as load_checkpoint

@@ -58,6 +58,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "_torch",
         "engines",
         "errors",
+        "files",
         "groups",
         "optim",
         "rules",

@@ -2,8 +2,10 @@
 
 - `lucid`, `genesis` and `transformers` have the names of those libraries, on torch and Glideslope:
   code written for them runs when its imports are changed.
-- `lightning` has a part for Lightning's own trainer.
-- ``from_…`` read a schedule from another library's scheduler; `to_lambda_lr` gives one of torch's.
+- `lightning` has a part for Lightning's own trainer; the modules `keras`, `paddle` and `tinygrad`,
+  which are imported by their full names, have a learning rate for those frameworks.
+- ``from_…`` read a schedule from another library's scheduler; `to_lambda_lr` gives one of torch's,
+  `to_csv` a table.
 
 Each loads when its name is first used, and needs its framework only then.
 """
@@ -20,6 +22,7 @@ _OWNERS = {
     "from_timm": "timm",
     "from_torch": "torch",
     "from_transformers": "transformers",
+    "to_csv": "_csv",
     "to_lambda_lr": "torch",
 }
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from . import timm as timm
     from . import torch as torch
     from . import transformers as transformers
+    from ._csv import to_csv as to_csv
     from .optax import from_optax as from_optax
     from .timm import from_timm as from_timm
     from .torch import from_torch as from_torch
