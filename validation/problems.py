@@ -31,7 +31,7 @@ class Problem:
 
 PROBLEMS = {
     "transformer": Problem(transformer, 300, 1.98),
-    "conv": Problem(conv, 400, 1.0),
-    "patches": Problem(patches, 300, 1.0, tuned_on="transformer"),
+    "conv": Problem(conv, 400, 0.34),
+    "patches": Problem(patches, 300, 0.91, tuned_on="transformer"),
     "mlp": Problem(mlp, 400, 2.09),
 }
