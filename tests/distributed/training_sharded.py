@@ -71,6 +71,14 @@ PLAIN: dict[str, Case] = {
     "Prodigy skipping": ("Prodigy", SKIPPING),
     "Lion cautious": ("Lion", {"cautious": True}),
     **{
+        f"{name} with cautious decay": (name, {"weight_decay": 0.5, "cautious_weight_decay": True})
+        for name in ("AdamW", "Muon")
+    },
+    **{
+        f"{name} with corrected decay": (name, {"weight_decay": 0.5, "decay_peak_lr": 0.01})
+        for name in ("AdamW", "Muon")
+    },
+    **{
         f"{name} on lists": (name, {"engine": "tensor", **CLIPPED})
         for name in ("AdamW", "LAMB", "LARS", "MARS")
     },
@@ -78,6 +86,11 @@ PLAIN: dict[str, Case] = {
 CASES: dict[str, Case] = {
     **PLAIN,
     "AdamW zeroing": ("AdamW", {"zeroing": True}),
+    "Muon in blocks": ("Muon", {"blocks": True}),
+    "NorMuon in blocks resumed": (
+        "MuonWithAuxAdam",
+        {"blocks": True, "neuron_beta": 0.9, "resumed": True},
+    ),
     "AdamW, copies of gradients": ("AdamW", {"zeroing": True, "copies": True, **CLIPPED}),
     "CAME, copies of gradients": ("CAME", {"zeroing": True, "copies": True, **CLIPPED}),
     **{
@@ -178,7 +191,16 @@ def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
 
 def made(model: nn.Module, name: str, options: dict[str, Any]) -> optim.Optimizer:
     kind = getattr(optim, name)
-    return kind(chosen(model, kind), **options)
+    params: Any = chosen(model, kind)
+    if options.get("blocks"):
+        params = [{"params": [p], "split": heights(p)} for p in params]
+    return kind(params, **{key: value for key, value in options.items() if key != "blocks"})
+
+
+def heights(p: Tensor) -> tuple[int, ...]:
+    """Two blocks of rows of which no rank has just one, or one block where there are few rows."""
+    low = p.shape[0] // 3
+    return (p.shape[0] - low, low) if p.ndim == 2 and low else (p.shape[0],)
 
 
 def chosen(model: nn.Module, kind: Any) -> list[Tensor]:

@@ -128,7 +128,7 @@ def _norm_bound(square: Tensor) -> Tensor:
     largest = square.abs().max().clamp(min=LEAST_NORM)
     scaled = square / largest
     row: Tensor = scaled @ scaled[scaled.square().sum(1).argmax()]
-    bound: Tensor = (scaled @ row).norm() / row.norm().clamp(min=LEAST_NORM)
+    bound: Tensor = (scaled @ row).norm() / row.norm()
     return largest * bound
 
 
