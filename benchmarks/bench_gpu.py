@@ -11,7 +11,9 @@ its time and over the bandwidth of a copy on the same card in the same run.
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +25,8 @@ from torch import Tensor, nn
 from glideslope import optim
 from glideslope.optim import RuleOptimizer
 
-from .bench_optimizer_step import OPTIONS, Step, arrays_of_state, shuffled, torch_can, warm
+from .bench_optimizer_step import OPTIONS as MEASURED
+from .bench_optimizer_step import Step, arrays_of_state, shuffled, torch_can, warm
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,6 +59,8 @@ TINY = (
     Size("1 x 20,000", ((20_000,),), 1, 1),
     Size("a model of 13 tensors", transformer(8, 1, 16), 1, 1),
 )
+OPTIONS: dict[str, dict[str, Any]] = {**MEASURED, "LaProp": {}, "Adan": {}, "MADGRAD": {}}
+"""The elementwise optimizers and their arguments."""
 RATIOS = ("default", "foreach", "fused", "compiled", "apex")
 FEW = ("SGD, momentum", "Lion", "AdamW")
 """Those that are interpreted, which takes a second for each step."""
@@ -219,7 +224,7 @@ def checks() -> None:
         eager.param_groups[0]["lr"] = rate
         graph.replay()
         eager.step()
-    apart = max(float((p - q).abs().max()) for p, q in zip(params, others, strict=True))
+    apart = max(float((p - q).detach().abs().max()) for p, q in zip(params, others, strict=True))
     print(f"replayed and launched steps are at most {apart:.1e} apart")
     optimizer = optim.AdamW(params, engine="triton", skip_nonfinite=True, max_grad_norm=1.0)
     optimizer.grad_scale = torch.full((), 1024.0, device=DEVICE)  # type: ignore[attr-defined]
@@ -229,6 +234,30 @@ def checks() -> None:
     optimizer.step()
     torch.cuda.set_sync_debug_mode("default")
     print("a scaled, clipped step waits for nothing: True")
+
+
+def odd_steps() -> None:
+    """Steps of every optimizer on odd sizes, for a sanitizer to watch."""
+    for name in FEW if INTERPRETED else OPTIONS:
+        sizes = [torch.randn(count, device=DEVICE) for count in (1, 1023, 16_389)]
+        params = [each.requires_grad_() for each in sizes]
+        for p in params:
+            p.grad = torch.randn_like(p)
+        optimizer = ours(name, params, max_grad_norm=1.0, ema_decay=0.9)
+        for _ in range(2):
+            optimizer.step(zero_grad=True)
+
+
+def sanitized() -> None:
+    """Print what NVIDIA's compute-sanitizer says of such steps, where it is installed."""
+    if (tool := shutil.which("compute-sanitizer")) is None:
+        print("compute-sanitizer is not installed: not run")
+        return
+    steps = [sys.executable, "-c", "from benchmarks.bench_gpu import odd_steps; odd_steps()"]
+    for check in ("memcheck", "racecheck", "initcheck"):
+        command = [tool, "--tool", check, "--error-exitcode", "1", *steps]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(f"compute-sanitizer, {check}: {'clean' if ended.returncode == 0 else ended.stdout}")
 
 
 def main() -> None:
@@ -249,6 +278,9 @@ def main() -> None:
             replayed(size)
     if DEVICE == "cuda":
         checks()
+        sanitized()
+    else:
+        odd_steps()
 
 
 if __name__ == "__main__":

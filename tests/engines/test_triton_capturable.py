@@ -28,6 +28,7 @@ pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 from glideslope.engines._triton import launch, upload
 
 from .triton_cases import (
+    BFLOAT16,
     FLOAT64,
     READS,
     Case,
@@ -142,11 +143,23 @@ def _repeat(func: Any, args: Any, kwargs: Any, result: Any) -> None:
             before.copy_(after)
 
 
-@pytest.mark.parametrize("name", ["AdamW", "NAdam", "RMSprop"])
+REPLAYED: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
+    "AdamW": (FLOAT64, {}),
+    "AdamW, options of decay": (FLOAT64, {"cautious_weight_decay": True, "decay_peak_lr": 1.0}),
+    "AdamW, noise": (BFLOAT16, {"rounding": "stochastic", "state_dtype": "8bit"}),
+    "NAdam": (FLOAT64, {}),
+    "RMSprop": (FLOAT64, {"ema_decay": 0.75}),
+}
+
+
+@pytest.mark.parametrize("chosen", REPLAYED)
 def test_a_graph_replays_with_changing_rates_and_counts(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Case(name, FLOAT64, {"max_grad_norm": 0.5, "weight_decay": 0.1}, 0.0, ((3,), (4, 5)))
+    dtype, own = REPLAYED[chosen]
+    options = {"max_grad_norm": 0.5, "weight_decay": 0.1, **own}
+    name, shapes = chosen.partition(",")[0], ((3,), (4, 5), (100,))
+    case = Case(name, dtype, options, 0.0, shapes)
     plain, theirs = run_scheduled(case, "fused", 6)
     graph = Graph(monkeypatch)
     params = parameters(case)

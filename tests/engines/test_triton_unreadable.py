@@ -71,7 +71,7 @@ def address(tensor: Tensor) -> int:
 
 
 def counts_of_no_step(counters: DeviceCounters) -> list[tuple[float, ...]]:
-    """The reads that prepare a step: counts, and where they start."""
+    """Counts, which a step reads once, when it is prepared."""
     return [(0.0,) * len(counters.names)] * len(counters._states)
 
 
