@@ -19,6 +19,7 @@ from glideslope import optim
 from glideslope.optim import AdamW, RuleOptimizer, available
 from glideslope.optim._base import param_state
 from glideslope.optim._base.device_counters import DeviceCounters
+from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
 
 pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 
@@ -29,11 +30,11 @@ from .test_triton_capturable import NAMES as CAPTURABLE
 from .test_triton_device import ALL, PASSES
 
 META = torch.device("meta")
-MATRIX_METHODS = {"Muon", "MuonWithAuxAdam", "SOAP", "Adafactor", "CAME"}
 RULES = [
     row.name
     for row in available()
-    if issubclass(row.optimizer, RuleOptimizer) and row.name not in MATRIX_METHODS
+    if issubclass(row.optimizer, RuleOptimizer)
+    and not issubclass(row.optimizer, DirectedOptimizer)  # methods of matrices
 ]
 DECAY: dict[str, Any] = {"weight_decay": 0.1, "cautious_weight_decay": True, "decay_peak_lr": 1.0}
 
