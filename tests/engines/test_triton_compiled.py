@@ -50,7 +50,8 @@ def compiled(architecture: int, which: str, limit: int) -> Compiled:
 def check(found: Compiled, stack: int = 0) -> None:
     """Correctly rounded, without memory of its own, with loads of sixteen bytes.
 
-    The assembler may put so many bytes of a thread on its stack.
+    The assembler may put so many bytes of a thread on its stack; spilled registers are
+    counted apart.
     """
     kernels = {**found.kernels, "sums": found.sums}
     for unwanted, limit in {"approximate": 0, "local": 0, "stack": stack, "spilled": 0}.items():
@@ -72,4 +73,4 @@ def test_the_kernel_of_every_rule_for_one_architecture() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("architecture", [80, 90, 100])
 def test_every_kernel(architecture: int) -> None:
-    check(compiled(architecture, "every", 3000), stack=8)
+    check(compiled(architecture, "every", 3000), stack=16)
