@@ -6,6 +6,8 @@ import gc
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch.distributed as dist
+
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
@@ -31,10 +33,10 @@ def zero_parts(optimizer: Any) -> ZeroParts | None:
     """The parts that DeepSpeed's ZeRO gives to an optimizer; None without it.
 
     Nothing leads from the optimizer to its wrapper, so all objects are looked at, where the module
-    is loaded.
+    is loaded and a process group is up, which DeepSpeed needs.
     """
     module = sys.modules.get(MODULE)
-    if module is None:
+    if module is None or not (dist.is_available() and dist.is_initialized()):
         return None
     kind = module.ZeROOptimizer
     for each in _objects():

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from glideslope.distributed import zero_parts
 
@@ -26,6 +27,7 @@ def deepspeed(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType(name)
     module.ZeROOptimizer = Wrapper  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
@@ -49,5 +51,12 @@ def test_the_wrapper_is_found(is_frozen: bool, vectors: dict[str, Any], steps: i
 
 
 def test_without_the_module_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "get_objects", pytest.fail)
+    assert zero_parts(object()) is None
+
+
+@pytest.mark.usefixtures("deepspeed")
+def test_without_a_process_group_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "is_initialized", lambda: False)
     monkeypatch.setattr(gc, "get_objects", pytest.fail)
     assert zero_parts(object()) is None
