@@ -7,16 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from glideslope.errors import require, require_type
 from glideslope.text import text_table
 
 from ._base.hyperparameters import Scalar, check_values
-from ._widths import width_factors
-
-NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, _NormBase)
-EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+from ._module_kinds import EMBEDDINGS, NORMS
+from ._widths import factors_of_width, width_factors
 
 STEM, HEAD = "stem", "head"
 """The layers of what comes before and after the numbered blocks."""
@@ -45,6 +42,7 @@ def param_groups(
     layer_decay: float | None = None,
     use_muon: bool = False,
     base_model: nn.Module | None = None,
+    base_width: int | None = None,
 ) -> ParamGroups:
     r"""Groups for any optimizer: no decay where it does harm, and a rate for each layer or width.
 
@@ -71,6 +69,13 @@ def param_groups(
     kin. It has two more parts, which are the model's own: multiply what the output layer gives by
     1/m, and divide the products of queries and keys by their length d, not by :math:`\sqrt{d}`.
 
+    ``base_width`` does without the narrow model if shapes show what grows. The width of a model is
+    the number of outputs of its first layer, an embedding or a matrix, and of inputs of its last.
+    Matrices between them grow on both sides, by the same m, and every side must be a multiple of
+    the width: as in a transformer or a perceptron, but not with a side of 8/3 times the width. The
+    inputs of a first matrix and the outputs of a last one do not grow, and must be no multiple of
+    it. Anything else is refused. Layers are in the order in which the model registers them.
+
     Every parameter comes with its name, so that a saved optimizer finds it again in any order. One
     that is frozen (``requires_grad`` is False) is left out, and one that two modules share comes
     once, under its first name; it is decayed only where no module it belongs to objects.
@@ -87,15 +92,17 @@ def param_groups(
             not in an embedding, nor in the last module that has such a matrix.
         base_model: the model that η and λ were tuned on: of the same class and depth, with the
             same names of parameters. It may be on the device ``meta``.
+        base_width: the width of that model, instead of the model.
 
     Returns:
         A list of groups, each with a ``name``; its text is a table.
 
     Raises:
         InvalidValue: nothing in the model can be trained, ``no_decay`` names no parameter of it,
-            ``layer_decay`` is given without ``lr``, ``base_model`` without ``lr`` and
-            ``weight_decay`` or with ``use_muon``, whose steps have a scale for all widths, or has
-            other parameters, or a number is outside its bounds.
+            ``layer_decay`` is given without ``lr``, ``base_model`` or ``base_width`` without ``lr``
+            and ``weight_decay`` or with ``use_muon``, whose steps have a scale for all widths;
+            ``base_model`` has other parameters, shapes do not show what grows with the width, or a
+            number is outside its bounds.
         InvalidType: a model is no module, or ``no_decay`` holds neither names nor classes.
 
     Example:
@@ -130,7 +137,7 @@ def param_groups(
     layers = _layers(list(trained)) if layer_decay is not None else dict.fromkeys(trained, "")
     undecayed = _undecayed(model, no_decay)
     hidden = _hidden_matrices(model, undecayed) if use_muon else set()
-    widths = _widths(model, base_model, chosen, use_muon)
+    widths = _widths(model, base_model, base_width, chosen, use_muon)
     members: dict[_Kind, list[tuple[str, Tensor]]] = {}
     for name, parameter in trained.items():
         width = widths.get(parameter, 1.0)
@@ -172,15 +179,24 @@ class _Kind(NamedTuple):
 
 
 def _widths(
-    model: nn.Module, base: nn.Module | None, chosen: Mapping[str, Any], use_muon: bool
+    model: nn.Module,
+    base_model: nn.Module | None,
+    base_width: int | None,
+    chosen: Mapping[str, Any],
+    use_muon: bool,
 ) -> dict[Tensor, float]:
     """The width of each parameter in units of the base model's, where there is one."""
-    if base is None:
+    if base_model is None and base_width is None:
         return {}
-    require(not use_muon, "use_muon", "be False with base_model", use_muon)
+    name = "base_width" if base_model is None else "base_model"
+    alone = base_model is None or base_width is None
+    require(alone, "base_width", "be None with base_model", base_width)
+    require(not use_muon, "use_muon", f"be False with {name}", use_muon)
     for key in ("lr", "weight_decay"):
-        require(key in chosen, key, "be given with base_model", None)
-    return width_factors(model, base)
+        require(key in chosen, key, f"be given with {name}", None)
+    if base_model is not None:
+        return width_factors(model, base_model)
+    return factors_of_width(model, base_width)
 
 
 def _layers(names: list[str]) -> dict[str, str]:
