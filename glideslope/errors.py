@@ -62,7 +62,18 @@ class UnsupportedDtype(InvalidType, RuntimeError):
 
 
 class ParseError(GlideslopeError, ValueError):
-    """Text that is not a schedule; the message points at the character."""
+    """Text that is not a schedule; the message points at the character.
+
+    Args:
+        problem: what is wrong, a sentence.
+        text: the whole text.
+        position: the index of the character.
+
+    >>> print(ParseError("unknown name `cosin`", "warmup(5) >> cosin(9)", 13))
+    unknown name `cosin`
+      warmup(5) >> cosin(9)
+                   ^
+    """
 
     def __init__(self, problem: str, text: str, position: int) -> None:
         self.problem, self.text, self.position = problem, text, position
@@ -102,6 +113,11 @@ class MissingDependency(GlideslopeError, ImportError):
         extra: the extra of Glideslope that has it, or several, joined by commas.
         rule: what the package must be, such as ``2.13 or newer, got 2.9``; unless given, it is
             missing.
+
+    >>> "`torch` must be 2.13 or newer, got 2.9: pip install" in str(
+    ...     MissingDependency("torch", "torch", "2.13 or newer, got 2.9")
+    ... )
+    True
     """
 
     def __init__(self, package: str | tuple[str, ...], extra: str, rule: str = "") -> None:
@@ -122,6 +138,9 @@ def require_installed(**extras: str) -> None:
     Args:
         extras: for each package, the extra that installs it.
 
+    Raises:
+        MissingDependency: one is not installed.
+
     >>> require_installed(numpy="torch")
     """
     missing = tuple(package for package in extras if not _is_installed(package))
@@ -134,6 +153,12 @@ def pip_install(extra: str) -> str:
 
     It names what Glideslope was installed from: a checkout, another folder or address, or the
     package index.
+
+    Args:
+        extra: the name of the extra, or several, joined by commas.
+
+    >>> "[torch]" in pip_install("torch")
+    True
     """
     checkout = Path(__file__).parents[1]
     if (checkout / "pyproject.toml").is_file():
@@ -172,6 +197,15 @@ def _installed_from() -> str:
 def require(ok: bool, name: str, rule: str, value: object) -> None:
     """Raise `InvalidValue`, "`name` must rule, got value", unless ``ok`` is true.
 
+    Args:
+        ok: True if the value keeps the rule.
+        name: the argument's name.
+        rule: what it must do, from the verb on: ``"be at least 1"``.
+        value: what was given.
+
+    Raises:
+        InvalidValue: ``ok`` is false.
+
     >>> require(0 >= 1, "steps", "be at least 1", 0)
     Traceback (most recent call last):
     glideslope.errors.InvalidValue: `steps` must be at least 1, got 0
@@ -183,6 +217,15 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
 def require_type(ok: bool, name: str, rule: str, value: object) -> None:
     """Raise `InvalidType`, "`name` must rule, got value", unless ``ok`` is true.
 
+    Args:
+        ok: True if the value has the type.
+        name: the argument's name.
+        rule: what it must do, from the verb on: ``"be a number"``.
+        value: what was given.
+
+    Raises:
+        InvalidType: ``ok`` is false.
+
     >>> require_type(False, "gamma", "be a number", "fast")
     Traceback (most recent call last):
     glideslope.errors.InvalidType: `gamma` must be a number, got 'fast'
@@ -193,6 +236,10 @@ def require_type(ok: bool, name: str, rule: str, value: object) -> None:
 
 def shortened(value: object, length: int = READABLE) -> str:
     """The ``repr`` of a value; of a long one, only the beginning and the end.
+
+    Args:
+        value: the value.
+        length: the most characters.
 
     >>> shortened("fast"), shortened([1] * 1000, 20)
     ("'fast'", '[1, 1, 1, … 1, 1, 1]')

@@ -31,6 +31,11 @@ class Corpus:
 
     @classmethod
     def of(cls, text: str) -> Corpus:
+        """The corpus of a text.
+
+        >>> Corpus.of("abbabbabba").train
+        tensor([0, 1, 1, 0, 1, 1, 0, 1, 1])
+        """
         vocabulary = "".join(sorted(set(text)))
         number = {character: i for i, character in enumerate(vocabulary)}
         encoded = torch.tensor([number[character] for character in text])

@@ -128,7 +128,14 @@ class Training:
             return held_out_loss(self.run.model, self.corpus)
 
     def extend(self, steps: int) -> None:
-        """Make the run longer: what remains of its schedule is stretched."""
+        """Make the run longer: what remains of its schedule is stretched.
+
+        Args:
+            steps: the number of updates that are added.
+
+        Raises:
+            InvalidValue: the schedule has come to its end.
+        """
         if self.run.step >= self.schedule.steps:
             problem = f"`{self.schedule}` has come to its end and cannot be stretched"
             raise InvalidValue(f"{problem}: give a `--schedule` as well")

@@ -29,6 +29,9 @@ class Settings:
         threads: processor threads.
         save_every: updates from one checkpoint to the next.
         keep: how many of the newest checkpoints are kept.
+
+    Raises:
+        InvalidValue: a number is out of range.
     """
 
     schedule: Schedule

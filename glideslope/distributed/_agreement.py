@@ -18,12 +18,22 @@ Agree = Literal["mean", "rank0"] | None
 
 
 def check_agree(agree: Agree) -> None:
-    """Refuse a way to agree that there is not."""
+    """Refuse a way to agree that is unknown.
+
+    Raises:
+        InvalidValue: ``agree`` is not one of `Agree`.
+
+    >>> check_agree("mean")
+    """
     require(agree in ("mean", "rank0", None), "agree", "be 'mean', 'rank0' or None", agree)
 
 
 def has_peers() -> bool:
-    """True if this process is one of several in the default process group; loads no torch."""
+    """True if this process is one of several in the default process group; loads no torch.
+
+    >>> has_peers()  # of one process
+    False
+    """
     dist = sys.modules.get("torch.distributed")
     return (
         dist is not None
@@ -34,12 +44,20 @@ def has_peers() -> bool:
 
 
 def own_rank() -> int:
-    """The rank of this process in the default process group; 0 if it has no peers."""
+    """The rank of this process in the default process group; 0 if it has no peers.
+
+    >>> own_rank()  # of one process
+    0
+    """
     return int(sys.modules["torch.distributed"].get_rank()) if has_peers() else 0
 
 
 def rank_count() -> int:
-    """The number of ranks of the default process group; 1 if this process has no peers."""
+    """The number of ranks of the default process group; 1 if this process has no peers.
+
+    >>> rank_count()  # of one process
+    1
+    """
     return int(sys.modules["torch.distributed"].get_world_size()) if has_peers() else 1
 
 
@@ -56,6 +74,9 @@ def agreed(name: str, read: Callable[[], float], agree: Agree) -> float:
 
     Raises:
         InvalidValue: another rank could not read its number.
+
+    >>> agreed("metrics", lambda: 0.25, "mean")  # of one process
+    0.25
     """
     if agree is None or not has_peers():
         return read()
@@ -88,7 +109,12 @@ def _attempt(read: Callable[[], float]) -> tuple[float, GlideslopeError | None]:
 
 
 def gathered(numbers: Sequence[float], group: ProcessGroup | None = None) -> list[list[float]]:
-    """The numbers of every rank of a group, or of all; each rank gives as many."""
+    """The numbers of every rank of a group, or of all; each rank gives as many.
+
+    Args:
+        numbers: those of this rank.
+        group: the ranks; all of the default process group unless given.
+    """
     import torch
     import torch.distributed as dist
 
@@ -99,7 +125,11 @@ def gathered(numbers: Sequence[float], group: ProcessGroup | None = None) -> lis
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean; equal numbers are their mean, to the last bit."""
+    """The mean; equal numbers are their mean, to the last bit.
+
+    >>> mean([0.1, 0.1, 0.1]), mean([1.0, 2.0])
+    (0.1, 1.5)
+    """
     if all(value == values[0] for value in values):
         return values[0]
     if not all(map(math.isfinite, values)):

@@ -22,6 +22,19 @@ class FolderLock:
     does not keep the next one out.
 
     Of several ranks that save together, each takes a lock of its own.
+
+    Args:
+        folder: the folder that is locked.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from pathlib import Path
+        >>> with TemporaryDirectory() as folder:
+        ...     lock = FolderLock(Path(folder))
+        ...     lock.acquire()
+        ...     (Path(folder) / ".lock").exists()
+        ...     lock.release()
+        True
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,7 +43,15 @@ class FolderLock:
         self._file: BinaryIO | None = None
 
     def acquire(self, rank: int = 0) -> None:
-        """Make the folder if it is missing, and take its lock if this has not got it."""
+        """Make the folder if it is missing, and take its lock if this has not got it.
+
+        Args:
+            rank: the number of this process among those that save together.
+
+        Raises:
+            CheckpointError: another process holds the lock.
+            OSError: the folder cannot be made or written into.
+        """
         self._path = self._of(rank)
         if self._holds():
             return

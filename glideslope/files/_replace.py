@@ -26,6 +26,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     It is written in the same folder, flushed to disk, renamed, and the folder flushed. If anything
     fails on the way, ``path`` is as it was and nothing is left beside it. A symbolic link stays
     one: what it points to is replaced.
+
+    Args:
+        path: the file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from pathlib import Path
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "result.json"
+        ...     with replacing(path) as file:
+        ...         _ = file.write(b"{}")
+        ...         path.exists()
+        ...     path.read_text()
+        False
+        '{}'
     """
     target = Path(os.path.realpath(path))
     _sweep(target.parent)
@@ -79,7 +94,13 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush the folder, so that the renaming survives a power cut."""
+    """Flush a folder, so that what was made, renamed or removed in it survives a power cut.
+
+    `replacing` does it for its own file.
+
+    Args:
+        folder: the folder.
+    """
     with _flushed(folder):
         pass
 

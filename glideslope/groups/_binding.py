@@ -15,24 +15,29 @@ from ._shared_key import SharedKey
 class Source(Protocol):
     """Gives the value of a key for every group.
 
-    Attributes:
-        absolute: the values do not come from the groups' bases; they are the hyperparameter itself.
-        outright: the values contain all other factors already, so they replace the groups'.
-        keeps_late_values: a group added later continues from the value it has, as in torch.
-        depends_on_more: the values depend on more than the step and the bases.
-        resets: the source starts from bases without the factors of deleted schedulers.
+    `glideslope.optim.lr_scheduler` has the sources: a schedule, a controller, a user's ``get_lr``.
+    See the example of `Binding`.
     """
 
     @property
-    def absolute(self) -> bool: ...
+    def absolute(self) -> bool:
+        """True if the values are the hyperparameter itself and come from no base."""
+
     @property
-    def outright(self) -> bool: ...
+    def outright(self) -> bool:
+        """True if the values contain all other factors already, so they replace the groups'."""
+
     @property
-    def keeps_late_values(self) -> bool: ...
+    def keeps_late_values(self) -> bool:
+        """True if a group added later continues from the value it has, as in torch."""
+
     @property
-    def resets(self) -> bool: ...
+    def resets(self) -> bool:
+        """True if the source starts from bases without the factors of deleted schedulers."""
+
     @property
-    def depends_on_more(self) -> bool: ...
+    def depends_on_more(self) -> bool:
+        """True if the values depend on more than the step and the bases."""
 
     def values(self, t: float, bases: list[float]) -> list[float]:
         """The values of step ``t``: a new list, or the last one if nothing has changed."""
@@ -51,13 +56,28 @@ UNBOUND = object()
 class Binding:
     """Binds a source to a key of an optimizer's parameter groups.
 
-    Attributes:
+    Args:
         key: the key, such as ``"lr"`` or ``"betas[0]"``.
         source: the source of the values.
+        notes: True to note the bases in the groups, as ``"initial_lr"``.
+
+    Example:
+        >>> import torch
+        >>> from glideslope.groups import Source, scaled
+        >>> class Halving(Source):
+        ...     absolute = outright = keeps_late_values = resets = depends_on_more = False
+        ...     def values(self, t, bases):
+        ...         return scaled(bases, 0.5**t)
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+        >>> binding = Binding("lr", Halving())
+        >>> binding.attach(optimizer, 0)
+        >>> binding.write(binding.source.values(2, binding.bases))
+        [0.125]
+
+    Attributes:
         bases: the value of each group to which the source applies its factor.
         built: each group's own value when it joined.
         bound_to: the optimizer it is bound to; none before `attach`, and in a copy.
-        notes: the bases are noted in the groups.
         entry: its entry in the key; None for a source that writes outright.
         takes_part: its factor is in the groups' values; False while another source has its turn.
     """
@@ -299,7 +319,11 @@ Due = tuple[Binding, list[float]]
 
 
 def write_all(due: Iterable[Due]) -> None:
-    """Write the due values of several bindings, each key once."""
+    """Write the values of several bindings, each key once, as `Binding.write` does for one.
+
+    Args:
+        due: each binding with its values; see `Binding`.
+    """
     by_key: dict[SharedKey, list[tuple[Entry, list[float]]]] = {}
     for binding, values in due:
         if binding.entry is None:
@@ -313,7 +337,12 @@ def write_all(due: Iterable[Due]) -> None:
 
 
 def due_values(shared: SharedKey, due: Iterable[Due]) -> list[float]:
-    """The values that `write_all` would write into one key."""
+    """The values that `write_all` would write into one key; see `Binding`.
+
+    Args:
+        shared: the key.
+        due: each binding with its values; those of other keys are left out.
+    """
     asked = [(binding, values) for binding, values in due if binding.shared is shared]
     outright = [values for binding, values in asked if binding.source.outright]
     if outright:

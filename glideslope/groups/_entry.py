@@ -56,9 +56,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NewGroup:
-    """A group that was added after the source had joined the others.
+    """A group that was added after the source had joined the others; see `SharedKey`.
 
-    Attributes:
+    Args:
         index: its index among the groups that have the key.
         number: its index among all groups of the optimizer.
         group: the group.

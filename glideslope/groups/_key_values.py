@@ -14,7 +14,14 @@ from glideslope.errors import InvalidType, InvalidValue
 
 
 class KeyValues:
-    """A key such as ``"lr"`` in every group. Numbers are replaced, tensors filled in place."""
+    """A key such as ``"lr"`` in every group; `key_values` makes it.
+
+    Numbers are replaced, tensors filled in place.
+
+    Args:
+        name: the key as it is asked for, such as ``"betas[0]"``.
+        key: the key of the group, such as ``"betas"``.
+    """
 
     __slots__ = (
         "_are_distinct",
@@ -247,6 +254,11 @@ _ELEMENT = re.compile(r"(\w+)\[(\d+)\]")
 
 
 def key_values(name: str) -> KeyValues:
-    """The values of a key: ``"lr"``, ``"weight_decay"``, ``"betas[0]"``."""
+    """The values of a key: ``"lr"``, ``"weight_decay"``, ``"betas[0]"``.
+
+    >>> groups = [{"betas": (0.9, 0.99)}, {"betas": (0.8, 0.99)}]
+    >>> key_values("betas[0]").read(groups)
+    [0.9, 0.8]
+    """
     element = _ELEMENT.fullmatch(name)
     return ElementValues(name, element[1], int(element[2])) if element else KeyValues(name, name)

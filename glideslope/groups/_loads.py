@@ -27,7 +27,18 @@ _LOADS: WeakKeyDictionary[Any, list[Load]] = WeakKeyDictionary()
 
 
 def remember_load(optimizer: Any, before: Sequence[Group]) -> None:
-    """Record the groups of a loaded state, and those ``before`` it."""
+    """Record the groups of a loaded state, so that schedulers do not take it for an edit.
+
+    Args:
+        optimizer: the optimizer, which holds the loaded groups.
+        before: its groups before the load.
+
+    >>> import torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    >>> before = [dict(group) for group in optimizer.param_groups]
+    >>> optimizer.param_groups[0]["lr"] = 0.05  # as a load does
+    >>> remember_load(optimizer, before)
+    """
     first = [load.before for load in _LOADS.get(optimizer, [])]
     pairs = zip(first or before, optimizer.param_groups, strict=False)
     _LOADS[optimizer] = [Load(_values(code), _values(loaded)) for code, loaded in pairs]

@@ -14,7 +14,11 @@ from glideslope.errors import InvalidType
 
 
 def scaled(bases: list[float], factor: float) -> list[float]:
-    """``base × factor`` for every group."""
+    """``base × factor`` for every group.
+
+    >>> scaled([1.0, 2.0], 0.25)
+    [0.25, 0.5]
+    """
     first = bases[0]
     if len(bases) == 1:
         return [first * factor]
@@ -24,7 +28,16 @@ def scaled(bases: list[float], factor: float) -> list[float]:
 
 
 def blended(tops: list[float], bottoms: list[float], share: float) -> list[float]:
-    """``top × share + bottom × (1 - share)`` for every group."""
+    """``top × share + bottom × (1 - share)`` for every group.
+
+    Args:
+        tops: the values where the share is 1.
+        bottoms: the values where it is 0.
+        share: the share.
+
+    >>> blended([1.0, 2.0], [0.5, 0.0], 0.5)
+    [0.75, 1.0]
+    """
     count, rest = len(tops), 1 - share
     if count == 1:
         return [tops[0] * share + bottoms[0] * rest]
@@ -39,6 +52,14 @@ def compounded(bases: list[float], values: list[float], references: list[float])
 
     There may be fewer values than bases, for groups that the source has not joined; they keep the
     base. A reference of 0 carries no factor; if the base is 0 as well, the result is the value.
+
+    Args:
+        bases: the groups' own values.
+        values: a source's values.
+        references: the bases that these were computed from.
+
+    >>> compounded([0.5, 0.1], [0.05, 0.0125], [0.1, 0.1])
+    [0.25, 0.0125]
     """
     if len(bases) == 1 and values:
         base, value, reference = bases[0], values[0], references[0]
@@ -70,6 +91,10 @@ def plain(values: Sequence[Any]) -> list[float]:
 
     Raises:
         InvalidType: one of them is not a real number.
+
+    >>> import torch
+    >>> plain([1, torch.tensor(0.5)])
+    [1.0, 0.5]
     """
     try:
         return list(map(float, values))

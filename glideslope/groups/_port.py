@@ -10,7 +10,7 @@ from glideslope.errors import require_type
 
 
 class Group(Protocol):
-    """A parameter group; torch's are dictionaries."""
+    """A parameter group; torch's are dictionaries, and those of a `Port` keep to it."""
 
     def __contains__(self, key: object, /) -> bool: ...
     def __getitem__(self, key: str, /) -> Any: ...
@@ -62,11 +62,22 @@ class Port:
     It holds a weak reference to the optimizer; the schedulers hold strong ones. A wrapper's
     optimizer is the one inside.
 
+    Args:
+        optimizer: anything with ``param_groups``, or with a plain attribute ``lr``.
+
     Attributes:
         groups: gives the groups as they are now.
 
     Raises:
         InvalidType: the optimizer has neither ``param_groups`` nor ``lr``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> optimizer = SimpleNamespace(lr=0.1)
+        >>> (group,) = Port(optimizer).groups()
+        >>> group["lr"] = 0.05
+        >>> optimizer.lr
+        0.05
     """
 
     groups: Callable[[], list[Any]]

@@ -38,6 +38,19 @@ class SharedKey:
     """One key of one optimizer, for as long as the optimizer lives.
 
     `SharedKey.of` finds it. It holds weak references to the optimizer and the schedulers.
+
+    Args:
+        optimizer: see `Port`.
+        key: the key, such as ``"lr"`` or ``"betas[0]"``.
+
+    Example:
+        >>> import torch
+        >>> from glideslope.optim.lr_scheduler import StepLR
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+        >>> halved, tenth = StepLR(optimizer, 1, gamma=0.5), StepLR(optimizer, 1, gamma=0.1)
+        >>> optimizer.step(); halved.step(); tenth.step()
+        >>> optimizer.param_groups[0]["lr"], SharedKey.of(optimizer).bases
+        (0.025, [0.5])
     """
 
     __slots__ = (
@@ -97,18 +110,18 @@ class SharedKey:
         if shared is None or shared.port.optimizer is not optimizer:  # an id is used again
             shared = cls(optimizer, key)
             cls._open[id(optimizer), key] = shared
-            with suppress(
-                TypeError
-            ):  # kept as long as the optimizer, if it allows a weak reference
+            with suppress(TypeError):  # an optimizer that allows no weak reference
                 finalize(optimizer, _nothing, shared).atexit = False
         return shared
 
     @classmethod
     def is_driven(cls, optimizer: Any, key: str) -> bool:
         """True if a source is bound to this key, or to an element of it."""
-        shared = [s for (owner, name), s in cls._open.items() if owner == id(optimizer)
-                  and name.partition("[")[0] == key]  # fmt: skip
-        return any(entry.owner() is not None for s in shared for entry in s._entries)
+        own = [
+            (name, shared) for (owner, name), shared in cls._open.items() if owner == id(optimizer)
+        ]
+        entries = (e for name, s in own if name.partition("[")[0] == key for e in s._entries)
+        return any(entry.owner() is not None for entry in entries)
 
     # Groups.
 

@@ -22,7 +22,7 @@ Patterns = Iterable[str | type[nn.Module]]
 
 
 class ParamGroups(list[dict[str, Any]]):
-    """Parameter groups as plain dicts, for any optimizer; as text, a table of them."""
+    """Parameter groups as `param_groups` makes them: a list of dicts; as text, a table of them."""
 
     def __repr__(self) -> str:
         """One line for each group: its name, its hyperparameters, how much is in it."""

@@ -28,7 +28,7 @@ class ScheduleFree(RuleOptimizer):
     In training they are ``y``, where gradients are computed; `eval` replaces them by the average
     ``x``, and `train` restores ``y``. Both do nothing where they are already. Trainers that
     call ``optimizer.train()`` and ``optimizer.eval()`` where these exist, as transformers' does,
-    are right to.
+    are right to. See `AdamWScheduleFree`.
     """
 
     def train(self) -> None:
@@ -43,7 +43,11 @@ class ScheduleFree(RuleOptimizer):
         self._move(False, lambda share: 1 - 1 / share)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters: see `RuleOptimizer.add_param_group`."""
+        """Add a group of parameters: see `RuleOptimizer.add_param_group`.
+
+        Raises:
+            InvalidValue: the weight of x in y is a schedule, or not above 0.
+        """
         share = self._share_of_average({**self.defaults, **param_group})
         fixed = not isinstance(share, Schedule)
         require(fixed, self._share_name, "be fixed, for x follows from y by it", share)

@@ -36,6 +36,9 @@ class Rule:
         counters: names of the scalars kept per tensor in a state dict.
         only_if: the option without which a state does not exist, by the state's name.
         non_negative: names of the state that is never less than 0.
+
+    Raises:
+        InvalidValue: the formula does not take ``(p, g, ..., /)`` first, or a name is unknown.
     """
 
     def __init__(

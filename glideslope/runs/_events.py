@@ -27,7 +27,7 @@ ENDINGS = {
 
 
 class Event(NamedTuple):
-    """Something to mark on a curve.
+    """Something to mark on a curve, as `events` gives it.
 
     Args:
         step: the number of updates made before it.
@@ -43,7 +43,15 @@ class Event(NamedTuple):
 
 
 def events(run: RecordedRun) -> list[Event]:
-    """Everything that happened, in order."""
+    """The events of a run by ascending step: those recorded, and those that its numbers show.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [{"step": t, "loss": 1.0, "skipped": t == 2} for t in range(4)]
+        >>> run = RecordedRun(Path("run"), {}, {"outcome": "finished"}, records, [], [])
+        >>> events(run)
+        [Event(step=2, kind='skip', text='update skipped', curve='loss')]
+    """
     sources = (noted(run), skipped(run), cuts(run), best(run), ending(run))
     return sorted((event for source in sources for event in source), key=lambda event: event.step)
 
@@ -127,7 +135,19 @@ def changes(run: RecordedRun, group: str, rate: list[Point]) -> Iterator[tuple[i
 
 
 def planned(run: RecordedRun, group: str, steps: Sequence[int]) -> list[float] | None:
-    """The learning rates that the schedule gives at these steps; None where it is not known."""
+    """The learning rates that the schedule gives at these steps; None where it is not known.
+
+    Args:
+        run: the run.
+        group: the name of the parameter group in the records; of a single one, ``lr``.
+        steps: numbers of updates, from 0.
+
+    Example:
+        >>> from pathlib import Path
+        >>> config = {"schedule": "linear(4)", "lr": 0.5}
+        >>> planned(RecordedRun(Path("run"), config, {}, [], [], []), "lr", [0, 2, 4])
+        [0.5, 0.25, 0.0]
+    """
     base = run.base_rate(group)
     if run.schedule is None or base is None:
         return None

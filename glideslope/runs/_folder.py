@@ -54,7 +54,23 @@ if TYPE_CHECKING:
 
 
 class RunFolder:
-    """The folder of one run, at its place."""
+    """The folder of one run, for the program that trains it.
+
+    Args:
+        path: where it is, or will be.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from pathlib import Path
+        >>> with TemporaryDirectory() as place:
+        ...     folder = RunFolder(Path(place) / "run")
+        ...     with folder.made():
+        ...         folder.write_config({"steps": 1})
+        ...         folder.history.append({"step": 0, "loss": 0.5})
+        ...         folder.write_result({"outcome": "finished"})
+        ...     folder.names(), folder.has_ended()
+        (['config.json', 'history.jsonl', 'result.json'], True)
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,12 +83,20 @@ class RunFolder:
         return self.path / "curves.png"
 
     def require_empty(self) -> None:
-        """Refuse a folder that holds something, and a file."""
+        """Refuse a folder that holds something, and a file.
+
+        Raises:
+            InvalidValue: it is one of these.
+        """
         empty = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
         require(empty, "out", "be a new or an empty folder", str(self.path))
 
     def require_run(self) -> None:
-        """Refuse a folder without a run."""
+        """Refuse a folder without a run.
+
+        Raises:
+            InvalidValue: it has no ``config.json``.
+        """
         if not (self.path / "config.json").is_file():
             raise InvalidValue(f"there is no run in {self.path} to resume")
 
@@ -151,6 +175,14 @@ def newest_run(folder: Path) -> Path:
 
     Raises:
         InvalidValue: there is none.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> with TemporaryDirectory() as place:
+    ...     RunFolder(Path(place) / "first").path.mkdir()
+    ...     RunFolder(Path(place) / "first").write_config({})
+    ...     newest_run(Path(place)).name
+    'first'
     """
     runs = sorted(folder.glob("*/config.json"), key=lambda config: config.stat().st_mtime)
     if not runs:

@@ -20,6 +20,12 @@ def metrics(run: RecordedRun) -> dict[str, list[Point]]:
 
     Losses, learning rates, times and tokens are not among them. Skipped updates are left out, of
     hyperparameters alone they are kept.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [{"step": 0, "loss": 2.0, "grad": {"norm": 1.5}, "accuracy": 0.5}]
+        >>> metrics(RecordedRun(Path("run"), {}, {}, records, [], []))
+        {'grad/norm': [Point(step=0, value=1.5)], 'accuracy': [Point(step=0, value=0.5)]}
     """
     left_out = NO_METRICS | {run.loss_name, run.validation_name}
     found: dict[str, list[Point]] = {}
@@ -39,6 +45,12 @@ def seconds(run: RecordedRun) -> list[Point]:
 
     It comes from the records. A run that records no times but only their total counts as one whose
     updates took equally long. Empty where neither is known.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [{"step": t, "elapsed": 0.5 * (t + 1)} for t in range(2)]
+        >>> seconds(RecordedRun(Path("run"), {}, {}, records, [], []))
+        [Point(step=0, value=0.0), Point(step=1, value=0.5), Point(step=2, value=1.0)]
     """
     name = first_used(SECONDS, run.records)
     recorded = ((r["step"], _as_seconds(r[name])) for r in run.records if name in r)
@@ -53,6 +65,12 @@ def tokens(run: RecordedRun) -> list[Point]:
     """The tokens that had been trained on after so many updates; empty where they are not known.
 
     A number that does not grow from record to record is taken to be that of one update.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [{"step": t, "tokens": 512} for t in range(2)]
+        >>> tokens(RecordedRun(Path("run"), {}, {}, records, [], []))
+        [Point(step=0, value=0.0), Point(step=1, value=512.0), Point(step=2, value=1024.0)]
     """
     name = first_used(TOKENS, run.records)
     points = [Point(step + 1, value) for step, value in run.series(name)] if name else []

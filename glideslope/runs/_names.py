@@ -38,11 +38,19 @@ def first_used(names: Iterable[str], records: Iterable[Mapping[str, Any]]) -> st
 
 
 def base_name(name: str) -> str:
-    """A hyperparameter's name without its group: ``betas[0]`` of ``betas[0]/head``."""
+    """A hyperparameter's name without its group; any other name as it is.
+
+    >>> base_name("betas[0]/head"), base_name("grad/norm")
+    ('betas[0]', 'grad/norm')
+    """
     base = name.partition("/")[0]
     return base if base.partition("[")[0] in HYPERPARAMETERS else name
 
 
 def is_hyperparameter(name: str) -> bool:
-    """True if the name is one of an optimizer's settings, of any group."""
+    """True if the name is one of an optimizer's settings, of any group.
+
+    >>> is_hyperparameter("weight_decay/head"), is_hyperparameter("grad/norm")
+    (True, False)
+    """
     return base_name(name).partition("[")[0] in HYPERPARAMETERS

@@ -28,14 +28,25 @@ MOST_STEPS = 2**53
 
 
 class Point(NamedTuple):
-    """A number and the step it belongs to."""
+    """A number and the step it belongs to, as `metrics` gives them.
+
+    Args:
+        step: the number of the update, or of updates made, from 0.
+        value: the number.
+    """
 
     step: int
     value: float
 
 
 class Note(NamedTuple):
-    """An event that the run recorded: after how many updates, its name, and its other fields."""
+    """An event that the run recorded; `RecordedRun` has them as ``happenings``.
+
+    Args:
+        step: the number of updates made before it.
+        event: its name, such as ``resumed``.
+        details: its other fields.
+    """
 
     step: int
     event: str
@@ -53,6 +64,13 @@ class RecordedRun:
         records: of `history.jsonl`, one for each update, by ascending step.
         happenings: of `events.jsonl`, what happened to the run, by ascending step.
         notes: what was left out in reading, as sentences.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [{"step": t, "loss": 1 / (t + 1), "lr": 0.1} for t in range(4)]
+        >>> run = RecordedRun(Path("run"), {"steps": 8}, {}, records, [], [])
+        >>> run.state, run.steps, run.planned_steps, run.loss[-1]
+        ('unfinished', 4, 8, Point(step=3, value=0.25))
     """
 
     path: Path
@@ -213,7 +231,21 @@ class RecordedRun:
 
 
 def read_run(path: Path) -> RecordedRun:
-    """Read a run's folder; what is missing or damaged in it is noted, not fatal."""
+    """Read a run's folder; what is missing or damaged in it is noted, not fatal.
+
+    Raises:
+        InvalidValue: the folder holds no run.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from pathlib import Path
+        >>> from glideslope.runs import RunFolder
+        >>> with TemporaryDirectory() as folder:
+        ...     RunFolder(Path(folder)).history.append({"step": 0, "loss": 2.5})
+        ...     run = read_run(Path(folder))
+        >>> run.loss, run.notes
+        ([Point(step=0, value=2.5)], ['there is no config.json'])
+    """
     require(is_run(path), "run", f"be a folder with {CONFIG} or {HISTORY}", str(path))
     notes: list[str] = []
     config = _read_json(path / CONFIG, notes)
@@ -225,12 +257,16 @@ def read_run(path: Path) -> RecordedRun:
 
 
 def is_run(path: Path) -> bool:
-    """True if a folder holds a run."""
+    """True if a folder holds a run, which `read_run` reads."""
     return any((path / name).is_file() for name in (CONFIG, HISTORY))
 
 
 def find_runs(folder: Path) -> list[RecordedRun]:
-    """The runs in a folder, or the one that the folder is, the oldest first."""
+    """The runs in a folder, or the one that the folder is, the oldest first; see `read_run`.
+
+    Raises:
+        InvalidValue: ``folder`` is none.
+    """
     require(folder.is_dir(), "folder", "be a folder", str(folder))
     return sorted(map(read_run, run_folders(folder)), key=lambda run: (run.when, run.name))
 
@@ -239,6 +275,15 @@ def run_folders(folder: Path) -> list[Path]:
     """The folders of the runs in a folder, by name, or the folder itself if it holds a run.
 
     Numbers in names count as numbers: ``seed10`` comes after ``seed9``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("seed10", "seed9"):
+    ...         (Path(folder) / name).mkdir()
+    ...         (Path(folder) / name / "config.json").touch()
+    ...     [run.name for run in run_folders(Path(folder))]
+    ['seed9', 'seed10']
     """
     if is_run(folder) or not folder.is_dir():
         return [folder] if is_run(folder) else []

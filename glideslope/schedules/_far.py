@@ -70,7 +70,7 @@ class _Peak(NamedTuple):
 
 
 class Peak(_Peak):
-    """The highest value of a schedule and the first step that has it.
+    """The highest value of a schedule and the first step that has it; see `Schedule.peak`.
 
     Args:
         step: the step.

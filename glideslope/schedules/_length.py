@@ -91,6 +91,13 @@ class Length:
     ``value / 100 · total_steps``, once a schedule is bound. ``Length(1, "rest")``, written
     ``"rest"``, is ``total_steps`` less the other phases of its sequence.
 
+    Args:
+        value: the number of units, at least 0.
+        unit: ``"ep"``, ``"tok"``, ``"%"`` or ``"rest"``.
+
+    Raises:
+        InvalidValue: an unknown unit, a value below 0, or another part of the rest than 1.
+
     >>> Length(10, "ep")
     Length(value=10, unit='ep')
     >>> str(Length(2e9, "tok")), str(Length(1, "rest"))

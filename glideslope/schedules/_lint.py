@@ -37,7 +37,7 @@ BATCHES = 10
 
 
 class Finding(NamedTuple):
-    """Something to know before a run; `str` gives ``code: message``.
+    """Something to know before a run, from `Schedule.lint`; `str` gives ``code: message``.
 
     The codes, with P the highest value of the run:
 

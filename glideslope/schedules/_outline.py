@@ -15,7 +15,7 @@ SCATTERED = 64
 
 
 class Outline(NamedTuple):
-    """Points that draw a curve, joined by straight lines.
+    """Points that draw a curve, joined by straight lines, as `outline` gives them.
 
     Args:
         steps: ascending steps, an array.

@@ -54,7 +54,7 @@ DEPTH = 40
 
 
 class Token(NamedTuple):
-    """A piece of a schedule's text.
+    """A piece of a schedule's text, as `glideslope.schedules.notation.tokenize` gives it.
 
     Args:
         kind: name, number, length, string, sign, or "end".
@@ -77,6 +77,7 @@ def parse(text: str) -> Schedule:
         text: such as ``"warmup(500) >> cosine(9500)"`` or ``"wsd(5%, 75%, 20%) * 3e-4"``.
 
     Raises:
+        InvalidType: ``text`` is no string.
         ParseError: a syntax error, an unknown name, or an argument that a curve refuses; the
             message points at the character.
 
@@ -95,7 +96,14 @@ def parse(text: str) -> Schedule:
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of ``text``, closed by one of kind "end"."""
+    """The tokens of ``text``, closed by one of kind "end".
+
+    Raises:
+        ParseError: a character, a unit or a string that is not part of the notation.
+
+    >>> [token.text for token in tokenize("warmup(5%) * 3e-4")]
+    ['warmup', '(', '5%', ')', '*', '3e-4', 'the end']
+    """
     tokens, stop, position = [], 0, after_space(text, 0)
     while position < len(text):
         match = TOKEN.match(text, position)

@@ -431,7 +431,8 @@ def one_cycle(
         three_phase: down to ``start`` first.
 
     Raises:
-        InvalidValue: a phase would have no steps.
+        InvalidType: ``three_phase`` is not True or False.
+        InvalidValue: an unknown shape, or a phase would have no steps.
 
     Example:
         >>> import glideslope as gs

@@ -26,7 +26,12 @@ PHASES = 64
 
 @dataclass(frozen=True, repr=False)
 class Repeat(Transformation):
-    """`Schedule.repeat`."""
+    """Result of `Schedule.repeat`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``inner`` is endless or has no steps, ``n`` is no whole number above 0,
+            ``stretch`` is not above 0, or the cycles become too short or too long.
+    """
 
     notation = "repeat"
     n: float = math.inf

@@ -45,7 +45,7 @@ Span = tuple[float, float]
 
 
 class Phase(NamedTuple):
-    """The steps ``start <= t < stop`` in which one curve gives the value.
+    """The steps ``start <= t < stop`` in which one curve gives the value; see `Schedule.phases`.
 
     Args:
         start: the first step.
@@ -602,7 +602,12 @@ class Schedule(ABC):
         """The schedule that `to_json` wrote.
 
         Raises:
+            InvalidType: ``text`` is no string.
             InvalidValue: ``text`` is not such JSON.
+
+        >>> import glideslope as gs
+        >>> gs.Schedule.from_json(gs.cosine(9).to_json())
+        cosine(9)
         """
         try:
             data = json.loads(text)

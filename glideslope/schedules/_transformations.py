@@ -43,7 +43,11 @@ class Transformation(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Clip(Transformation):
-    """`Schedule.clip`."""
+    """Result of `Schedule.clip`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: neither ``lo`` nor ``hi`` is given, or ``lo`` is above ``hi``.
+    """
 
     notation = "clip"
     lo: float | None = None
@@ -101,7 +105,11 @@ class Resized(Transformation):
 
 @dataclass(frozen=True, repr=False)
 class Stretch(Resized):
-    """`Schedule.stretch`."""
+    """Result of `Schedule.stretch`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``inner`` is endless, or ``steps`` is not above 0.
+    """
 
     notation = "stretch"
     _keeps_clock = False
@@ -152,7 +160,11 @@ class Stretch(Resized):
 
 @dataclass(frozen=True, repr=False)
 class Reverse(Transformation):
-    """`Schedule.reverse`."""
+    """Result of `Schedule.reverse`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``inner`` is endless.
+    """
 
     notation = "reverse"
     _keeps_clock = False
@@ -175,7 +187,11 @@ class Reverse(Transformation):
 
 @dataclass(frozen=True, repr=False)
 class Shift(Transformation):
-    """`Schedule.shift`."""
+    """Result of `Schedule.shift`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``k`` goes back by more than the length of ``inner``.
+    """
 
     notation = "shift"
     _keeps_clock = False
@@ -209,7 +225,11 @@ class Shift(Transformation):
 
 @dataclass(frozen=True, repr=False)
 class Take(Resized):
-    """`Schedule.take`."""
+    """Result of `Schedule.take`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``steps`` is not above 0.
+    """
 
     notation = "take"
 
@@ -237,7 +257,11 @@ class Take(Resized):
 
 @dataclass(frozen=True, repr=False)
 class Staircase(Transformation):
-    """`Schedule.staircase`."""
+    """Result of `Schedule.staircase`, which has the formula and the arguments.
+
+    Raises:
+        InvalidValue: ``every`` is not above 0.
+    """
 
     notation = "staircase"
     every: Steps
@@ -293,7 +317,12 @@ class Staircase(Transformation):
 
 @dataclass(frozen=True, repr=False)
 class Branch(Transformation):
-    """`Schedule.branch`."""
+    """Result of `Schedule.branch`, which has the formula and the arguments.
+
+    Raises:
+        InvalidType: ``decay`` is no schedule.
+        InvalidValue: ``at`` is below 0.
+    """
 
     notation = "branch"
     _keeps_clock = False

@@ -54,7 +54,11 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         self.size_at(0)
 
     def size_at(self, t: int) -> int:
-        """The number of examples in the batch number t, counted from 0."""
+        """The number of examples in the batch number t, counted from 0.
+
+        Raises:
+            InvalidValue: the schedule gives none.
+        """
         size = float(self.batch_size(t))
         require(size > 0.5, "batch_size", f"be at least 1 at t = {t}", size)
         return round(size)

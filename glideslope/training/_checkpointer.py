@@ -28,7 +28,7 @@ from ._state import TrainingState, load_together
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint loaded from a folder.
+    """A checkpoint loaded from a folder by a `Checkpointer`.
 
     Args:
         step: its number.

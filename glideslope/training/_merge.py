@@ -40,7 +40,7 @@ Files = Mapping[int, str | os.PathLike[str]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MergedModel:
-    """A weighted mean of checkpoints.
+    """A weighted mean of checkpoints, from `merge`.
 
     Args:
         state: for ``load_state_dict`` of the model; its tensors are on the CPU.
@@ -88,6 +88,7 @@ def merge(
             is the model's.
 
     Raises:
+        InvalidType: ``schedule`` is neither a schedule nor text.
         InvalidValue: no checkpoint, or none from before the decay; a schedule without such weights;
             a state without ``key``.
         StateMismatch: the checkpoints are of different models.

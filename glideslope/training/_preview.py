@@ -22,7 +22,7 @@ Metric = History | Iterable[SupportsFloat]
 
 @dataclass(frozen=True)
 class StoppingPreview:
-    """The effect that early stopping would have had.
+    """The effect that early stopping would have had, from `preview`.
 
     Args:
         steps: the step of each value: that of its record, or its index.
@@ -61,7 +61,7 @@ class StoppingPreview:
 
 @dataclass(frozen=True)
 class PlateauPreview:
-    """The effect that a plateau controller would have had.
+    """The effect that a plateau controller would have had, from `preview`.
 
     Args:
         steps: the step of each value: that of its record, or its index.

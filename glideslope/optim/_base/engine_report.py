@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 
 class EngineReportRow(NamedTuple):
-    """One parameter: which engine runs it, and why no faster one, if there is a faster one."""
+    """One parameter in the report of `RuleOptimizer.engine_report`.
+
+    Args:
+        name: its name, or its group and place.
+        shape: its shape.
+        dtype: its dtype, without "torch.".
+        engine: the engine that updates it.
+        reason: why no faster engine does; None if there is none.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -18,7 +26,16 @@ class EngineReportRow(NamedTuple):
 
 
 class EngineReport(tuple[EngineReportRow, ...]):
-    """The rows of a report; as text, a line for each engine and reason."""
+    """The rows of a report; as text, a line for each engine and reason.
+
+    Args:
+        iterable: the rows.
+
+    Example:
+        >>> row = EngineReportRow("weight", (2, 3), "float16", "tensor", "of its dtype")
+        >>> EngineReport([row, row._replace(name="bias", shape=(3,))])
+        tensor: weight and 1 more (of its dtype)
+    """
 
     def __repr__(self) -> str:
         return "\n".join(self._lines()) or "nothing has a gradient"

@@ -315,6 +315,9 @@ class RuleOptimizer(Optimizer):
             0.75
             >>> weight.item()
             0.0
+
+        Raises:
+            InvalidValue: the optimizer was made without ``ema_decay``.
         """
         require(self._settings.ema_decay is not None, "ema_decay", "be given to average", None)
         pairs = [(p, self.state[p]["ema"]) for p in flattened(self.param_groups) if self.state[p]]
@@ -405,6 +408,7 @@ class RuleOptimizer(Optimizer):
                 state's update, ``"adopt"`` with the state's.
 
         Raises:
+            InvalidValue: an unknown ``on_mismatch``.
             StateMismatch: the state does not fit, or is of other schedules. Then nothing was
                 changed.
         """

@@ -30,7 +30,7 @@ HIGHEST = 1.1
 
 @dataclass(frozen=True)
 class Estimate:
-    """A loss with the interval that holds it in 9 of 10 runs.
+    """A loss from `predict`, with the interval that holds it in 9 of 10 runs.
 
     Args:
         loss: the expected value.
@@ -47,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The loss that a schedule would give.
+    """The loss that a schedule would give, from `predict`.
 
     Args:
         schedule: the schedule.

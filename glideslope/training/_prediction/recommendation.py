@@ -32,7 +32,7 @@ POINTS = 200
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The schedule of a family with the lowest predicted loss.
+    """The schedule of a family with the lowest predicted loss, from `recommend`.
 
     Args:
         schedule: the schedule.
