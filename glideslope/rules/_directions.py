@@ -24,16 +24,8 @@ def descent(
     return p * (1 - lr * weight_decay) - lr * g
 
 
-@rule(counters=["step"])
-def kron(
-    p, g, /,
-    lr, weight_decay,
-    *, cautious_weight_decay,
-):  # fmt: skip
-    """The end of PSGD Kron: descent with decoupled weight decay, whose updates are counted."""
-    if cautious_weight_decay:
-        weight_decay = agreeing_decay(weight_decay, g, p)
-    return p * (1 - lr * weight_decay) - lr * g
+kron = rule(counters=["step"])(descent.formula)
+"""The same descent, whose updates are counted: what Kron ends with."""
 
 
 def _restoring(wanted, length):

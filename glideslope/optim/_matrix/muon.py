@@ -81,7 +81,7 @@ class Orthogonal(Direction):
         whole = joined([block * scale(*block.shape[-2:]) for block in found], average)
         if WEIGHT_NORM in state:
             radius = kept[WEIGHT_NORM] = state[WEIGHT_NORM]
-            whole = whole * (radius.unsqueeze(-1) / _length(whole).clamp(min=TINY))
+            whole = _unit(whole) * radius.unsqueeze(-1)
         return whole, kept
 
 
@@ -95,6 +95,16 @@ def _evened(block: Tensor, moments: Tensor, beta: float) -> tuple[Tensor, Tensor
     moments = moments.lerp(block.square().mean(-1, keepdim=True), 1 - beta)
     even = block / (moments.sqrt() + TINY)
     return even * (_length(block) / _length(even).clamp(min=TINY)), moments
+
+
+def _unit(matrix: Tensor) -> Tensor:
+    """A matrix divided by its norm, however small that is; zeros if it is 0.
+
+    The rule gives the parameter the norm of its direction, so one between 0 and 1 is wrong.
+    """
+    largest = matrix.abs().amax(dim=(-2, -1), keepdim=True)
+    scaled = matrix / largest.where(largest != 0, 1.0)
+    return scaled / _length(scaled).clamp(min=1.0)
 
 
 def _length(matrix: Tensor) -> Tensor:

@@ -165,7 +165,9 @@ def _out_of(matrix: Tensor, bases: Tensors) -> Tensor:
 
 
 def _eigenvectors(covariance: Tensor) -> Tensor:
-    """The eigenvectors, those of the largest eigenvalues first."""
+    """The eigenvectors, those of the largest eigenvalues first; of no numbers there are none."""
+    if not covariance.isfinite().all():
+        return torch.full_like(covariance, math.nan)  # as the parameter after any other optimizer
     vectors: Tensor = torch.linalg.eigh(covariance).eigenvectors
     return vectors.flip(1)
 
