@@ -43,6 +43,7 @@ html_title = f"Glideslope {version}"
 html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from doctest import NORMALIZE_WHITESPACE, DocTestParser, DocTestRunner
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = ROOT / "docs" / "clients"
@@ -22,20 +23,21 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def run_blocks(page: Path) -> None:
-    """Run a page's blocks in the current folder; later ones use the names of earlier ones."""
-    names: dict[str, object] = {"__name__": page.stem}
+def run_blocks(page: Path) -> dict[str, Any]:
+    """Run a page's blocks in the current folder, all with the same names, which are returned."""
+    names: dict[str, Any] = {"__name__": page.stem}
     text = page.read_text()
     for block in BLOCK.finditer(text):
         run = _run_script if block["kind"] == "python" else _run_session
         run(block["code"], names, page, text.count("\n", 0, block.start("code")))
+    return names
 
 
-def _run_script(code: str, names: dict[str, object], page: Path, line: int) -> None:
+def _run_script(code: str, names: dict[str, Any], page: Path, line: int) -> None:
     exec(compile("\n" * line + code, page, "exec"), names)
 
 
-def _run_session(code: str, names: dict[str, object], page: Path, line: int) -> None:
+def _run_session(code: str, names: dict[str, Any], page: Path, line: int) -> None:
     session = DocTestParser().get_doctest(code, names, page.name, str(page), line)
     session.globs = names  # not a copy: later blocks use the names of this one
     result = DocTestRunner(optionflags=NORMALIZE_WHITESPACE).run(session, clear_globs=False)

@@ -135,22 +135,26 @@ def algebra() -> str:
     return "\n".join(entry(text, f"`{text}`", "") for text in EXAMPLES["algebra"])
 
 
+_END = "</tbody></table></div>"
+
+
 def elsewhere() -> str:
     """A table for each library: picture, its call, the expression here."""
     parts, library = [], ""
     for row in rows():
         if row.library != library:
             library = row.library
-            parts.append(f"</tbody></table>\n\n### {library}\n\n{_head(library)}")
+            parts.append(f"{_END}\n\n### {library}\n\n{_head(library)}")
         picture = figure(gs.parse(row.ours), columns=40)
         cells = f"<td>{picture}</td><td>{_code(row.theirs)}</td><td>{_code(row.ours)}</td>"
         parts.append(f"<tr>{cells}</tr>")
-    return "\n".join([*parts, "</tbody></table>"]).removeprefix("</tbody></table>\n\n")
+    return "\n".join([*parts, _END]).removeprefix(f"{_END}\n\n")
 
 
 def _head(library: str) -> str:
     cells = "".join(f'<th scope="col">{title}</th>' for title in ("curve", library, "here"))
-    return f'<table class="gallery docutils"><thead><tr>{cells}</tr></thead><tbody>'
+    table = f'<table class="gallery docutils"><thead><tr>{cells}</tr></thead><tbody>'
+    return f'<div class="table-wrapper container">{table}'
 
 
 def _code(text: str) -> str:

@@ -26,7 +26,7 @@ function addCopyButton(block) {
   button.type = "button";
   button.className = "copy-code";
   button.textContent = "Copy";
-  button.setAttribute("aria-label", "Copy this code without prompts and output");
+  button.title = "without prompts and output";
   button.addEventListener("click", async () => {
     await copy(codeOf(block));
     button.textContent = "Copied";
@@ -55,10 +55,13 @@ async function addVersions(place) {
   place.hidden = versions.length < 2;
 }
 
+// A page that was opened as a file may not read others, so a search has no excerpts of them.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("div.highlight pre").forEach((block) => {
     addCopyButton(block);
-    block.tabIndex = 0;  // a wide block is scrolled with the arrow keys
+    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;  // arrow keys scroll it
   });
   const place = document.getElementById("versions");
   if (place && location.protocol !== "file:") addVersions(place);
