@@ -8,7 +8,7 @@ from inspect import getdoc, getsource
 from pathlib import Path
 from textwrap import dedent
 
-from glideslope.optim import OptimizerRow, available
+from glideslope.optim import SAM, Lookahead, OptimizerRow, available
 from glideslope.rules import Rule
 
 GUIDE = Path(__file__).parents[1] / "optimizers.md"
@@ -49,6 +49,8 @@ TRAPS = {
     "SOAP": "The first step only finds the bases. Memory is three times AdamW's.",
     "Kron": "The factors are fitted in few updates after the first thousands: meant for long runs.",
     "APOLLO": "Embeddings and the output layer are better left to AdamW: groups of rank None.",
+    "Lookahead": "Between two of the points the model holds the fast weights: evaluate at a point.",
+    "SAM": "Batch normalisation sees both evaluations of a step.",
     "LBFGS": "Needs a closure that evaluates the loss, several times a step.",
     "SparseAdam": "Takes sparse gradients only.",
 }
@@ -61,10 +63,11 @@ def gallery() -> str:
     listed, _, rest = guide.partition("Where published code and paper differ")
     purposes = _table(listed, r"\| (.+?) \| [\d.]+ \| (.+) \| .+ \|")
     differences = _table(rest.partition("Not here, and why")[0], r"\| (`.+?) \| (.+) \|")
-    return "\n".join(
+    entries = [
         _entry(row, purposes.get(row.name, ""), differences.get(row.name, ""))
         for row in available()
-    )
+    ]
+    return "\n".join([*entries, *map(_wrapper_entry, (Lookahead, SAM))])
 
 
 def _table(text: str, pattern: str) -> Mapping[str, str]:
@@ -95,6 +98,12 @@ def _entry(row: OptimizerRow, purpose: str, difference: str) -> str:
         parts.append(f"The rule, as every engine runs it:\n\n{_source(rule)}")
         parts.append(f"All arguments: {{py:obj}}`~glideslope.optim.{row.name}`.")
     return "\n\n".join(parts) + "\n"
+
+
+def _wrapper_entry(kind: type) -> str:
+    text, name = _rst(getdoc(kind).partition("\nArgs:")[0]), kind.__name__
+    facts = f"- Trap: {TRAPS[name]}\n- All arguments: {{py:obj}}`~glideslope.optim.{name}`."
+    return f"## `{name}`\n\n{text}\n\n{facts}\n"
 
 
 def _rst(text: str) -> str:

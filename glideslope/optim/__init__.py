@@ -16,9 +16,11 @@ from . import (
     _adam_variants,
     _adaptive,
     _averaging,
+    _lookahead,
     _momentum,
     _norm_scaled,
     _prodigy,
+    _sam,
     _schedule_free,
     _signs,
 )
@@ -40,6 +42,7 @@ from ._catalogue import Catalogue as Catalogue
 from ._catalogue import OptimizerRow as OptimizerRow
 from ._catalogue import available as available
 from ._catalogue import create as create
+from ._lookahead import *
 from ._matrix import apollo as _apollo
 from ._matrix import factored as _factored
 from ._matrix import kron as _kron
@@ -56,6 +59,7 @@ from ._param_groups import ParamGroups as ParamGroups
 from ._param_groups import param_groups as param_groups
 from ._prodigy import *
 from ._qk_clip import qk_clip as qk_clip
+from ._sam import *
 from ._schedule_free import *
 from ._signs import *
 from .lr_scheduler import *
@@ -88,10 +92,12 @@ __all__ += _apollo.__all__
 __all__ += _averaging.__all__
 __all__ += _factored.__all__
 __all__ += _kron.__all__
+__all__ += _lookahead.__all__
 __all__ += _momentum.__all__
 __all__ += _muon.__all__
 __all__ += _norm_scaled.__all__
 __all__ += _prodigy.__all__
+__all__ += _sam.__all__
 __all__ += _schedule_free.__all__
 __all__ += _signs.__all__
 __all__ += _soap.__all__

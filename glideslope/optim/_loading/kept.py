@@ -13,8 +13,10 @@ from glideslope.engines import CODES, COMPENSATION, REMAINDER, REMAINDERS, scale
 from glideslope.errors import shortened
 from glideslope.rules import Rule
 
-COMPANIONS = ("ema", COMPENSATION, REMAINDER)
-"""The state that arguments of all optimizers switch on: see `Common`."""
+SLOW = "lookahead_slow"
+"""The slow weights of `Lookahead`."""
+COMPANIONS = ("ema", COMPENSATION, REMAINDER, SLOW)
+"""The state that a wrapper, or arguments of all optimizers, switch on: see `Common`."""
 
 Entry = Mapping[str, Any]
 Shape = Sequence[int]

@@ -20,7 +20,9 @@ Hyperparameters = Literal["saved", "own"]
 OWN_KEYS = ("params", "param_names", "foreach", "fused", "capturable", "differentiable")
 """The keys of this optimizer and this machine, whatever was saved."""
 
-PROGRESS_KEYS = {"d", "d_max", "d_numerator", "train_mode", "updates"}
+LOOKAHEAD_STEP = "lookahead_step"
+"""The number of updates that `Lookahead` has counted, the same in all groups."""
+PROGRESS_KEYS = {LOOKAHEAD_STEP, "d", "d_max", "d_numerator", "train_mode", "updates"}
 """The keys of a run's progress: always the saved ones, and the same in all groups."""
 
 SCHEDULED_KEYS = {"lr"}
