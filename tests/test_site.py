@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
@@ -112,6 +114,33 @@ def test_the_gallery_has_every_optimizer_with_its_trap(extension: Extension) -> 
     assert [name for name in names if f"## `{name}`" not in text] == []
     assert set(gallery.TRAPS) == set(names)
     assert "exp_avg = averaged(exp_avg, g, beta1)" in text  # the rule itself
+
+
+DEFAULTS = {
+    "SGD": {"momentum": 0},
+    "RMSprop": {"momentum": 0},
+    "Adadelta": {"lr": 1},
+    "Prodigy": {"lr": 1},
+    "NAdam": {"decoupled_weight_decay": False},
+    "RAdam": {"decoupled_weight_decay": False},
+    "AdEMAMix": {"warmup_steps": None},
+}
+"""Defaults that a trap is about."""
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_trap_is_about_the_default(name: str) -> None:
+    parameters = signature(getattr(gs.optim, name)).parameters
+    assert {key: parameters[key].default for key in DEFAULTS[name]} == DEFAULTS[name]
+
+
+def test_the_names_in_a_trap_exist(extension: Extension) -> None:
+    for name, trap in extension("optimizer_gallery").TRAPS.items():
+        optimizer = getattr(gs.optim, name)
+        known = {*signature(optimizer).parameters, *dir(optimizer), *gs.optim.__all__}
+        known |= {"ax", "use_muon"}  # of a state, of a group
+        words = re.findall(r"`(\w+)", trap)
+        assert [word for word in words if word not in known] == [], name
 
 
 def test_the_help_of_every_command_is_there(extension: Extension) -> None:

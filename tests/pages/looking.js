@@ -1,4 +1,4 @@
-// What is wrong with the page as it is shown now: a list of sentences.
+// A sentence for each fault of the page as it is shown now.
 const parse = (text) => {
   const found = text.match(/^rgba?\(([^)]+)\)/);
   if (!found) throw new Error(`a color that is not read here: ${text}`);

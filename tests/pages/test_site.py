@@ -137,7 +137,7 @@ def served(site: Path) -> Iterator[str]:
 
 
 def faults(browser: Browser, page: Path | str) -> list[str]:
-    """What is wrong with a page: narrow and wide, light and dark."""
+    """Faults of a page, narrow and wide, light and dark."""
     found = []
     for width in (360, 1600):
         for dark in (False, True):
