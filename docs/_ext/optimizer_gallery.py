@@ -46,7 +46,7 @@ TRAPS = {
     "AdamWScheduleFree": AVERAGED,
     "Prodigy": "Leave `lr` at 1, or give it a schedule of factors.",
     "CAME": "Its authors use 0.5 to 0.9 times AdamW's rate.",
-    "SOAP": "The first step only finds the bases. For a square matrix memory is three times AdamW's.",
+    "SOAP": "The first step only finds the bases. Square matrices take three times AdamW's memory.",
     "Kron": "The factors are fitted in few updates after the first thousands: meant for long runs.",
     "APOLLO": "Embeddings and the output layer are better left to AdamW: groups of rank None.",
     "Lookahead": "Between two of the points the model holds the fast weights: evaluate at a point.",
