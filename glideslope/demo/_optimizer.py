@@ -68,9 +68,11 @@ def make_optimizer(settings: Settings, model: nn.Module) -> torch.optim.Optimize
 
 
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
-    """The learning rate as ``lr``, or that of each of several groups as ``lr/NAME``."""
+    """The learning rate as ``lr``, or as ``lr/NAME`` for each group where groups differ."""
     values = LRMonitor(optimizer).values()
-    return {name: value for name, value in values.items() if name.partition("/")[0] == "lr"}
+    rates = {name: value for name, value in values.items() if name.partition("/")[0] == "lr"}
+    distinct = set(rates.values())
+    return {"lr": distinct.pop()} if len(distinct) == 1 else rates
 
 
 @contextmanager

@@ -18,7 +18,7 @@ processes trained it), ``settings`` (the options by name: ``schedule`` as text, 
 ``versions``. It is written again when the run is extended or its schedule is changed.
 
 **history.jsonl**: ``step`` from 0; ``loss`` of its batch before the update; the learning rate it
-ran at, as ``lr``, or for an optimizer of several groups as ``lr/NAME`` for each; where the run was
+ran at, as ``lr``, or as ``lr/NAME`` for each parameter group where these differ; where the run was
 measured, ``val_loss`` after the update. A run that continues from a checkpoint first removes the
 records after it. Of the measured updates, the one with the least ``val_loss`` has the best
 checkpoint, whose number is ``step + 1``.

@@ -89,7 +89,7 @@ def test_the_command_in_the_config_leaves_nothing_to_defaults(glideslope: Progra
     usual = parse(USUAL_SCHEDULE)
     words = shlex.split(config["command"])
     options = dict(zip(words[2::2], words[3::2], strict=True))
-    expected = {"--schedule": str(usual), "--lr": "0.005", "--weight-decay": "0.01", "--seed": "0"}
+    expected = {"--schedule": str(usual), "--lr": "0.02", "--weight-decay": "0.1", "--seed": "0"}
     assert expected.items() <= options.items()
     assert config["schedule"]["text"] == str(usual.bind(total_steps=5))
 
