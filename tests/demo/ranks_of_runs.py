@@ -28,7 +28,7 @@ from glideslope.runs import RunFolder
 STEPS = 12
 RUN = f"train --batch-size 4 --steps {STEPS} --save-every 3".split()
 RESUME = ["train", "--resume"]
-OPTIMIZERS = ("AdamW", "AdamWScheduleFree", "LBFGS")
+OPTIMIZERS = ("MuonWithAuxAdam", "AdamWScheduleFree", "LBFGS")
 
 Ended = list[tuple[int, str, str]]
 
@@ -114,7 +114,7 @@ def troubles() -> Iterator[tuple[str, Ended]]:
     yield "option", on_ranks([*RUN, "--steps", "x"], "refused")
     yield "optimizer", on_ranks([*RUN, "--optimizer", "Rprop", "--weight-decay", "1"], "refused")
     yield "text", on_ranks(RUN, "text", rank1=read_other_text)
-    yield "ended", on_ranks(RESUME, "AdamW-2")
+    yield "ended", on_ranks(RESUME, "MuonWithAuxAdam-2")
     yield "first fails", on_ranks(RUN, "first-fails", rank0=after_five(no_disk))
     yield "second fails", on_ranks(RUN, "second-fails", rank1=after_five(no_disk))
     yield "first killed", on_ranks(RUN, "first-killed", rank0=after_five(kill))

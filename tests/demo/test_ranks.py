@@ -18,7 +18,7 @@ from glideslope.errors import InvalidValue
 from .run_digest import digest
 
 PROGRAM = Path(__file__).with_name("ranks_of_runs.py")
-TOLERANCES = {"AdamW": 1e-10, "AdamWScheduleFree": 1e-10, "LBFGS": 1e-7}
+TOLERANCES = {"MuonWithAuxAdam": 1e-10, "AdamWScheduleFree": 1e-10, "LBFGS": 1e-7}
 """Relative, in float64, after 12 updates: the order of additions, which line searches amplify."""
 
 Ended = dict[str, list[tuple[int, str, str]]]
@@ -72,14 +72,17 @@ def test_ctrl_c_on_one_rank_stops_all_and_the_run_resumes(
     assert first[0] == 0
     assert first[1].count("finished after 12 updates") == 1
     assert others == ([] if name == "2-1" else [[0, "", ""]])
-    assert max(differences(folder / "AdamW-1", folder / name)) < TOLERANCES["AdamW"]
+    assert (
+        max(differences(folder / "MuonWithAuxAdam-1", folder / name))
+        < TOLERANCES["MuonWithAuxAdam"]
+    )
     changed = [line for line in first[1].splitlines() if line.startswith("note: saved on")]
     assert len(changed) == (0 if name == "2-2" else 1)
 
 
 def test_as_many_ranks_resume_bit_for_bit(folder: Path, ended: Ended) -> None:
     for name in ("2-2", "second-killed"):
-        assert digest(folder / name) == digest(folder / "AdamW-2")
+        assert digest(folder / name) == digest(folder / "MuonWithAuxAdam-2")
 
 
 def test_the_hint_and_the_config_have_the_command_of_several_ranks(
@@ -87,7 +90,7 @@ def test_the_hint_and_the_config_have_the_command_of_several_ranks(
 ) -> None:
     command = "torchrun --nproc-per-node 2 -m glideslope train "
     assert f"continue with: {command}--resume --out 2-2\n" in ended["stop 2-2"][0][1]
-    config = json.loads((folder / "AdamW-2" / "config.json").read_text())
+    config = json.loads((folder / "MuonWithAuxAdam-2" / "config.json").read_text())
     assert config["ranks"] == 2
     assert config["command"].startswith(command)
 
@@ -99,7 +102,7 @@ def test_the_hint_and_the_config_have_the_command_of_several_ranks(
         ("option", "`--steps` must be a whole number, such as 500 or 1e4, got 'x'"),
         ("optimizer", "Rprop has no argument `weight_decay`: did you mean `"),
         ("text", "rank 1 learns the text of another Python than rank 0"),
-        ("ended", "the run in AdamW-2 has made all of its 12 updates: "),
+        ("ended", "the run in MuonWithAuxAdam-2 has made all of its 12 updates: "),
     ],
 )
 def test_a_mistake_is_one_sentence_of_the_first_rank(

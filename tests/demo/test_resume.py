@@ -20,7 +20,7 @@ Program = Callable[..., Any]
 
 STEPS = 20
 RUN = ("train", "--batch-size", 2, "--steps", STEPS, "--save-every", 3, "--out", "run")
-USUAL = "warmup(2, start=0.1) >> hold(13) >> linear(5)"
+USUAL = "warmup(1, start=0.1) >> linear(19)"
 RESUME = ("train", "--resume", "--out", "run")
 
 
@@ -136,7 +136,7 @@ def test_the_best_checkpoint_is_kept(glideslope: Program) -> None:
             ("--out", "run"),
             "the run in run has made all of its 20 updates: `--extend` with a `--schedule` for ",
         ),
-        (("--out", "run", "--lr", 0.1), "`lr` must stay 0.005 in this run, got 0.1"),
+        (("--out", "run", "--lr", 0.1), "`lr` must stay 0.02 in this run, got 0.1"),
         (
             ("--out", "run", "--steps", 30),
             "`steps` must stay 20 in this run (--extend makes it longer), got 30",
@@ -144,7 +144,7 @@ def test_the_best_checkpoint_is_kept(glideslope: Program) -> None:
         (("--out", "run", "--batch-size", 4), "`batch_size` must stay 2 in this run, got 4"),
         (
             ("--out", "run", "--optimizer", "Lion"),
-            "`optimizer` must stay AdamW in this run, got 'Lion'",
+            "`optimizer` must stay MuonWithAuxAdam in this run, got 'Lion'",
         ),
         (("--out", "run", "--extend", 0), "`extend` must be at least 1, got 0"),
         (
@@ -169,7 +169,7 @@ def test_settings_that_the_run_has_anyway_may_be_said_again(
     glideslope: Program, stopped: Program
 ) -> None:
     stopped(3, ctrl_c, *RUN)
-    assert glideslope(*RUN, "--resume", "--optimizer", "adamw").code == 0
+    assert glideslope(*RUN, "--resume", "--optimizer", "muonwithauxadam").code == 0
 
 
 def test_other_threads_are_taken_and_told(glideslope: Program, stopped: Program) -> None:
@@ -267,7 +267,7 @@ def test_a_change_survives_a_kill(glideslope: Program, stopped: Program) -> None
     stopped(11, end_at_once, *change)
     assert glideslope(*RESUME).code == 0
     assert len(read("history.jsonl")) == 30
-    assert read("history.jsonl")[-1]["lr"] == pytest.approx(0.005 / 30, rel=1e-12)
+    assert read("history.jsonl")[-1]["lr"] == pytest.approx(0.02 / 30, rel=1e-12)
 
 
 def test_a_run_that_was_killed_at_its_very_end_is_completed(
