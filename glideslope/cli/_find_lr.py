@@ -13,13 +13,14 @@ from glideslope.schedules import constant, range_test
 
 from ._app import app
 from ._options import count_option, number_option
+from ._train import USUAL_OPTIMIZER
 
 
 @app.command()
 def find_lr(
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion.")
-    ] = "AdamW",
+    ] = USUAL_OPTIMIZER,
     start: Annotated[float, number_option("The first learning rate.", "LR")] = 1e-7,
     end: Annotated[float, number_option("The last one.", "LR")] = 10.0,
     steps: Annotated[int, count_option("Updates on the way.")] = 100,

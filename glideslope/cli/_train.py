@@ -16,6 +16,7 @@ from glideslope.schedules import parse
 from ._app import app
 from ._options import count_option, number_option
 
+USUAL_OPTIMIZER = "MuonWithAuxAdam"
 USUAL_SCHEDULE = "warmup(5%, start=0.1) >> linear(95%)"
 RUNS = Path("runs")
 
@@ -36,7 +37,7 @@ def train(
         typer.Option(
             metavar="NAME", help="Any optimizer of glideslope.optim, such as Lion or SOAP."
         ),
-    ] = "MuonWithAuxAdam",
+    ] = USUAL_OPTIMIZER,
     lr: Annotated[
         float | None,
         number_option(
