@@ -112,3 +112,21 @@ def test_kl_soap_is_shown_saved_and_begins_on_the_state_of_plain_soap() -> None:
         runs[0].load_state_dict(runs[1].state_dict())
     assert runs[0].param_groups[0]["kl"] is True
     train(runs[0], 1)
+
+
+@pytest.mark.parametrize("kl", [False, True])
+def test_a_gradient_with_rows_of_zeros_gives_bases(kl: bool) -> None:
+    """As an embedding's has, for the tokens that are not in the batch; on all scales."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        rows, rank = (int(n) for n in torch.randint(3, 100, (2,), generator=generator))
+        scales = 10 ** (4 * torch.rand(rows, 1, generator=generator) - 8)
+        scales[torch.randperm(rows, generator=generator)[: rows // 2]] = 0
+        parameter = torch.zeros(rows, rank, requires_grad=True)
+        parameter.grad = torch.randn(rows, rank, generator=generator) * scales
+        optimizer = SOAP([parameter], kl=kl)
+        optimizer.step()
+        basis = optimizer.state[parameter]["row_basis"]
+        torch.testing.assert_close(basis.T @ basis, torch.eye(rows), rtol=0, atol=1e-5)
+        optimizer.step()
+        assert parameter.isfinite().all()

@@ -168,8 +168,10 @@ def _eigenvectors(covariance: Tensor) -> Tensor:
     """The eigenvectors, those of the largest eigenvalues first; of no numbers there are none."""
     if not covariance.isfinite().all():
         return torch.full_like(covariance, math.nan)  # as the parameter after any other optimizer
-    vectors: Tensor = torch.linalg.eigh(covariance).eigenvectors
-    return vectors.flip(1)
+    # In float32 LAPACK finds no eigenvectors, or NaN, of one singular matrix in fifteen: of
+    # gradients of an embedding, whose rows for tokens that are not in the batch are 0.
+    vectors: Tensor = torch.linalg.eigh(covariance.double()).eigenvectors
+    return vectors.flip(1).to(covariance.dtype)
 
 
 def _refreshed(
