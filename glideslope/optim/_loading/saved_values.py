@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -35,11 +36,18 @@ def check_saved_groups(
         free = [key for key in keys if key != "lr" and not is_driven(key, own, group)]
         try:
             for key in (key for key in keys if key not in optimizer._of_several_forms):
-                _check_kind(key, group[key], starts(own[key]))
+                if group[key] is not None or not _may_be_left(optimizer, key):
+                    _check_kind(key, group[key], starts(own[key]))
             check_values({key: group[key] for key in free}, optimizer._fractions)
             optimizer._check_group(group)
         except (InvalidType, InvalidValue) as error:
             raise StateMismatch(f"the saved group {number} does not fit: {error}") from error
+
+
+def _may_be_left(optimizer: Any, key: str) -> bool:
+    """True if an argument may be None, as it is by default."""
+    argument = signature(type(optimizer)).parameters.get(key)
+    return argument is not None and argument.default is None
 
 
 def _check_kind(name: str, value: Any, own: Any) -> None:
