@@ -19,7 +19,7 @@ def read_or_record(
     name: str,
     value: Any,
     read: Callable[[], Schedule],
-    record: Callable[[int], Iterable[float]],
+    record: Callable[[int], Iterable[Any]],
     sampled: bool,
     steps: int | None,
 ) -> Schedule:
@@ -42,7 +42,7 @@ def read_or_record(
             refuse(name, value, unknown)
     whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
     require(whole, "steps", "be the number of steps to record, at least 1", steps)
-    return table(record(steps))  # type: ignore[arg-type]
+    return table(name, record(steps))  # type: ignore[arg-type]
 
 
 def refuse(name: str, value: Any, unknown: UnknownFormula) -> NoReturn:
@@ -51,14 +51,24 @@ def refuse(name: str, value: Any, unknown: UnknownFormula) -> NoReturn:
     raise InvalidType(f"`{name}` {rule}, got {shortened(value, 80)}: {unknown}")
 
 
-def table(values: Iterable[float]) -> Schedule:
+def table(name: str, values: Iterable[Any]) -> Schedule:
     """The schedule with these values at the steps 0, 1, 2, …, as long as there are values."""
-    numbers = [float(value) for value in values]
+    numbers = [_number(name, value, t) for t, value in enumerate(values)]
     changes = enumerate(pairwise(numbers), start=1)
     points = [(0, numbers[0]), *((t, new) for t, (old, new) in changes if new != old)]
     if len(points) == 1:
         return hold(len(numbers), numbers[0])
     return Piecewise(tuple(points)).take(len(numbers))
+
+
+def _number(name: str, value: Any, t: int) -> float:
+    """The value of a step as a float; refused if it is not one finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    require(math.isfinite(number), name, f"give one finite number at step {t}", value)
+    return number
 
 
 def first_steps(schedule: Schedule, steps: float) -> Schedule:

@@ -110,6 +110,8 @@ def _read(scheduler: Any, group: int) -> Curve:
     if kind in FACTORS:
         base = float(scheduler.base_lrs[group])
         return Curve(_like(scheduler, base, FACTORS[kind](scheduler, group)), base)
+    if kind is SWALR and scheduler.last_epoch > 0:
+        raise UnknownFormula("the rate at which SWALR began is known at step 0 only")
     if kind in RATES:
         now = float(scheduler.optimizer.param_groups[group]["lr"])
         return Curve(_like(scheduler, now, RATES[kind](scheduler, group)), 1.0)
@@ -179,8 +181,6 @@ def _near_whole(steps: float) -> float:
 
 
 def _swa(scheduler: Any, group: int) -> dict[str, Any]:
-    if scheduler.last_epoch > 0:
-        raise UnknownFormula("the rate at which SWALR began is known at step 0 only")
     return {
         "swa_lr": float(scheduler.optimizer.param_groups[group]["swa_lr"]),
         "anneal_epochs": scheduler.anneal_epochs,
@@ -213,16 +213,29 @@ RATES: dict[type, Arguments] = {
 
 def _sequence(scheduler: Any, group: int) -> Curve:
     """The members one after another, each on its own clock."""
-    curves = [_read(member, group) for member in scheduler._schedulers]
     stops = [max(0, milestone) for milestone in scheduler._milestones]
-    lengths = [stop - start for start, stop in pairwise([0, *stops])]
-    kept = [(curve, n) for curve, n in zip(curves, [*lengths, math.inf], strict=True) if n]
+    if sorted(stops) != stops:
+        raise UnknownFormula("its milestones do not ascend")
+    lengths = [*(stop - start for start, stop in pairwise([0, *stops])), math.inf]
+    kept: list[tuple[Curve, float]] = []
+    for member, n in zip(scheduler._schedulers, lengths, strict=True):
+        if n:
+            kept.append((_member(member, group, kept), n))
     if len({curve.base for curve, _ in kept}) == 1:
-        parts, base = [curve.factors for curve, _ in kept], curves[0].base
+        parts, base = [curve.factors for curve, _ in kept], kept[0][0].base
     else:
         parts, base = [curve.rates() for curve, _ in kept], 1.0
     cut = [first_steps(part, n) for part, (_, n) in zip(parts, kept, strict=True)]
     return Curve(reduce(operator.rshift, cut), base)
+
+
+def _member(member: Any, group: int, before: list[tuple[Curve, float]]) -> Curve:
+    """The curve of a member: `SWALR` anneals from the last rate of the member before it."""
+    if type(member) is not SWALR or not before:
+        return _read(member, group)
+    curve, n = before[-1]
+    last = curve.rates()(n - 1)
+    return Curve(_like(member, last, _swa(member, group)), 1.0)
 
 
 def _chain(scheduler: Any, group: int) -> Curve:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial, reduce
+from inspect import unwrap
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -47,6 +48,7 @@ def from_optax(
     optax's schedules are functions that keep their arguments. Those are read, and the schedule is
     compared with the function at some steps, so another release's formula is refused and not
     misread. Joined schedules are read if all members are; a member may be a schedule of Glideslope.
+    A function under ``jax.jit`` is read as the one inside.
 
     Args:
         function: what ``optax.cosine_decay_schedule(…)`` and the like return.
@@ -55,7 +57,7 @@ def from_optax(
 
     Raises:
         InvalidType: the formula is not known.
-        InvalidValue: ``sampled`` without ``steps``.
+        InvalidValue: ``sampled`` without ``steps``, or the function gives no number.
 
     Example:
         >>> import optax
@@ -75,7 +77,9 @@ def _checked(function: Any) -> Schedule:
     """The schedule of a function, if it has the function's values."""
     try:
         schedule = _read(function)
-    except (GlideslopeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except KeyError as error:
+        raise UnknownFormula(f"it keeps no variable {error}") from None
+    except (GlideslopeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UnknownFormula(str(error)) from None
     last = schedule.view_steps()
     steps = sorted({last * k // (LOOKS - 1) for k in range(LOOKS)})
@@ -88,6 +92,7 @@ def _checked(function: Any) -> Schedule:
 
 def _read(function: Any) -> Schedule:
     """The schedule of a function, by the name of the function that made it."""
+    function = unwrap(function)
     if isinstance(function, Schedule):
         return function
     name, _, inner = getattr(function, "__qualname__", "").partition(".<locals>.")
@@ -108,8 +113,8 @@ def _kept(function: Any) -> Arguments:
     return kept
 
 
-def _recorded(function: Any, steps: int) -> Iterator[float]:
-    return (float(function(t)) for t in range(steps))
+def _recorded(function: Any, steps: int) -> Iterator[Any]:
+    return map(function, range(steps))
 
 
 def _whole(steps: Any) -> float:
@@ -172,7 +177,10 @@ def _piecewise(first: Any, scales: list[tuple[Any, Any]], shape: str) -> Schedul
         return Constant(float(first))
     values = accumulate((float(scale) for _, scale in scales), operator.mul, initial=float(first))
     steps = (0, *(_whole(step) for step, _ in scales))
-    return Piecewise(tuple(zip(steps, values, strict=True)), shape)
+    if shape == "hold":
+        steps = tuple(max(0, step) for step in steps)
+    points = dict(zip(steps, values, strict=True))  # at step 0 the last of several counts
+    return Piecewise(tuple(points.items()), shape)
 
 
 def _joined(kept: Arguments) -> Schedule:

@@ -6,8 +6,11 @@ With ``warmup_prefix=True``, ``CosineLRScheduler(optimizer, 100, warmup_t=5)`` a
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from fractions import Fraction
+from functools import partial, reduce
 from typing import Any
 
 from glideslope.errors import GlideslopeError, require_type
@@ -42,8 +45,8 @@ def from_timm(
     Args:
         scheduler: a scheduler of ``timm.scheduler``.
         group: the index of the parameter group; its ``"lr_scale"`` is in the rates.
-        sampled: where the formula is not known (noise, cycles that grow, a function of one's own),
-            record the values in a table.
+        sampled: where the formula is not known (noise, a function of one's own), record the values
+            in a table.
         steps: the number of values to record.
 
     Raises:
@@ -103,29 +106,40 @@ def _with_warmup(scheduler: Any, group: int, curve: Schedule) -> Schedule:
     start = float(scheduler.warmup_lr_init)
     top = start + steps * float(scheduler.warmup_steps[group])
     first = Linear(steps, start=start, end=top)
-    prefix = getattr(scheduler, "warmup_prefix", True)  # WSD has no other form
-    return first >> (curve if prefix else curve.shift(-steps))
+    if getattr(scheduler, "warmup_prefix", True):  # WSD has no other form
+        return first >> curve
+    return first >> (curve.shift(-steps) if steps < curve.steps else Constant(curve.end))
 
 
 # -- a reader for each class: the rates without the warm-up --------------------------------------
 
 
-def _cycles(scheduler: Any, base: float, cycle: Callable[[float], Schedule]) -> Schedule:
-    """Cycles from ``base`` times a decay to ``lr_min``, which is held after the last of them.
+Cycle = Callable[[float, float], Schedule]
+"""A function from the length of a cycle and its highest rate to its curve."""
 
-    ``cycle`` gives the curve of a cycle from its highest rate.
-    """
-    if scheduler.cycle_mul != 1:
-        raise UnknownFormula("its cycles grow, and are found by a logarithm")
-    limit, decay = scheduler.cycle_limit, scheduler.cycle_decay
-    end = Constant(float(scheduler.lr_min))
-    whole: Schedule | None = None
+
+def _cycles(scheduler: Any, base: float, cycle: Cycle) -> Schedule:
+    """Cycles from ``base`` times a decay to ``lr_min``, which is held after the last of them."""
+    limit, decay, growth = scheduler.cycle_limit, scheduler.cycle_decay, scheduler.cycle_mul
     if limit > MANY:
         raise UnknownFormula(f"it has more than {MANY} cycles")
+    if growth != 1:
+        _check_growth(scheduler.t_initial, growth, limit)
+    cycles = [cycle(scheduler.t_initial * growth**k, base * decay**k) for k in range(limit)]
+    return reduce(operator.rshift, [*cycles, Constant(float(scheduler.lr_min))])
+
+
+def _check_growth(first: float, growth: float, limit: int) -> None:
+    """Refuse cycles that timm, which finds them by a logarithm, begins at another step."""
+    if growth < 1:
+        raise UnknownFormula("its cycles shrink")
+    ratio, begin = Fraction(growth), Fraction(0)
     for k in range(limit):
-        part = cycle(base * decay**k)
-        whole = part if whole is None else whole >> part
-    return end if whole is None else whole >> end
+        begin += Fraction(first) * ratio**k
+        for t in (math.ceil(begin) - 1, math.ceil(begin)):
+            found = math.floor(math.log(1 - t / first * (1 - growth), growth))
+            if found != (k if t < begin else k + 1):
+                raise UnknownFormula(f"its logarithm gives step {t} to another cycle")
 
 
 MANY = 1000
@@ -133,20 +147,22 @@ MANY = 1000
 
 
 def _cosine(scheduler: Any, base: float) -> Schedule:
-    shape = partial(Cosine, scheduler.t_initial, end=scheduler.lr_min, k_decay=scheduler.k_decay)
-    return _cycles(scheduler, base, lambda top: shape(start=top))
+    shape = partial(Cosine, end=scheduler.lr_min, k_decay=scheduler.k_decay)
+    return _cycles(scheduler, base, lambda steps, top: shape(steps, start=top))
 
 
 def _poly(scheduler: Any, base: float) -> Schedule:
     options = {"power": scheduler.power, "k_decay": scheduler.k_decay, "end": scheduler.lr_min}
-    shape = partial(Polynomial, scheduler.t_initial, **options)
-    return _cycles(scheduler, base, lambda top: shape(start=top))
+    shape = partial(Polynomial, **options)
+    return _cycles(scheduler, base, lambda steps, top: shape(steps, start=top))
 
 
 def _tanh(scheduler: Any, base: float) -> Schedule:
     low = float(scheduler.lr_min)
-    shape = Tanh(scheduler.t_initial, float(scheduler.lb), float(scheduler.ub))
-    return _cycles(scheduler, base, lambda top: low + (top - low) * shape)
+    lower, upper = float(scheduler.lb), float(scheduler.ub)
+    return _cycles(
+        scheduler, base, lambda steps, top: low + (top - low) * Tanh(steps, lower, upper)
+    )
 
 
 def _step(scheduler: Any, base: float) -> Schedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,9 @@ def assert_same(function: Callable[[Any], Any]) -> None:
     assert gs.parse(str(schedule)) == schedule
 
 
-counts, begins = st.integers(1, 50), st.integers(0, 20)
+counts, begins, bounds = st.integers(1, 50), st.integers(0, 20), st.integers(0, 50)
 values = st.sampled_from([1.0, 0.1, 3e-4, 0.0])
-scales = st.dictionaries(counts, st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0]), min_size=1, max_size=4)
+scales = st.dictionaries(bounds, st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.0]), min_size=1, max_size=4)
 
 
 @st.composite
@@ -84,6 +85,9 @@ RECIPES: list[Callable[[], Any]] = [
     ),
     lambda: optax.linear_onecycle_schedule(50, 0.1),
     lambda: optax.cosine_onecycle_schedule(50, 0.1),
+    lambda: optax.cosine_onecycle_schedule(3, 0.1),  # a climb of no steps
+    lambda: optax.piecewise_constant_schedule(0.5, {-3: 0.5, 0: 0.5, 7: 0.1}),
+    lambda: jax.jit(optax.cosine_decay_schedule(0.5, 10)),
     lambda: optax.linear_schedule(0.5, 0.1, 0),
     lambda: optax.exponential_decay(0.5, 0, 0.1),
     lambda: optax.piecewise_constant_schedule(0.5),
@@ -121,11 +125,18 @@ def lookalike() -> Any:
     return schedule
 
 
+def wrapped() -> Any:
+    """A function that carries the name of one of optax's, and calls it."""
+    inner = optax.cosine_decay_schedule(0.5, 10)
+    return functools.wraps(inner)(lambda count: 2 * inner(count))
+
+
 UNKNOWN: list[Callable[[], Any]] = [
     lambda: lambda count: 0.1 / (1 + count),
     lambda: optax.join_schedules([lambda count: 0.5, optax.constant_schedule(1.0)], [3]),
     lambda: optax.polynomial_schedule(1.0, 0.1, 0, 10),
     lookalike,
+    wrapped,
 ]
 
 
@@ -136,6 +147,12 @@ def test_an_unknown_formula_is_refused_or_recorded(make: Callable[[], Any]) -> N
         from_optax(function)
     recorded = from_optax(function, sampled=True, steps=9)
     assert recorded.values().tolist() == [float(function(t)) for t in range(9)]
+
+
+@pytest.mark.parametrize("value", [jax.numpy.ones(3), "a", float("nan"), None])
+def test_values_that_are_no_numbers_are_refused(value: Any) -> None:
+    with pytest.raises(GlideslopeError, match="`function` must give one finite number at step 2"):
+        from_optax(lambda t: 0.5 if t < 2 else value, sampled=True, steps=3)
 
 
 def test_what_is_no_function_is_refused() -> None:

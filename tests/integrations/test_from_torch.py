@@ -136,6 +136,11 @@ def test_swa(steps: int, shape: Any, base: float) -> None:
     assert schedule.values(steps).tolist() == pytest.approx(rates(scheduler, steps), rel=1e-9)
 
 
+@given(factor_schedulers(), counts, counts, bases)
+def test_swa_after_another(first: Make, at: int, steps: int, base: float) -> None:
+    assert_same(lambda o: theirs.SequentialLR(o, [first(o), SWALR(o, 0.05, steps)], [at]), base)
+
+
 @given(factor_schedulers(), factor_schedulers(), counts, st.integers(1, 10), bases)
 def test_a_sequence(first: Make, second: Make, at: int, more: int, base: float) -> None:
     assert_same(
@@ -184,6 +189,9 @@ UNKNOWN: list[Make] = [
     lambda o: theirs.MultiplicativeLR(o, lambda t: 0.5),
     lambda o: theirs.SequentialLR(
         o, [theirs.LinearLR(o, 0.5), theirs.LambdaLR(o, lambda t: 0.9**t)], [3]
+    ),
+    lambda o: theirs.SequentialLR(
+        o, [theirs.LinearLR(o, 0.5), theirs.StepLR(o, 3), theirs.ExponentialLR(o, 0.9)], [9, 5]
     ),
     lambda o: theirs.ChainedScheduler([theirs.CosineAnnealingLR(o, 5, 0.01)]),
     Counting,
