@@ -153,8 +153,7 @@ def _cosine(scheduler: Any, base: float) -> Schedule:
 
 def _poly(scheduler: Any, base: float) -> Schedule:
     options = {"power": scheduler.power, "k_decay": scheduler.k_decay, "end": scheduler.lr_min}
-    shape = partial(Polynomial, **options)
-    return _cycles(scheduler, base, lambda steps, top: shape(steps, start=top))
+    return _cycles(scheduler, base, lambda steps, top: Polynomial(steps, start=top, **options))
 
 
 def _tanh(scheduler: Any, base: float) -> Schedule:
