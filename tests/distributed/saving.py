@@ -25,6 +25,7 @@ from glideslope.distributed import _peers
 from glideslope.errors import GlideslopeError
 from glideslope.training import _checkpoint
 from glideslope.training._sharded import rendezvous
+from tests.training.crafting import damage
 from tests.training.values import same as is_same
 
 TIME_OUT = timedelta(seconds=20)
@@ -209,12 +210,6 @@ def with_short_time_out(folder: Path, work: Callable[[int, Path], Any]) -> Any:
     short = timedelta(seconds=SHORT)
     dist.init_process_group("gloo", init_method=place, rank=rank, world_size=ranks, timeout=short)
     return work(rank, folder / work.__name__)
-
-
-def damage(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def main(file: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from glideslope.optim import AdamW, RuleOptimizer, create
 
 pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 
+from ..round_trip import through_a_file
 from .triton_cases import BFLOAT16, FLOAT32, Case, Run, arrays_of_state, give_gradients, parameters
 
 FORMS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
@@ -43,10 +43,7 @@ def begun(form: str, engine: str) -> Run:
 
 def saved(run: Run) -> Any:
     """The state from a file."""
-    file = io.BytesIO()
-    torch.save(run.optimizer.state_dict(), file)
-    file.seek(0)
-    return torch.load(file)
+    return through_a_file(run.optimizer.state_dict())
 
 
 def loaded(run: Run, form: str, engine: str) -> Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from glideslope.errors import InvalidValue
 from glideslope.groups import NOTE, due_values
 
+from ..optim.lr_scheduler.driving import rates_of
 from .driven import (
     Curve,
     Driven,
@@ -30,10 +30,6 @@ from .driven import (
 BASES = [0.5, 0.25]
 CURVES: dict[str, Factor] = {"halving": halving, "falling": falling, "from 0": rising}
 curves = pytest.mark.parametrize("factor", CURVES.values(), ids=CURVES)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 # Values and notes -------------------------------------------------------------------------------

@@ -9,23 +9,10 @@ import torch
 
 from glideslope.optim import lr_scheduler as gs
 
+from ..optim.lr_scheduler.driving import rates_of, sgd, stepped
+
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
 near = pytest.approx
-
-
-def sgd(*rates: Any) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0, momentum=0.9)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def stepped(scheduler: Any, steps: int) -> Any:
-    for _ in range(steps):
-        scheduler.step()
-    return scheduler
 
 
 # Hand edits -------------------------------------------------------------------------------------

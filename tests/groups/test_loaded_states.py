@@ -11,20 +11,12 @@ import torch
 
 from glideslope.groups import SharedKey
 
+from ..optim.lr_scheduler.driving import rates_of, sgd
 from .driven import Factor, bound, falling, go, halving, near, rising
 
 BASES = [0.5, 0.25]
 CURVES: dict[str, Factor] = {"halving": halving, "falling": falling, "from 0": rising}
 curves = pytest.mark.parametrize("factor", CURVES.values(), ids=CURVES)
-
-
-def sgd(*rates: Any) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 @curves

@@ -28,6 +28,7 @@ from glideslope.rules import rule
 
 from . import matrix_cases
 from .cases import CASES, Case, every_engine
+from .masking import random_parameter, subtracted
 
 SIZE = 200
 COUPLED = (
@@ -49,19 +50,6 @@ def masked(update: Tensor, g: Tensor) -> Tensor:
     """Algorithm 1 of Liang et al., 2024 (arXiv:2411.16085), with the scale of their code."""
     phi = (update * g > 0).double()
     return update * phi / phi.mean().clamp(min=1e-3)
-
-
-def random_parameter(*shape: int) -> Tensor:
-    torch.manual_seed(0)
-    return torch.randn(shape, dtype=torch.float64).requires_grad_()
-
-
-def subtracted(reference: torch.optim.Optimizer, q: Tensor, p: Tensor, g: Tensor) -> Tensor:
-    """The update of one step of a reference, from the same parameter."""
-    q.data.copy_(p)
-    q.grad = g.clone()
-    reference.step()
-    return p.detach() - q.detach()
 
 
 @pytest.mark.usefixtures("float64_counts")

@@ -20,6 +20,7 @@ from glideslope.schedules import Linear
 
 from . import matrix_cases
 from .cases import CASES, every_engine
+from .masking import random_parameter, subtracted
 
 SIZE = 200
 COUPLED = {
@@ -44,19 +45,6 @@ decayed = {
 }
 by_their_sum = {name: decayed[name] for name in decayed if not name.endswith(("free", "lamb"))}
 """The cases whose new parameter is the old one less update and decay."""
-
-
-def random_parameter(*shape: int) -> Tensor:
-    torch.manual_seed(0)
-    return torch.randn(shape, dtype=torch.float64).requires_grad_()
-
-
-def subtracted(reference: torch.optim.Optimizer, q: Tensor, p: Tensor, g: Tensor) -> Tensor:
-    """The step that a reference takes from the same parameter."""
-    q.data.copy_(p)
-    q.grad = g.clone()
-    reference.step()
-    return p.detach() - q.detach()
 
 
 @pytest.mark.usefixtures("float64_counts")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any
 
@@ -17,6 +16,7 @@ from glideslope.errors import InvalidType, InvalidValue, StateMismatch, Unsuppor
 from glideslope.optim import RuleOptimizer, available, create
 from glideslope.optim._matrix.directed_optimizer import DirectedOptimizer
 
+from ..round_trip import through_a_file
 from .cases import every_engine, shapes_of
 
 NAMES = [row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)]
@@ -97,12 +97,10 @@ def run(name: str, steps: int = 10, resume_at: int | None = None, **common: Any)
     optimizer = create(name, params, **options)
     for step in range(steps):
         if step == resume_at:
-            file = io.BytesIO()
-            torch.save(optimizer.state_dict(), file)
-            file.seek(0)
+            saved = through_a_file(optimizer.state_dict())
             torch.rand(7)
             optimizer = create(name, params, **options)
-            optimizer.load_state_dict(torch.load(file, weights_only=True))
+            optimizer.load_state_dict(saved)
         for p in params:
             p.grad = torch.randn(p.shape, generator=generator)
         optimizer.step()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import pickle
 import threading
 import warnings
@@ -24,6 +23,7 @@ from glideslope.errors import StateMismatch
 from glideslope.optim import SGD, Adafactor, AdamW, AdamWScheduleFree, NAdam, Prodigy
 from glideslope.optim._base.optimizer import Optimizer
 
+from ..round_trip import through_a_file
 from .test_every_optimizer import every_name
 from .test_loading_fit import are_same, assert_refused, built, shapes_of, stepped
 
@@ -384,10 +384,7 @@ def test_a_shared_state_is_the_live_one(name: str) -> None:
     for number, entry in shared["state"].items():
         assert type(entry) is dict
         assert all(value is optimizer.state[params[number]][key] for key, value in entry.items())
-    file = io.BytesIO()
-    torch.save(shared, file)
-    file.seek(0)
-    assert are_same(torch.load(file, weights_only=True), copied)
+    assert are_same(through_a_file(shared), copied)
 
 
 @pytest.mark.parametrize("kind", [optim.RAdam, AdamWScheduleFree, NAdam, Prodigy, optim.SOAP])

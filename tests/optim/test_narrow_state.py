@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from glideslope.optim import RuleOptimizer, available, create
 from glideslope.rules import rule
 
+from ..round_trip import through_a_file
 from .cases import every_engine, is_for
 
 NARROW = [torch.bfloat16, torch.float16]
@@ -148,12 +148,10 @@ def run(name: str, engine: Any, dtype: torch.dtype, resume_at: int | None = None
     optimizer = create(name, params, engine=engine, **options)
     for step in range(10):
         if step == resume_at:
-            file = io.BytesIO()
-            torch.save(optimizer.state_dict(), file)
-            file.seek(0)
+            saved = through_a_file(optimizer.state_dict())
             torch.rand(7)  # nothing depends on the global generator
             optimizer = create(name, params, engine=engine, **options)
-            optimizer.load_state_dict(torch.load(file, weights_only=True))
+            optimizer.load_state_dict(saved)
         for p in params:
             p.grad = torch.randn(p.shape, generator=generator).to(dtype)
         optimizer.step()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import pickle
 from typing import Any
 
@@ -18,6 +17,8 @@ from glideslope.optim._base.optimizer import Optimizer
 from glideslope.optim._base.plan_cache import PlanCache
 from glideslope.optim._base.rule_optimizer import RuleOptimizer
 from glideslope.optim._momentum import SGD
+
+from ..round_trip import through_a_file
 
 
 def model() -> nn.Module:
@@ -111,10 +112,7 @@ def test_flags_of_the_machine_stay() -> None:
 
 def test_a_saved_state_is_plain_and_small() -> None:
     optimizer = stepped(AdamW(model().parameters()))
-    file = io.BytesIO()
-    torch.save(optimizer.state_dict(), file)
-    file.seek(0)
-    saved = torch.load(file, weights_only=True)
+    saved = through_a_file(optimizer.state_dict())
     steps = [entry["step"] for entry in saved["state"].values()]
     assert [step.untyped_storage().nbytes() for step in steps] == [4, 4]
     assert type(saved["state"][0]) is dict

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from typing import Any
 
@@ -17,6 +16,7 @@ from glideslope.errors import InvalidValue, StateMismatch
 from glideslope.optim import SGD, AdamW
 from glideslope.optim.lr_scheduler import ExponentialLR
 
+from ..round_trip import through_a_file
 from .owned import CURVES, Factor, cosine, curves, near, update, values_of, weight
 
 STOP = 4
@@ -34,13 +34,11 @@ def test_a_saved_run_continues_bit_for_bit(
         return kind(groups, lr=schedule, weight_decay=0.1 * gs.linear(9))
 
     whole = update(run(), STOP)
-    file = io.BytesIO()
-    torch.save(whole.state_dict(), file)
-    file.seek(0)
+    saved = through_a_file(whole.state_dict())
     again = run()
     for group, other in zip(again.param_groups, whole.param_groups, strict=True):
         group["params"][0].data.copy_(other["params"][0])
-    again.load_state_dict(torch.load(file, weights_only=True), on_mismatch=policy)
+    again.load_state_dict(saved, on_mismatch=policy)
     for t in range(STOP, 12):
         assert values_of(again) == near([value(t), 0.05 * value(t) / peak])
         assert str(again.param_groups) == str(whole.param_groups)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from typing import Any
 
@@ -16,6 +15,7 @@ from glideslope.engines import joined, parted
 from glideslope.errors import InvalidValue, StateMismatch, UnsupportedDtype
 from glideslope.optim import RuleOptimizer, available, create
 
+from ..round_trip import through_a_file
 from .cases import every_engine, shapes_of
 from .test_narrow_state import Keep
 
@@ -146,12 +146,10 @@ def test_a_saved_run_resumes_bit_for_bit(engine: Any) -> None:
     run = pair("AdamW", engine)
     train(*run, steps=range(4))
     narrow, split, wide, reference = run
-    file = io.BytesIO()
-    torch.save(split.state_dict(), file)
-    file.seek(0)
+    saved = through_a_file(split.state_dict())
     copies = [p.detach().clone().requires_grad_() for p in narrow]
     resumed = create("AdamW", copies, engine=engine, rounding="split")
-    resumed.load_state_dict(torch.load(file, weights_only=True))
+    resumed.load_state_dict(saved)
     train(copies, resumed, wide, reference, range(4, 8))
     for master, q in zip(resumed.master_weights().values(), wide, strict=True):
         assert torch.equal(bits(master), bits(q.detach()))

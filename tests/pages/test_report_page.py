@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,16 +13,11 @@ import glideslope as gs
 from glideslope.pages.report import report_page
 from glideslope.runs import read_run
 
-from ..runs.run_folders import keep_run, updates
+from ..runs.run_folders import keep_run, lowered, updates
 from .browsing import Browser
 from .test_report import ATTACK
 
 LONG = gs.parse("warmup(40) >> cosine(360, end=0.1)")
-
-
-def lowered(lines: list[dict[str, Any]], at: int, factor: float) -> list[dict[str, Any]]:
-    """The same run with a learning rate that was cut."""
-    return [line | {"lr": line["lr"] * (factor if line["step"] >= at else 1)} for line in lines]
 
 
 # -- the page in a browser ------------------------------------------------------------------------

@@ -47,3 +47,8 @@ def updates(
         | ({"val_loss": 4 / (t + 1)} if t % every == every - 1 else {})
         for t in range(start, stop)
     ]
+
+
+def lowered(lines: list[dict[str, Any]], at: int, factor: float) -> list[dict[str, Any]]:
+    """The same run with a learning rate that was cut."""
+    return [line | {"lr": line["lr"] * (factor if line["step"] >= at else 1)} for line in lines]

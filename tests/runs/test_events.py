@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import glideslope as gs
 from glideslope.runs import Event, events, read_run
 
-from .run_folders import keep_run, updates
+from .run_folders import keep_run, lowered, updates
 
 LONG = gs.parse("warmup(40) >> cosine(360, end=0.1)")
-
-
-def lowered(lines: list[dict[str, Any]], at: int, factor: float) -> list[dict[str, Any]]:
-    """The same run with a learning rate that was cut."""
-    return [line | {"lr": line["lr"] * (factor if line["step"] >= at else 1)} for line in lines]
 
 
 def happened(path: Path) -> list[Event]:

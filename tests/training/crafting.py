@@ -1,4 +1,4 @@
-"""Files that torch would take for checkpoints, made by hand."""
+"""Files that torch would take for checkpoints, made by hand, and damaged ones."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def craft(path: Path, records: dict[str, bytes]) -> None:
             for name, record in records.items():
                 archive.writestr(name, record)
         seal(file)
+
+
+def damage(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

@@ -24,6 +24,7 @@ import glideslope as gs
 from glideslope.errors import CheckpointError, InvalidType, InvalidValue
 from glideslope.training import Checkpointer, _checkpointer, _nest
 
+from .crafting import damage
 from .values import same
 
 
@@ -37,12 +38,6 @@ def filled(folder: Path, steps: range, **options: Any) -> Checkpointer:
         checkpoints.save(step, state(step))
     checkpoints.close()
     return checkpoints
-
-
-def damage(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def test_the_newest_is_found_with_all_that_was_saved(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from glideslope.training._sharded.outline import Outline
 from glideslope.training._sharded.rank_file import file_content, file_name
 from glideslope.training._sharded.stored import Part
 
+from .crafting import damage
+
 States = dict[int, Any]
 STEPS = [0, 1, 2, 3, 4]
 DECAY = gs.polynomial(4, power=2)
@@ -179,16 +181,10 @@ def test_torch_files_are_merged() -> None:
     assert not found.state["weight"].requires_grad
 
 
-def broken(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize("step", [60, 80, 100])
 def test_a_damaged_checkpoint_is_left_out_with_a_warning(step: int) -> None:
     saved = keep("run", VALUES)
-    broken(saved.path(step))
+    damage(saved.path(step))
     others = [other for other in VALUES if other != step]
     with pytest.warns(UserWarning, match=f"skipping a checkpoint: .*step-{step:08d}.pt"):
         found = merge(saved, "linear(40)", key=("run", "model", "w"))
@@ -368,6 +364,6 @@ def test_a_mistake_is_one_sentence(call: Callable[[], object], sentence: str) ->
 def test_damaged_checkpoints_alone_are_refused() -> None:
     saved = keep("run", {1: VALUES[10], 2: VALUES[20]})
     for step in saved.steps():
-        broken(saved.path(step))
+        damage(saved.path(step))
     with pytest.raises(GlideslopeError, match="`checkpoints` must have one that is undamaged"):
         merge(saved, "hold(1)")

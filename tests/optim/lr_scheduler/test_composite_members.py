@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
 from glideslope.optim import lr_scheduler as gs
 
+from .driving import rates_of, sgd, stepped
+
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
 near = pytest.approx
-
-
-def sgd(rate: float) -> torch.optim.SGD:
-    return torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=rate, momentum=0.9)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def stepped(scheduler: Any, steps: int) -> Any:
-    for _ in range(steps):
-        scheduler.step()
-    return scheduler
 
 
 def test_a_chain_with_a_closed_form_in_it_restarts_too() -> None:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from glideslope.optim import lr_scheduler as gs
 
+from .driving import rates_of, sgd
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning",
     "ignore:.*takes the settings of the loaded state:UserWarning",
@@ -93,15 +95,6 @@ def chains(trees: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
 leaves = st.integers(0, len(LEAVES) - 1).map(Tree)
 trees = st.recursive(leaves, lambda inner: chains(inner) | sequences(inner), max_leaves=6)
 several = st.lists(trees, min_size=1, max_size=3)
-
-
-def sgd(*rates: float) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [group["lr"] for group in optimizer.param_groups]
 
 
 def product(forest: list[Tree], t: int) -> float:

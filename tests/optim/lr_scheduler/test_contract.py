@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import io
 import math
 import pickle
 import warnings
@@ -19,6 +18,8 @@ import torch
 from glideslope.errors import InvalidType, InvalidValue, StateMismatch
 from glideslope.groups import SharedKey
 from glideslope.optim import lr_scheduler as gs
+
+from ...round_trip import through_a_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
 
@@ -425,10 +426,7 @@ def test_only_torchs_one_cycle_counts_total_steps(name: str) -> None:
 def test_a_state_is_plain_shares_nothing_and_is_not_changed(make: Make) -> None:
     scheduler = make(gs, sgd())
     state = scheduler.state_dict()
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    assert torch.load(file, weights_only=True) == state
+    assert through_a_file(state) == state
     before = copy.deepcopy(state)
     other = make(gs, sgd())
     other.load_state_dict(state)

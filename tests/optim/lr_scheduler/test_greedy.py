@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 import random
 from collections.abc import Iterable
@@ -21,6 +20,9 @@ from glideslope.optim.lr_scheduler import (
     SequentialLR,
 )
 
+from ...round_trip import through_a_file
+from .driving import rates_of
+
 PARAMETERS = [torch.nn.Parameter(torch.zeros(1)) for _ in range(3)]
 
 
@@ -29,15 +31,11 @@ def sgd(*rates: float | torch.Tensor) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=0.1)
 
 
-def rates(optimizer: torch.optim.Optimizer) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
 def run(optimizer: torch.optim.Optimizer, scheduler: Any, metrics: Iterable[float]) -> list[float]:
     seen = []
     for metric in metrics:
         scheduler.step(metric)
-        seen.append(rates(optimizer)[0])
+        seen.append(rates_of(optimizer)[0])
     return seen
 
 
@@ -166,7 +164,7 @@ def test_the_rule_as_it_is_published(seed: int) -> None:
     expected = transcription([0.1, 0.05], metrics, window=window, **settings)
     for metric, due in zip(metrics, expected, strict=True):
         scheduler.step(metric)
-        assert rates(optimizer) == pytest.approx(due, rel=1e-13)
+        assert rates_of(optimizer) == pytest.approx(due, rel=1e-13)
 
 
 def test_a_negative_metric_is_better_by_the_same_share() -> None:
@@ -175,7 +173,7 @@ def test_a_negative_metric_is_better_by_the_same_share() -> None:
     scheduler = GreedyLR(optimizer, threshold=0.1, threshold_mode="rel", factor=0.5, patience=1)
     run(optimizer, scheduler, [-10.0, -9.5, -10.5])
     assert scheduler.num_bad_epochs == 0  # counted two, and the rate came down
-    assert rates(optimizer) == [0.05]
+    assert rates_of(optimizer) == [0.05]
     scheduler.step(-11.5)
     assert scheduler.best == -11.5
 
@@ -208,7 +206,7 @@ def test_a_metric_that_is_not_a_number_counts_for_nothing(smooth: bool) -> None:
         other.step(metric)
         with pytest.warns(UserWarning, match="GreedyLR, step .* is not a number"):
             one.step(math.nan)
-        assert rates(with_nan) == rates(without)
+        assert rates_of(with_nan) == rates_of(without)
 
 
 # -- with others ---------------------------------------------------------------------------------
@@ -230,8 +228,8 @@ def test_other_schedulers_multiply_also_while_they_hold_the_rate_at_zero() -> No
         together.step()
         composed.step(metric)
         schedule.step()
-        due = [rate * factor(t) for rate in rates(alone)]
-        assert rates(together) == pytest.approx(due, rel=1e-13)
+        due = [rate * factor(t) for rate in rates_of(alone)]
+        assert rates_of(together) == pytest.approx(due, rel=1e-13)
         assert composed.num_bad_epochs == greedy.num_bad_epochs
 
 
@@ -253,7 +251,7 @@ def test_as_a_member(composite: str) -> None:
         together.step()
         scheduler.step(metric)
         half = 0.5 if composite == "chained" else 1.0
-        assert rates(together) == pytest.approx([half * rates(alone)[0]], rel=1e-13)
+        assert rates_of(together) == pytest.approx([half * rates_of(alone)[0]], rel=1e-13)
 
 
 def test_a_member_begins_from_the_rates_of_a_resumed_composite() -> None:
@@ -289,10 +287,10 @@ def test_a_group_that_comes_later() -> None:
     scheduler.step(1.0)
     optimizer.add_param_group({"params": [PARAMETERS[1]], "lr": 0.3})
     scheduler.step(0.5)
-    assert rates(optimizer) == [0.4, 0.6]
+    assert rates_of(optimizer) == [0.4, 0.6]
     for _ in range(5):
         scheduler.step(0.5)
-    assert rates(optimizer) == [0.1, 0.3]  # started again
+    assert rates_of(optimizer) == [0.1, 0.3]  # started again
 
 
 @pytest.mark.parametrize("bound", ["min_lr", "max_lr"])
@@ -311,7 +309,7 @@ def test_a_tensor_is_filled() -> None:
     scheduler = GreedyLR(optimizer, factor=0.5, patience=0)
     scheduler.step(torch.tensor(1.0))  # type: ignore[arg-type]
     assert optimizer.param_groups[0]["lr"] is tensor
-    assert rates(optimizer) == scheduler.get_last_lr() == [0.2]
+    assert rates_of(optimizer) == scheduler.get_last_lr() == [0.2]
 
 
 def test_a_plain_rate() -> None:
@@ -359,20 +357,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def on_disk(state: dict[str, Any]) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    loaded: dict[str, Any] = torch.load(buffer, weights_only=True)
-    return loaded
-
-
 @pytest.mark.parametrize("smooth", [False, True])
 def test_the_state_is_transformers(smooth: bool) -> None:
     scheduler = GreedyLR(sgd(0.1, 0.05), smooth=smooth, window_size=2)
     for metric in (1.0, 3.0, 2.0):
         scheduler.step(metric)
-    state = on_disk(scheduler.state_dict())
+    state = through_a_file(scheduler.state_dict())
     assert set(state) == {*(KEYS if smooth else KEYS[:-1]), "_own_lrs"}
     assert state["_init_lrs"] == [0.1, 0.05]
     if smooth:
@@ -387,9 +377,9 @@ def test_it_resumes_at_every_step(optimizer_first: bool | None) -> None:
     metrics = [*LOSSES, *[1.0] * 30]
     saved, expected = [], []
     for metric in metrics:
-        saved.append(on_disk({"o": straight.state_dict(), "s": scheduler.state_dict()}))
+        saved.append(through_a_file({"o": straight.state_dict(), "s": scheduler.state_dict()}))
         scheduler.step(metric)
-        expected.append(rates(straight))
+        expected.append(rates_of(straight))
     assert [0.1, 0.05] in expected[expected.index([0.02, 0.01]) :]  # it has started again
     for stop, state in enumerate(saved):
         optimizer = sgd(0.1, 0.05)
@@ -403,7 +393,7 @@ def test_it_resumes_at_every_step(optimizer_first: bool | None) -> None:
             optimizer.load_state_dict(state["o"])
         for metric, due in zip(metrics[stop:], expected[stop:], strict=True):
             resumed.step(metric)
-            assert rates(optimizer) == due
+            assert rates_of(optimizer) == due
 
 
 def test_it_resumes_beside_a_schedule() -> None:
@@ -421,16 +411,16 @@ def test_it_resumes_beside_a_schedule() -> None:
     straight = build()
     saved, expected = [], []
     for metric in LOSSES:
-        saved.append(on_disk({"all": [part.state_dict() for part in straight]})["all"])
+        saved.append(through_a_file({"all": [part.state_dict() for part in straight]})["all"])
         train(*straight, metric)
-        expected.append(rates(straight[0]))
+        expected.append(rates_of(straight[0]))
     for stop, states in enumerate(saved):
         resumed = build()
         for part, state in zip(resumed, states, strict=True):
             part.load_state_dict(state)
         for metric, due in zip(LOSSES[stop:], expected[stop:], strict=True):
             train(*resumed, metric)
-            assert rates(resumed[0]) == pytest.approx(due, rel=1e-13)
+            assert rates_of(resumed[0]) == pytest.approx(due, rel=1e-13)
 
 
 def test_a_state_shares_nothing_and_is_not_changed() -> None:
@@ -506,7 +496,7 @@ def test_a_frozen_group_stays_frozen() -> None:
     scheduler = GreedyLR(optimizer, factor=0.5, patience=0)
     for metric in LOSSES:
         scheduler.step(metric)
-        assert rates(optimizer)[1] == 0.0
+        assert rates_of(optimizer)[1] == 0.0
 
 
 def test_what_is_no_optimizer() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
 import warnings
@@ -19,6 +18,9 @@ import glideslope as gs
 from glideslope.errors import InvalidType, StateMismatch
 from glideslope.optim import SGD, AdamW
 from glideslope.optim import lr_scheduler as lrs
+
+from ...round_trip import through_a_file
+from .driving import rates_of
 
 Make = Callable[[Any], Any]
 unordered = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
@@ -39,10 +41,6 @@ def parameter() -> torch.nn.Parameter:
 
 def groups(*rates: float) -> list[dict[str, Any]]:
     return [{"params": [parameter()], "lr": rate} for rate in rates]
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def near(value: Any) -> Any:
@@ -337,13 +335,6 @@ NUMBERS: list[tuple[Any, float]] = [
     (torch.tensor(3), 3),
     (torch.tensor(2.5), 2.5),
 ]
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)  # type: ignore[no-any-return]
 
 
 def plain(state: Any) -> bool:

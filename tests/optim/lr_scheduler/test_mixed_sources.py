@@ -20,6 +20,8 @@ import glideslope as gs
 from glideslope.optim import SGD, AdamW, available, create
 from glideslope.optim import lr_scheduler as lrs
 
+from .driving import rates_of
+
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
 Factor = Callable[[int], float]
 Make = Callable[[Any], Any]
@@ -32,10 +34,6 @@ def weight() -> torch.nn.Parameter:
 
 def sgd(*rates: float) -> torch.optim.SGD:
     return torch.optim.SGD([{"params": [weight()], "lr": rate} for rate in rates], lr=1.0)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def cosine(share: float) -> float:

@@ -19,6 +19,8 @@ from glideslope.errors import StateMismatch
 from glideslope.optim.lr_scheduler import LinearLR, SequentialLR, StepLR
 from glideslope.schedules import inverse_sqrt
 
+from .driving import rates_of, sgd
+
 TEXT = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text()
 (CODE,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 LINES_AT_MOST = 30  # besides the docstring
@@ -36,15 +38,6 @@ def own() -> Any:
     del sys.modules["own_class"]
 
 
-def sgd(*rates: float) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0)
-
-
-def rates(optimizer: Any) -> list[float]:
-    return [group["lr"] for group in optimizer.param_groups]
-
-
 def factor(t: int) -> float:
     return t / WARMUP if t < WARMUP else math.sqrt(WARMUP / t)
 
@@ -53,7 +46,7 @@ def run(optimizer: Any, scheduler: Any, steps: int) -> list[list[float]]:
     """The rates of that many updates, from the present one."""
     shown = []
     for _ in range(steps):
-        shown.append(rates(optimizer))
+        shown.append(rates_of(optimizer))
         optimizer.step()
         scheduler.step()
     return shown
@@ -152,7 +145,7 @@ def test_a_group_added_later_joins(own: Any) -> None:
     run(optimizer, scheduler, 6)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.3})
     scheduler.step()
-    assert rates(optimizer) == near([0.8 * factor(7), 0.3 * factor(7)], rel=1e-15)
+    assert rates_of(optimizer) == near([0.8 * factor(7), 0.3 * factor(7)], rel=1e-15)
 
 
 def own_first(own: Any, optimizer: Any) -> tuple[list[Any], int, list[float]]:
@@ -185,7 +178,7 @@ def test_it_multiplies_with_others(own: Any) -> None:
     own_one, halving = own(optimizer, WARMUP), StepLR(optimizer, 5, gamma=0.5)
     shown = []
     for _ in range(12):
-        shown.append(rates(optimizer))
+        shown.append(rates_of(optimizer))
         optimizer.step()
         own_one.step()
         halving.step()

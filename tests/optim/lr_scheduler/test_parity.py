@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -13,6 +12,8 @@ import pytest
 import torch
 
 from glideslope.optim import lr_scheduler as ours
+
+from ...round_trip import through_a_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 
@@ -157,13 +158,6 @@ def test_states_have_torchs_form_and_load_both_ways(make: Make, tolerance: float
         assert groups_of(there) == near(groups_of(theirs), tolerance)
         for pair in ((theirs, reference), (here, follower), (there, their_follower)):
             advance(*pair)
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)  # type: ignore[no-any-return]
 
 
 ORDERS = ["build scheduler", "build optimizer scheduler", "build scheduler optimizer"]

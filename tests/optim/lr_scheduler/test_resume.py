@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
 from glideslope.optim import lr_scheduler as gs
+
+from .driving import rates_of, sgd
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning",
@@ -41,15 +42,6 @@ RESUMED: dict[str, Callable[..., Any]] = {
         **k,
     ),
 }
-
-
-def sgd(*rates: float) -> torch.optim.SGD:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates]
-    return torch.optim.SGD(groups, lr=1.0, momentum=0.9)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 @pytest.mark.parametrize("stop", range(1, STEPS))

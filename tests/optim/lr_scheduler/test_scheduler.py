@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import io
 import itertools
 import json
 import math
@@ -24,7 +23,9 @@ import glideslope as gs
 from glideslope.errors import InvalidType, InvalidValue, ParseError, StateMismatch, UnboundError
 from glideslope.optim.lr_scheduler import Absolute, ReduceLROnPlateau, Scheduler, StepLR
 
+from ...round_trip import through_a_file
 from ...schedules.strategies import schedules
+from .driving import rates_of
 
 TRIANGLE = gs.warmup(4) >> gs.linear(6)
 FACTORS = [0.0, 0.25, 0.5, 0.75, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0, 0.0]
@@ -41,10 +42,6 @@ def adamw(*rates: float, **options: Any) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups(*(rates or (0.1,))), **options)
 
 
-def rates(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
 def step(optimizer: Any, *schedulers: Any) -> None:
     optimizer.step()
     for scheduler in schedulers:
@@ -58,9 +55,9 @@ def test_update_t_runs_at_the_base_times_the_schedule() -> None:
     optimizer = adamw(0.1, 0.02)
     scheduler = Scheduler(optimizer, lr=TRIANGLE)
     for factor in FACTORS:
-        assert rates(optimizer) == pytest.approx([0.1 * factor, 0.02 * factor], rel=1e-15)
-        assert scheduler.get_last_lr() == rates(optimizer)
-        assert scheduler.get_lr() == rates(optimizer)
+        assert rates_of(optimizer) == pytest.approx([0.1 * factor, 0.02 * factor], rel=1e-15)
+        assert scheduler.get_last_lr() == rates_of(optimizer)
+        assert scheduler.get_lr() == rates_of(optimizer)
         step(optimizer, scheduler)
 
 
@@ -82,7 +79,7 @@ def test_what_can_be_given_for_a_key(spec: Any, expected: list[float]) -> None:
     optimizer = adamw(0.1, 0.02)
     scheduler = Scheduler(optimizer, spec)
     scheduler.step(2)
-    assert rates(optimizer) == pytest.approx(expected, rel=1e-15)
+    assert rates_of(optimizer) == pytest.approx(expected, rel=1e-15)
 
 
 def test_any_key_and_elements_of_a_tuple() -> None:
@@ -98,7 +95,7 @@ def test_any_key_and_elements_of_a_tuple() -> None:
     assert group["weight_decay"] == pytest.approx(0.1)
     assert group["betas"] == (0.8, pytest.approx(0.945))
     assert group["eps"] == pytest.approx(1e-7)
-    assert rates(optimizer) == [0.1]
+    assert rates_of(optimizer) == [0.1]
     assert scheduler.get_last_lr() == [0.1]
     assert list(scheduler.schedules) == ["weight_decay", "betas[1]", "eps"]
 
@@ -134,7 +131,7 @@ def test_schedulers_multiply_in_any_order() -> None:
         schedulers = [make(optimizer) for make in order]
         for t, factor in enumerate(FACTORS):
             due = factor * 0.5 ** (t // 3) * 0.9**t
-            assert rates(optimizer) == pytest.approx([0.1 * due, 0.02 * due], rel=1e-14)
+            assert rates_of(optimizer) == pytest.approx([0.1 * due, 0.02 * due], rel=1e-14)
             step(optimizer, *schedulers)
 
 
@@ -144,7 +141,7 @@ def test_a_plateau_controller_multiplies() -> None:
     scheduler = Scheduler(optimizer, lr=TRIANGLE)
     for t, factor in enumerate(FACTORS):
         cuts = max(t - 1, 0)  # the first metric is the best one, every other one is a bad epoch
-        assert rates(optimizer) == pytest.approx([0.1 * factor * 0.5**cuts], rel=1e-14)
+        assert rates_of(optimizer) == pytest.approx([0.1 * factor * 0.5**cuts], rel=1e-14)
         optimizer.step()
         plateau.step(1.0)
         scheduler.step()
@@ -155,7 +152,7 @@ def test_torchs_own_scheduler_beside_it_multiplies() -> None:
     theirs = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
     scheduler = Scheduler(optimizer, lr=gs.linear(10))
     for t in range(5):
-        assert rates(optimizer) == pytest.approx([0.1 * 0.5**t * (1 - t / 10)], rel=1e-14)
+        assert rates_of(optimizer) == pytest.approx([0.1 * 0.5**t * (1 - t / 10)], rel=1e-14)
         step(optimizer, theirs, scheduler)
 
 
@@ -166,7 +163,7 @@ def test_a_hand_edit_is_respected_and_scheduled_from_there() -> None:
     optimizer.param_groups[0]["lr"] /= 2
     for t in range(6, 10):
         step(optimizer, scheduler)
-        assert rates(optimizer) == pytest.approx([0.05 * (1 - t / 10)], rel=1e-14)
+        assert rates_of(optimizer) == pytest.approx([0.05 * (1 - t / 10)], rel=1e-14)
 
 
 def test_a_scheduler_that_is_gone_leaves_its_last_factor() -> None:
@@ -175,7 +172,7 @@ def test_a_scheduler_that_is_gone_leaves_its_last_factor() -> None:
     scheduler.step(5)
     scheduler = Scheduler(optimizer, lr=gs.linear(2))
     scheduler.step(1)
-    assert rates(optimizer) == pytest.approx([0.1 * 0.5 * 0.5])
+    assert rates_of(optimizer) == pytest.approx([0.1 * 0.5 * 0.5])
 
 
 def test_a_late_group_joins_at_the_current_step_with_its_own_base() -> None:
@@ -186,7 +183,7 @@ def test_a_late_group_joins_at_the_current_step_with_its_own_base() -> None:
     for t in range(5, 10):
         step(optimizer, scheduler)
         factor = 1 - t / 10
-        assert rates(optimizer) == pytest.approx([0.1 * factor, 0.5 * factor], rel=1e-14)
+        assert rates_of(optimizer) == pytest.approx([0.1 * factor, 0.5 * factor], rel=1e-14)
 
 
 def test_a_group_taken_away_is_no_trouble() -> None:
@@ -194,7 +191,7 @@ def test_a_group_taken_away_is_no_trouble() -> None:
     scheduler = Scheduler(optimizer, lr=gs.linear(10))
     del optimizer.param_groups[1]
     step(optimizer, scheduler)
-    assert rates(optimizer) == pytest.approx([0.09])
+    assert rates_of(optimizer) == pytest.approx([0.09])
 
 
 # -- what is driven ------------------------------------------------------------------------------
@@ -216,7 +213,7 @@ def test_any_object_with_groups() -> None:
     scheduler = Scheduler(duck, lr=gs.linear(4))
     duck.param_groups = [dict(group) for group in duck.param_groups]  # as loading a state does
     scheduler.step()
-    assert rates(duck) == pytest.approx([0.075, 0.15])
+    assert rates_of(duck) == pytest.approx([0.075, 0.15])
     assert duck.told == 2
 
 
@@ -261,21 +258,16 @@ def test_a_copied_pair_continues_by_itself(duplicate: Callable[[Any], Any]) -> N
     optimizer2, scheduler2 = duplicate((optimizer, scheduler))
     for t in range(6, 10):
         step(optimizer2, scheduler2)
-        assert rates(optimizer2) == pytest.approx([0.1 * FACTORS[t], 0.2 * FACTORS[t]], rel=1e-14)
-    assert rates(optimizer) == pytest.approx([0.1 * FACTORS[5], 0.2 * FACTORS[5]], rel=1e-14)
+        assert rates_of(optimizer2) == pytest.approx(
+            [0.1 * FACTORS[t], 0.2 * FACTORS[t]], rel=1e-14
+        )
+    assert rates_of(optimizer) == pytest.approx([0.1 * FACTORS[5], 0.2 * FACTORS[5]], rel=1e-14)
 
 
 # -- saved and resumed ---------------------------------------------------------------------------
 
 ORDERS = ["build, scheduler", "build, optimizer, scheduler", "build, scheduler, optimizer"]
 ORDERS += ["optimizer, build, scheduler"]
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)  # type: ignore[no-any-return]
 
 
 def resumed(order: str, saved: dict[str, Any], **schedules: Any) -> tuple[Any, Scheduler]:
@@ -319,9 +311,9 @@ def test_resume_keeps_a_hand_edit(order: str) -> None:
     optimizer.param_groups[0]["lr"] *= 0.5
     saved = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
     optimizer2, scheduler2 = resumed(order, saved, lr=gs.linear(10))
-    assert rates(optimizer2) == pytest.approx([0.035, 0.014], rel=1e-14)
+    assert rates_of(optimizer2) == pytest.approx([0.035, 0.014], rel=1e-14)
     step(optimizer2, scheduler2)
-    assert rates(optimizer2) == pytest.approx([0.03, 0.012], rel=1e-14)
+    assert rates_of(optimizer2) == pytest.approx([0.03, 0.012], rel=1e-14)
 
 
 def test_a_state_is_plain_and_shares_nothing() -> None:
@@ -350,7 +342,7 @@ def test_another_schedule_is_refused_with_both_in_the_message_and_nothing_change
         scheduler.load_state_dict(checkpoint(lr="cosine(10)"))
     assert "cosine(20) in the code, cosine(10) in the checkpoint" in str(refused.value)
     assert 'on_mismatch="keep"' in str(refused.value)
-    assert rates(optimizer) == [0.1, 0.02]
+    assert rates_of(optimizer) == [0.1, 0.02]
     assert scheduler.last_epoch == 0
 
 
@@ -364,7 +356,9 @@ def test_another_schedule_is_kept_or_adopted(policy: str, expected: gs.Schedule)
     scheduler.load_state_dict(checkpoint(lr="cosine(10)"))
     assert scheduler.schedules == {"lr": expected}
     for t in range(4, 12):
-        assert rates(optimizer) == pytest.approx([0.1 * expected(t), 0.02 * expected(t)], rel=1e-14)
+        assert rates_of(optimizer) == pytest.approx(
+            [0.1 * expected(t), 0.02 * expected(t)], rel=1e-14
+        )
         step(optimizer, scheduler)
 
 
@@ -379,7 +373,7 @@ def test_adopting_takes_every_key_of_the_checkpoint_and_no_other() -> None:
         "lr": Absolute(gs.linear(10)),
         "weight_decay": {"g1": gs.linear(8)},
     }
-    assert rates(optimizer) == [0.6, 0.6]
+    assert rates_of(optimizer) == [0.6, 0.6]
 
 
 def test_a_users_function_resumes_but_cannot_be_adopted() -> None:
@@ -389,7 +383,7 @@ def test_a_users_function_resumes_but_cannot_be_adopted() -> None:
     saved = checkpoint(lr=gs.function(halving))
     optimizer = adamw(0.1, 0.02)
     Scheduler(optimizer, lr=gs.function(halving)).load_state_dict(saved)
-    assert rates(optimizer) == pytest.approx([0.1 / 16, 0.02 / 16])
+    assert rates_of(optimizer) == pytest.approx([0.1 / 16, 0.02 / 16])
     adopting = Scheduler(adamw(0.1, 0.02), lr="linear(3)", on_mismatch="adopt")
     with pytest.raises(StateMismatch, match="cannot be adopted"):
         adopting.load_state_dict(saved)
@@ -402,7 +396,7 @@ def test_another_base_is_a_mismatch_too() -> None:
     for policy, expected in [("keep", [0.15, 0.01]), ("adopt", [0.05, 0.01])]:
         optimizer = adamw(0.3, 0.02)
         Scheduler(optimizer, lr="linear(8)", on_mismatch=policy).load_state_dict(saved)
-        assert rates(optimizer) == pytest.approx(expected)
+        assert rates_of(optimizer) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -442,7 +436,7 @@ def test_what_is_not_a_state_is_refused(state: Any) -> None:
     scheduler = Scheduler(optimizer, lr="linear(4)", on_mismatch="adopt")
     with pytest.raises(StateMismatch):
         scheduler.load_state_dict(state)
-    assert rates(optimizer) == [0.1]
+    assert rates_of(optimizer) == [0.1]
 
 
 def test_the_state_of_a_torch_scheduler_is_refused() -> None:
@@ -459,10 +453,10 @@ def test_extending_keeps_the_past_does_not_jump_and_ends_later(at: int) -> None:
     optimizer = adamw(1.0)
     scheduler = Scheduler(optimizer, lr=TRIANGLE, weight_decay=gs.exponential(0.9))
     scheduler.step(at)
-    before = rates(optimizer)
+    before = rates_of(optimizer)
     scheduler.extend(10)
     scheduler.step(at)
-    assert rates(optimizer) == pytest.approx(before, rel=1e-14)
+    assert rates_of(optimizer) == pytest.approx(before, rel=1e-14)
     longer = scheduler.schedules["lr"]
     assert longer.steps == 20
     assert longer.end == 0.0
@@ -531,10 +525,10 @@ def test_a_function_that_gives_no_number_is_refused_by_name_and_step(bad: Any) -
     optimizer = adamw(0.1, weight_decay=0.2)
     scheduler = Scheduler(optimizer, weight_decay="linear(9)", lr=gs.function(shaky))
     scheduler.step(2)
-    before = rates(optimizer), optimizer.param_groups[0]["weight_decay"]
+    before = rates_of(optimizer), optimizer.param_groups[0]["weight_decay"]
     with pytest.raises((InvalidType, InvalidValue), match=r"shaky\(3\)"):
         scheduler.step()
-    assert (rates(optimizer), optimizer.param_groups[0]["weight_decay"]) == before
+    assert (rates_of(optimizer), optimizer.param_groups[0]["weight_decay"]) == before
     assert scheduler.last_epoch == 2
 
 
@@ -566,7 +560,7 @@ def test_resume_equals_the_uninterrupted_run(lengths: list[int], stop: int, edit
     follower = Scheduler(again, lr=curve)
     follower.load_state_dict(scheduler.state_dict())
     for _ in range(6):
-        assert rates(again) == pytest.approx(rates(optimizer), rel=1e-12)
+        assert rates_of(again) == pytest.approx(rates_of(optimizer), rel=1e-12)
         step(optimizer, scheduler)
         step(again, follower)
 
@@ -582,6 +576,6 @@ def test_any_schedule_resumes_at_every_step(schedule: gs.Schedule, data: st.Data
     follower = Scheduler(again, lr=schedule)
     follower.load_state_dict(state)
     for _ in range(3):
-        assert rates(again) == rates(optimizer)
+        assert rates_of(again) == rates_of(optimizer)
         step(optimizer, scheduler)
         step(again, follower)

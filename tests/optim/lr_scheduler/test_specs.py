@@ -17,6 +17,8 @@ import glideslope as gs
 from glideslope.errors import InvalidType, StateMismatch
 from glideslope.optim.lr_scheduler import Absolute, Scheduler
 
+from .driving import rates_of
+
 Factor = Callable[[float], float]
 BASES = {"number": 0.1, "schedule": 0.2, "text": 0.3, "function": 0.4, "absolute": 0.5, "rest": 0.6}
 STEPS = 12
@@ -28,10 +30,6 @@ def group(name: str, lr: float, **more: Any) -> dict[str, Any]:
 
 def sgd(**rates: float) -> torch.optim.SGD:
     return torch.optim.SGD([group(name, rate) for name, rate in (rates or BASES).items()], lr=1.0)
-
-
-def rates_of(optimizer: Any) -> list[float]:
-    return [float(each["lr"]) for each in optimizer.param_groups]
 
 
 def near(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from enum import Enum
@@ -36,6 +35,9 @@ from glideslope.optim.lr_scheduler import (
 )
 from glideslope.optim.lr_scheduler._transformers import BY_NAME as TABLE
 
+from ...round_trip import through_a_file
+from .driving import rates_of
+
 BASE = 10.0
 RUNS = [
     (warm, total)
@@ -48,10 +50,6 @@ RUNS = [
 def sgd(*rates: float) -> torch.optim.SGD:
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in rates]
     return torch.optim.SGD(groups, lr=rates[0])
-
-
-def rates(optimizer: torch.optim.Optimizer) -> list[float]:
-    return [group["lr"] for group in optimizer.param_groups]
 
 
 def advance(optimizer: torch.optim.Optimizer, scheduler: LRScheduler) -> None:
@@ -307,8 +305,8 @@ def test_a_floor_is_the_same_rate_in_every_group(build: Callable[..., LRSchedule
     scheduler = build(optimizer, 2, 10)
     for t in range(1, 14):
         advance(optimizer, scheduler)
-        assert t < 2 or min(rates(optimizer)[:2]) >= 0.05
-    assert rates(optimizer) == pytest.approx([0.05, 0.05, 0.05, 0.01, 0.0], rel=1e-15)
+        assert t < 2 or min(rates_of(optimizer)[:2]) >= 0.05
+    assert rates_of(optimizer) == pytest.approx([0.05, 0.05, 0.05, 0.01, 0.0], rel=1e-15)
 
 
 @pytest.mark.parametrize("build", FLOORED)
@@ -319,10 +317,10 @@ def test_a_group_that_comes_later_has_the_floor_too(build: Callable[..., LRSched
         advance(optimizer, scheduler)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.2})
     advance(optimizer, scheduler)
-    assert 0.05 < rates(optimizer)[1] < 0.2
+    assert 0.05 < rates_of(optimizer)[1] < 0.2
     for _ in range(8):
         advance(optimizer, scheduler)
-    assert rates(optimizer) == pytest.approx([0.05, 0.05], rel=1e-12)
+    assert rates_of(optimizer) == pytest.approx([0.05, 0.05], rel=1e-12)
 
 
 def test_groups_keep_their_ratio_without_a_floor() -> None:
@@ -330,7 +328,7 @@ def test_groups_keep_their_ratio_without_a_floor() -> None:
     scheduler = get_linear_schedule_with_warmup(optimizer, 2, 10)
     for _ in range(6):
         advance(optimizer, scheduler)
-    assert rates(optimizer) == pytest.approx([0.5, 0.05], rel=1e-15)
+    assert rates_of(optimizer) == pytest.approx([0.5, 0.05], rel=1e-15)
 
 
 def test_a_floor_is_under_the_rate_of_the_checkpoint() -> None:
@@ -343,7 +341,7 @@ def test_a_floor_is_under_the_rate_of_the_checkpoint() -> None:
     new.load_state_dict(old.state_dict())
     for _ in range(6):
         advance(optimizer, new)
-    assert rates(optimizer) == pytest.approx([0.05], rel=1e-15)
+    assert rates_of(optimizer) == pytest.approx([0.05], rel=1e-15)
 
 
 def test_a_metric_and_a_schedule_multiply() -> None:
@@ -354,7 +352,7 @@ def test_a_metric_and_a_schedule_multiply() -> None:
     for loss in (1.0, 1.0, 0.5, 0.5):
         advance(optimizer, scheduler)
         plateau.step(loss)
-        seen += rates(optimizer)
+        seen += rates_of(optimizer)
     assert seen == pytest.approx([0.9, 0.4, 0.35, 0.15], rel=1e-15)
 
 
@@ -382,10 +380,10 @@ STEPS = 15
 def straight_run(build: Callable[..., LRScheduler]) -> list[list[float]]:
     optimizer = sgd(1.0, 0.1)
     scheduler = build(optimizer)
-    seen = [rates(optimizer)]
+    seen = [rates_of(optimizer)]
     for _ in range(STEPS):
         advance(optimizer, scheduler)
-        seen.append(rates(optimizer))
+        seen.append(rates_of(optimizer))
     return seen
 
 
@@ -397,15 +395,6 @@ def run_to(stop: int, build: Callable[..., LRScheduler]) -> tuple[torch.optim.SG
     return optimizer, scheduler
 
 
-def on_disk(state: dict[str, Any]) -> dict[str, Any]:
-    """A state after it was a file, read as the Trainer reads it."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    loaded: dict[str, Any] = torch.load(buffer, weights_only=True)
-    return loaded
-
-
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_saved_run_continues_exactly(name: str) -> None:
     build = BUILDERS[name]
@@ -414,12 +403,12 @@ def test_a_saved_run_continues_exactly(name: str) -> None:
         saved_optimizer, saved = run_to(stop, build)
         optimizer = sgd(1.0, 0.1)
         scheduler = build(optimizer)
-        optimizer.load_state_dict(on_disk(saved_optimizer.state_dict()))
-        scheduler.load_state_dict(on_disk(saved.state_dict()))
-        assert rates(optimizer) == expected[stop]
+        optimizer.load_state_dict(through_a_file(saved_optimizer.state_dict()))
+        scheduler.load_state_dict(through_a_file(saved.state_dict()))
+        assert rates_of(optimizer) == expected[stop]
         for t in range(stop + 1, STEPS + 1):
             advance(optimizer, scheduler)
-            assert rates(optimizer) == expected[t]
+            assert rates_of(optimizer) == expected[t]
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -431,9 +420,9 @@ def test_last_epoch_continues_after_that_step(name: str) -> None:
         optimizer = sgd(1.0, 0.1)
         optimizer.load_state_dict(saved_optimizer.state_dict())
         scheduler = build(optimizer, last_epoch=stop - 1)
-        assert rates(optimizer) == expected[stop]
+        assert rates_of(optimizer) == expected[stop]
         advance(optimizer, scheduler)
-        assert rates(optimizer) == expected[stop + 1]
+        assert rates_of(optimizer) == expected[stop + 1]
 
 
 def theirs(optimizer: Any, last_epoch: int = -1) -> torch.optim.lr_scheduler.LambdaLR:
@@ -453,10 +442,10 @@ def test_a_state_of_transformers_loads_here_and_the_reverse() -> None:
         optimizer = sgd(1.0, 0.1)
         scheduler = other(optimizer)
         optimizer.load_state_dict(saved_optimizer.state_dict())
-        scheduler.load_state_dict(on_disk(saved.state_dict()))
+        scheduler.load_state_dict(through_a_file(saved.state_dict()))
         for t in range(6, 12):
             advance(optimizer, scheduler)
-            assert rates(optimizer) == pytest.approx(expected[t], rel=1e-15)
+            assert rates_of(optimizer) == pytest.approx(expected[t], rel=1e-15)
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -649,7 +638,7 @@ def test_a_mistake_is_named_and_nothing_is_written(
     with pytest.raises(InvalidValue) as caught:
         build(optimizer=optimizer, **kwargs)
     assert str(caught.value) == message
-    assert rates(optimizer) == [BASE]
+    assert rates_of(optimizer) == [BASE]
 
 
 def test_an_unknown_name() -> None:
@@ -676,4 +665,4 @@ def test_another_scheduler_multiplies() -> None:
     for _ in range(12):
         advance(optimizer, scheduler)
         half.step()
-    assert rates(optimizer) == pytest.approx([0.1], rel=1e-15)
+    assert rates_of(optimizer) == pytest.approx([0.1], rel=1e-15)
