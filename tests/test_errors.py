@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -65,6 +67,29 @@ def test_an_object_of_a_thousand_lines_leaves_the_rule_in_sight() -> None:
     with pytest.raises(InvalidType, match="`optimizers` must have `state_dict`") as caught:
         TrainingState(optimizers=Listing())
     assert len(str(caught.value)) < 500
+
+
+# -- one voice ------------------------------------------------------------------------------------
+
+PACKAGE = Path(glideslope.errors.__file__).parent
+OTHER_WORDS = re.compile(
+    r"\b(be|end) (above|below|between|greater|positive)\b|\bshould\b|\bin [\[(]|\.$"
+)
+
+
+def rules_of(file: Path) -> list[str]:
+    """The rules that a module hands to `require` and `require_type`, where they are literal."""
+    tree = ast.parse(file.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and len(node.args) > 2]
+    named = [call for call in calls if ast.unparse(call.func) in ("require", "require_type")]
+    texts = (node for call in named for node in ast.walk(call.args[2]))
+    return [str(text.value) for text in texts if isinstance(text, ast.Constant)]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.stem)
+def test_rules_use_the_same_words(file: Path) -> None:
+    """Bounds are "at least", "more than", "at most", "less than", or "from … to …" with both."""
+    assert [rule for rule in rules_of(file) if OTHER_WORDS.search(rule)] == []
 
 
 # -- the command that installs an extra -----------------------------------------------------------

@@ -53,7 +53,7 @@ def qk_clip(
 
     Source: Kimi Team, `Kimi K2 <https://arxiv.org/abs/2507.20534>`_ (2025), section 2.1.
     """
-    require(threshold > 0, "threshold", "be above 0", threshold)
+    require(threshold > 0, "threshold", "be more than 0", threshold)
     logits = torch.as_tensor(max_logits, dtype=torch.float32, device=query.device).detach()
     _check(query, key, logits)
     factors = (threshold / logits.clamp(min=threshold)).clamp(max=1.0)

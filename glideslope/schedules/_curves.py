@@ -219,7 +219,7 @@ class Rectifier(Endless):
 
     def __post_init__(self) -> None:
         set_values(self, "beta2")
-        require(0.6 < self.beta2 < 1, "beta2", "be between 0.6 and 1", self.beta2)
+        require(0.6 < self.beta2 < 1, "beta2", "be more than 0.6 and less than 1", self.beta2)
 
     @cached_property
     def _first(self) -> int:

@@ -46,7 +46,7 @@ def _length(schedule: Any, run: int) -> int:
 def _checked(steps: Any) -> list[int]:
     require_type(hasattr(steps, "__iter__"), "steps", "be a list of steps", steps)
     numbers = [whole("steps", step, 0) for step in steps]
-    require(bool(numbers) and numbers[-1] > 0, "steps", "end above 0", numbers)
+    require(bool(numbers) and numbers[-1] > 0, "steps", "end at more than 0", numbers)
     for before, after in pairwise(numbers):
         require(before < after, "steps", "increase", f"{after} after {before}")
     return numbers

@@ -503,7 +503,7 @@ def slanted_triangular(steps: int, cut_fraction: float = 0.1, ratio: float = 32.
     Source: ULMFiT, arXiv:1801.06146.
     """
     cut_fraction = as_value("cut_fraction", cut_fraction)
-    require(0 < cut_fraction < 1, "cut_fraction", "be between 0 and 1", cut_fraction)
+    require(0 < cut_fraction < 1, "cut_fraction", "be more than 0 and less than 1", cut_fraction)
     ratio = as_value("ratio", ratio)
     require(ratio >= 1, "ratio", "be at least 1", ratio)
     low, cut = 1 / ratio, math.floor(_exact(_number("steps", steps)) * _exact(cut_fraction))

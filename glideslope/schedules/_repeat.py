@@ -49,7 +49,9 @@ class Repeat(Transformation):
             require(self.growth == 1 or self.growth >= 1.001, "stretch", rule, self.growth)
             return
         object.__setattr__(self, "n", real("n", self.n))
-        require(self.n >= 1 and isinstance(self.n, int), "n", "be a whole number above 0", self.n)
+        require(
+            self.n >= 1 and isinstance(self.n, int), "n", "be a whole number of at least 1", self.n
+        )
         require(self.growth > 0, "stretch", "be more than 0", self.growth)
         if self.growth != 1:
             require(self.n <= 100_000, "n", "be at most 100000 with a stretch", self.n)

@@ -163,7 +163,7 @@ class LRFinder:
     ) -> None:
         require_type(isinstance(model, nn.Module), "model", "be a torch.nn.Module", model)
         require_type(callable(train_step), "train_step", "be a function", train_step)
-        require(0 <= smoothing < 1, "smoothing", "be in [0, 1)", smoothing)
+        require(0 <= smoothing < 1, "smoothing", "be at least 0 and less than 1", smoothing)
         require(divergence > 1, "divergence", "be more than 1", divergence)
         self.model, self.optimizer, self.train_step = model, optimizer, train_step
         self.smoothing, self.divergence = smoothing, divergence

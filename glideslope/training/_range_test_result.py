@@ -87,7 +87,9 @@ class RangeTestResult:
         require(0 < len(self.sweeps) == len(self.groups), "sweeps", rule, self.sweeps)
         finite = all(map(math.isfinite, self.losses))
         require(finite, "losses", "be finite", self.losses)
-        require(0 <= self.smoothing < 1, "smoothing", "be in [0, 1)", self.smoothing)
+        require(
+            0 <= self.smoothing < 1, "smoothing", "be at least 0 and less than 1", self.smoothing
+        )
 
     @property
     def lrs(self) -> tuple[float, ...]:

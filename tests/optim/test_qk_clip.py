@@ -71,7 +71,7 @@ def test_keys_that_heads_share_take_the_root_of_the_least_factor() -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "threshold": ({"threshold": 0.0}, InvalidValue, "`threshold` must be above 0, got 0.0"),
+    "threshold": ({"threshold": 0.0}, InvalidValue, "`threshold` must be more than 0, got 0.0"),
     "heads": (
         {"max_logits": [9.0] * 4},
         InvalidValue,

@@ -160,7 +160,7 @@ SENTENCES: list[tuple[Any, str]] = [
     (lambda: gs.exponential(-0.1), "`gamma` must be at least 0, got -0.1"),
     (lambda: gs.exponential(0.5, every=0), "`every` must be more than 0, got 0"),
     (lambda: gs.relaxation(10, ratio=1), "`ratio` must be less than 1, got 1.0"),
-    (lambda: gs.rectifier(0.5), "`beta2` must be between 0.6 and 1, got 0.5"),
+    (lambda: gs.rectifier(0.5), "`beta2` must be more than 0.6 and less than 1, got 0.5"),
     (lambda: gs.hyperbolic(10, 9), "`upper_bound` must be at least the 10 steps, got 9"),
     (lambda: gs.wsd(5, 0.5, 5), "`stable_steps` must be 0 or at least 1, got 0.5"),
     (lambda: gs.step("rest"), "`every` must be counted in steps, ep, tok or %: only the length of"),

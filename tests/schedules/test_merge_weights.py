@@ -100,8 +100,8 @@ def test_a_merged_run_is_as_close_to_the_minimum_of_a_quadratic_as_a_cooled_one(
 
 
 REFUSED: dict[str, tuple[str, Any, str]] = {
-    "no steps": ("linear(4)", [], "`steps` must end above 0, got []"),
-    "before the first update": ("linear(4)", [0], "`steps` must end above 0, got [0]"),
+    "no steps": ("linear(4)", [], "`steps` must end at more than 0, got []"),
+    "before the first update": ("linear(4)", [0], "`steps` must end at more than 0, got [0]"),
     "a number": ("linear(4)", 4, "`steps` must be a list of steps, got 4"),
     "a fraction": ("linear(4)", [0, 1.5], "`steps` must be a whole number of at least 0, got 1.5"),
     "text": ("linear(4)", "12", "`steps` must be a number, got '1'"),

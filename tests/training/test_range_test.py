@@ -209,7 +209,11 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "start": ({"start_lr": 0.0}, InvalidValue, "`start` must be more than 0, got 0.0"),
     "steps": ({"num_it": 1}, InvalidValue, "`steps` must be at least 2"),
     "mode": ({"mode": "log"}, InvalidValue, "`shape` must be linear or geometric, got 'log'"),
-    "smoothing": ({"smoothing": 1.0}, InvalidValue, r"`smoothing` must be in \[0, 1\), got 1.0"),
+    "smoothing": (
+        {"smoothing": 1.0},
+        InvalidValue,
+        r"`smoothing` must be at least 0 and less than 1, got 1.0",
+    ),
     "divergence": ({"divergence": 1.0}, InvalidValue, "`divergence` must be more than 1, got 1.0"),
     "no batches": ({"batches": []}, InvalidValue, r"`len\(batches\)` must be at least 1, got 0"),
     "no step": ({"train_step": no_updates}, InvalidValue, r"must call optimizer.step\(\)"),

@@ -20,7 +20,7 @@ def number(name: str, value: Any) -> float:
 def above(name: str, value: Any, low: float) -> float:
     """A finite number above ``low``."""
     given = number(name, value)
-    require(given > low, name, f"be above {low}", value)
+    require(given > low, name, f"be more than {low}", value)
     return given
 
 
@@ -34,7 +34,7 @@ def at_least(name: str, value: Any, low: float) -> float:
 def in_unit(name: str, value: Any) -> float:
     """A finite number in [0, 1]."""
     given = number(name, value)
-    require(0 <= given <= 1, name, "be in [0, 1]", value)
+    require(0 <= given <= 1, name, "be from 0 to 1", value)
     return given
 
 

@@ -50,7 +50,7 @@ def _count(name: str, steps: Any) -> float:
 
 
 def _share(name: str, value: Any) -> float:
-    require(0 <= number(name, value) <= 1, name, "be between 0 and 1", value)
+    require(0 <= number(name, value) <= 1, name, "be from 0 to 1", value)
     return float(value)
 
 

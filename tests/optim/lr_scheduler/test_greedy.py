@@ -469,7 +469,7 @@ def test_a_copy_continues_alike() -> None:
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"factor": 1.0}, "Factor should be < 1.0, got 1.0"),
-    ({"factor": 0.0}, "`factor` must be above 0, got 0.0"),
+    ({"factor": 0.0}, "`factor` must be more than 0, got 0.0"),
     ({"mode": "low"}, "mode low is unknown!"),
     ({"threshold_mode": "both"}, "threshold mode both is unknown!"),
     ({"patience": -1}, "`patience` must be at least 0, got -1"),

@@ -548,7 +548,7 @@ MISTAKES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
         {"num_warmup_steps": math.nan},
         "`num_warmup_steps` must be finite, got nan",
     ),
-    (partial(COSINE, **COUNTS), {"num_cycles": 0}, "`num_cycles` must be above 0, got 0"),
+    (partial(COSINE, **COUNTS), {"num_cycles": 0}, "`num_cycles` must be more than 0, got 0"),
     (partial(RESTARTS, **COUNTS), {"num_cycles": 0}, "`num_cycles` must be at least 1, got 0"),
     (
         partial(RESTARTS, **COUNTS),
@@ -561,11 +561,11 @@ MISTAKES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
         "`lr_end` must be at most the optimizer's own rate, 10, got 11.0",
     ),
     (partial(POLYNOMIAL, **COUNTS), {"lr_end": -1.0}, "`lr_end` must be at least 0, got -1.0"),
-    (partial(POLYNOMIAL, **COUNTS), {"power": 0}, "`power` must be above 0, got 0"),
+    (partial(POLYNOMIAL, **COUNTS), {"power": 0}, "`power` must be more than 0, got 0"),
     (
         partial(get_inverse_sqrt_schedule, num_warmup_steps=2),
         {"timescale": 0},
-        "`timescale` must be above 0, got 0",
+        "`timescale` must be more than 0, got 0",
     ),
     (
         partial(MIN_LR, **COUNTS),
@@ -585,7 +585,7 @@ MISTAKES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (
         partial(MIN_LR, **COUNTS),
         {"min_lr_rate": 1.5},
-        "`min_lr_rate` must be between 0 and 1, got 1.5",
+        "`min_lr_rate` must be from 0 to 1, got 1.5",
     ),
     (
         partial(MIN_LR_RATE, **COUNTS, min_lr=1.0),
@@ -615,7 +615,7 @@ MISTAKES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (
         partial(get_wsd_schedule, num_warmup_steps=3, num_decay_steps=5, num_training_steps=9),
         {"min_lr_ratio": 2},
-        "`min_lr_ratio` must be between 0 and 1, got 2",
+        "`min_lr_ratio` must be from 0 to 1, got 2",
     ),
     (
         partial(get_scheduler, "linear"),
