@@ -73,7 +73,7 @@ class Rprop(RuleOptimizer):
         **common: Unpack[Common],
     ) -> None:
         smaller, larger = map(at_start, etas)
-        require(bool(0 < smaller < 1 < larger), "etas", "be one less than 1 and one more than 1", etas)
+        require(bool(0 < smaller < 1 < larger), "etas", "be one less than 1, one more", etas)
         defaults = {
             "lr": lr,
             "etas": etas,
