@@ -9,10 +9,9 @@ import pytest
 import glideslope as gs
 from glideslope.schedules import Schedule, _parse
 
-GRAMMAR = {
-    name: rule
-    for name, rule in re.findall(r"^    (\w+) +=  (.+)$", _parse.__doc__ or "", re.MULTILINE)
-}
+GRAMMAR: dict[str, str] = dict(
+    re.findall(r"^    (\w+) +=  (.+)$", _parse.__doc__ or "", re.MULTILINE)
+)
 
 WARMUP, LINEAR = gs.warmup(10), gs.linear(90)
 
@@ -33,7 +32,7 @@ EXAMPLES: dict[str, dict[str, Schedule]] = {
     "unary": {
         "-linear(90)": -LINEAR,
         "+linear(90)": LINEAR,
-        "--linear(90)": -(-LINEAR),
+        "--linear(90)": LINEAR * -1 * -1,
         "linear(90).reverse().clip(0.1, 0.5)": LINEAR.reverse().clip(0.1, 0.5),
     },
     "atom": {
