@@ -82,6 +82,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "_interrupt",
         "_version",
         "demo",
+        "distributed",
         "errors",
         "integrations",
         "optim",

@@ -6,13 +6,13 @@ A mistake of the user ends in one sentence on the standard error and exit code 2
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from glideslope._version import __version__
+from glideslope.distributed import apparent_launch
 from glideslope.errors import GlideslopeError
 
 app = typer.Typer(
@@ -59,8 +59,8 @@ def main() -> None:
 
 def is_repeated(error: Exception) -> bool:
     """True for an error that the first rank of a run prints: all ranks find it, or hear of it."""
-    rank = os.environ.get("RANK", "") if sys.argv[1:2] == ["train"] else ""
-    return rank.isdecimal() and int(rank) > 0 and not isinstance(error, OSError)
+    is_train = sys.argv[1:2] == ["train"]
+    return is_train and not isinstance(error, OSError) and not apparent_launch().is_first
 
 
 def message(error: Exception) -> str:

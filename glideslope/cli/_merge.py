@@ -14,6 +14,7 @@ from glideslope.schedules import parse
 from glideslope.schedules.notation import bind_named
 
 from ._app import app
+from ._options import IN_UPDATES
 from ._tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 FINEST = 5
 """The number of gaps between checkpoints that a cooldown needs to be more than a rough guess."""
-
-OPTIONS = {
-    "steps_per_epoch": "to be a number of updates here",
-    "tokens_per_step": "to be a number of updates here",
-}
 
 COLUMNS = [
     Column("val_loss", right=True),
@@ -75,7 +71,7 @@ def merge(
     with warnings_as_notes(console):
         trained = TrainedRun(run)
         numbers = {"total_steps": trained.step}
-        bound = [bind_named(schedule, numbers, OPTIONS) for schedule in schedules]
+        bound = [bind_named(schedule, numbers, IN_UPDATES) for schedule in schedules]
         found = [trained.cooled(schedule) for schedule in bound]
     print_table(console, COLUMNS, [as_it_is(trained), *map(row, found)])
     for cooldown in found:

@@ -9,6 +9,12 @@ import typer
 
 LARGEST = 2**63 - 1
 
+IN_UPDATES = {
+    "steps_per_epoch": "to be a number of updates here",
+    "tokens_per_step": "to be a number of updates here",
+}
+"""Names for `bind_named` of the numbers that a command has no options for."""
+
 
 def count(text: str | int) -> int:
     """A whole number, also as ``1e4`` or ``10_000``.

@@ -15,18 +15,14 @@ from glideslope.schedules import Schedule, parse
 from glideslope.schedules.notation import bind_named
 
 from ._app import app
-from ._options import count_option, number_option
+from ._options import IN_UPDATES, count_option, number_option
 from ._tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from glideslope.runs import RecordedRun
     from glideslope.training import Prediction, Recommendation
 
-OPTIONS = {
-    "total_steps": "--steps",
-    "steps_per_epoch": "to be a number of updates here",
-    "tokens_per_step": "to be a number of updates here",
-}
+OPTIONS = {"total_steps": "--steps", **IN_UPDATES}
 
 
 @app.command()

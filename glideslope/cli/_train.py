@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glideslope.demo import Settings, launch, require_known_optimizer
+from glideslope.demo import Settings, require_known_optimizer
+from glideslope.distributed import launch
 from glideslope.errors import require, require_installed
 from glideslope.runs import RunFolder, newest_run
 from glideslope.schedules import parse

@@ -3,7 +3,6 @@
 - `Settings` are the options of a run. They load without torch, and everything else with it.
 - A `Corpus` is the text, a `CharTransformer` the model.
 - `Training` joins model, optimizer and schedule, and yields a `Record` for each update.
-- A `Launch` says which of several processes this is; they train one run together.
 - `start_run` and `resume_run` keep a run in a folder (see `glideslope.runs`).
 - A `TrainedRun` reads one, and measures it after a `Cooldown` that is merged from its checkpoints.
 """
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from glideslope._lazy import lazy
 
-from ._launch import Launch, launch
 from ._names import require_known_optimizer
 from ._notes import warnings_as_notes
 from ._settings import Settings
@@ -23,12 +21,10 @@ __all__ = [
     "CharTransformer",
     "Cooldown",
     "Corpus",
-    "Launch",
     "Record",
     "Settings",
     "TrainedRun",
     "Training",
-    "launch",
     "python_reference",
     "require_known_optimizer",
     "resume_run",

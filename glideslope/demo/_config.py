@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from glideslope._version import __version__
+from glideslope.distributed import launch
 
-from ._launch import launch, program
+from ._launch import program
 from ._loop import Training
 from ._settings import Settings
 

@@ -16,6 +16,7 @@ from glideslope.training import MergedModel, merge, save_checkpoint
 from ._corpus import Corpus, python_reference
 from ._loop import held_out_loss
 from ._model import CharTransformer
+from ._optimizer import has_own_average
 from ._resume import require_own, require_text
 from ._settings import Settings
 
@@ -70,8 +71,7 @@ class TrainedRun:
         require_own(found)
         settings = Settings.from_dict(found.state["settings"])
         rule = "have an optimizer without an average of its own"
-        has_mean = settings.optimizer.lower().endswith("schedulefree")
-        require(not has_mean, "run", rule, settings.optimizer)
+        require(not has_own_average(settings.optimizer), "run", rule, settings.optimizer)
         torch.set_num_threads(settings.threads)
         self._corpus = Corpus.of(python_reference())
         require_text(self._corpus, found, folder)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from glideslope.errors import require
-from glideslope.optim import AdamWScheduleFree, SGDScheduleFree, create, param_groups
+from glideslope.optim import ScheduleFree, create, param_groups
 from glideslope.training import LRMonitor
 
 from ._settings import Settings
@@ -67,6 +67,11 @@ def make_optimizer(settings: Settings, model: nn.Module) -> torch.optim.Optimize
     return optimizer
 
 
+def has_own_average(optimizer: str) -> bool:
+    """True if the optimizer of this name, in any case, is measured at an average of its own."""
+    return optimizer.lower() in {kind.__name__.lower() for kind in ScheduleFree.__subclasses__()}
+
+
 def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """The learning rate as ``lr``, or as ``lr/NAME`` for each group where groups differ."""
     values = LRMonitor(optimizer).values()
@@ -78,7 +83,7 @@ def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
 @contextmanager
 def evaluating(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Put the parameters that are to be measured in place: schedule-free ones are an average."""
-    if isinstance(optimizer, AdamWScheduleFree | SGDScheduleFree):
+    if isinstance(optimizer, ScheduleFree):
         optimizer.eval()
         yield
         optimizer.train()

@@ -16,11 +16,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from glideslope.distributed import connect, exchanged, has_peers, own_rank, rank_count
+from glideslope.distributed import connect, exchanged, has_peers, launch, own_rank, rank_count
 from glideslope.errors import RankFailed, StateMismatch
 from glideslope.runs import RunFolder
 
-from ._launch import launch
 from ._unwritten import UnwrittenFolder
 
 TIMEOUT = timedelta(seconds=120)

@@ -11,12 +11,13 @@ from typing import Any
 from rich.console import Console
 
 from glideslope._interrupt import interruptible
+from glideslope.distributed import launch
 from glideslope.runs import RunFolder
 from glideslope.training import Checkpointer, History
 
 from ._config import describe
 from ._curves import draw_curves
-from ._launch import launch, program, require_shares
+from ._launch import program, require_shares
 from ._loop import Training
 from ._progress import Display
 from ._ranks import folder_of_run, joined, made, require_same_text, total

@@ -2,7 +2,7 @@
 
 `torch.distributed` is the engine. Terms:
 
-- a **rank** is one process of a process group;
+- a **rank** is one process of a process group, or of a **launch** by ``torchrun``;
 - a **sharded tensor** is a `DTensor`: one tensor of which each rank holds a part (``Shard``) or a
   copy (``Replicate``), as `fully_shard` and tensor parallelism make them;
 - its **shard** is the plain tensor that this rank holds of it;
@@ -26,6 +26,9 @@ from ._agreement import has_peers as has_peers
 from ._agreement import mean as mean
 from ._agreement import own_rank as own_rank
 from ._agreement import rank_count as rank_count
+from ._launch import Launch as Launch
+from ._launch import apparent_launch as apparent_launch
+from ._launch import launch as launch
 
 __all__ = [
     "Agree",
@@ -33,10 +36,12 @@ __all__ = [
     "Comparison",
     "Cut",
     "Exchange",
+    "Launch",
     "Reduction",
     "ZeroParts",
     "agreed",
     "aligned",
+    "apparent_launch",
     "axis_of",
     "check_agree",
     "connect",
@@ -48,6 +53,7 @@ __all__ = [
     "is_flat_shard",
     "is_own_group",
     "is_sharded",
+    "launch",
     "layout_of",
     "mean",
     "named_ranks",

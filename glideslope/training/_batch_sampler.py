@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -16,8 +17,9 @@ class ScheduledBatchSampler(Sampler[list[int]]):
 
     The count continues from epoch to epoch, so that t is the number of updates where each batch is
     one. A size is rounded to the nearest whole number. `ResumableLoader` saves the count with the
-    position. On several processes it is the size on each of them: give each a
-    ``DistributedSampler``.
+    position. Data workers fetch batches ahead: of an epoch that is left early the count has those
+    as well, and ``len`` is of the next epoch once they have the last one. On several processes it
+    is the size on each of them: give each a ``DistributedSampler``.
 
     Args:
         sampler: gives the indices of an epoch, as ``torch.utils.data.RandomSampler`` does.
@@ -25,7 +27,8 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         drop_last: leave out the last batch of an epoch where it is not full.
 
     Raises:
-        InvalidType: ``sampler`` cannot be iterated over, or ``batch_size`` is no schedule.
+        InvalidType: ``sampler`` cannot be iterated over, ``batch_size`` is no schedule, or
+            ``drop_last`` no bool.
         InvalidValue: a batch size is below 1: of t = 0 at once, of others when they are reached.
         UnboundError: a length of the schedule has no number yet.
 
@@ -47,6 +50,7 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         require_type(isinstance(batch_size, Schedule), "batch_size", "be a schedule", batch_size)
         require_type(hasattr(sampler, "__iter__"), "sampler", "be iterable", sampler)
         require_type(not isinstance(sampler, Iterator), "sampler", "restart each epoch", sampler)
+        require_type(isinstance(drop_last, bool), "drop_last", "be True or False", drop_last)
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
         self.batches = 0
         """The number of batches given so far, over all epochs."""
@@ -68,7 +72,7 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         indices = iter(self.sampler)
         while True:
             size = self.size_at(self.batches)
-            batch = list(islice(indices, size))
+            batch = list(islice(indices, min(size, sys.maxsize)))
             if not batch or (self.drop_last and len(batch) < size):
                 break
             self.batches += 1

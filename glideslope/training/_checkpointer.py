@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, SupportsFloat
 
-from glideslope.distributed import has_peers, own_rank
+from glideslope.distributed import apparent_launch, has_peers, own_rank
 from glideslope.errors import CheckpointError, RankFailed, require, require_type
 from glideslope.files import FolderLock
 
@@ -389,10 +389,9 @@ def _raise(error: Exception, _: object) -> None:
 
 def _hint_for_lone_rank() -> str:
     """Advice for a rank without a process group; empty for one process."""
-    ranks = os.environ.get("WORLD_SIZE", "")
-    if has_peers() or not ranks.isdigit() or int(ranks) < 2:
+    rank, ranks = apparent_launch()
+    if has_peers() or ranks == 1:
         return ""
-    rank = os.environ.get("RANK", "?")
     return (
         f"; this is rank {rank} of {ranks}: after torch.distributed.init_process_group all ranks "
         "save into one folder together, without it each needs a folder of its own"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from glideslope.demo import Launch, launch
+from glideslope.distributed import Launch, apparent_launch, launch
 from glideslope.errors import InvalidValue
 
 from .run_digest import digest
@@ -140,12 +140,13 @@ def test_a_rank_that_fails_ends_all(
     [
         ({}, (0, 1)),
         ({"WORLD_SIZE": "4"}, (0, 1)),
+        ({"RANK": "4"}, (0, 1)),
         ({"RANK": "0", "WORLD_SIZE": "1"}, (0, 1)),
         ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, (1, 2)),
     ],
 )
 def test_ranks_are_those_that_the_environment_names(given: Any, found: tuple[int, int]) -> None:
-    assert launch(given) == Launch(*found)
+    assert launch(given) == apparent_launch(given) == Launch(*found)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +161,4 @@ def test_ranks_are_those_that_the_environment_names(given: Any, found: tuple[int
 def test_an_environment_that_names_no_ranks_is_refused(given: Any, sentence: str) -> None:
     with pytest.raises(InvalidValue, match=sentence):
         launch(given)
+    assert apparent_launch(given) == ((0, 2) if "MASTER" in sentence else (0, 1))

@@ -53,6 +53,14 @@ def test_a_size_is_rounded_to_the_nearest() -> None:
     assert sizes(sampler) == [1, 2, 3, 3]
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("size", [11, 2**63, 1e300])
+def test_a_size_beyond_the_epoch_takes_all_of_it(size: float, drop_last: bool) -> None:
+    sampler = ScheduledBatchSampler(range(10), size * gs.hold(1), drop_last)
+    assert sizes(sampler) == ([] if drop_last else [10])
+    assert len(sampler) == (not drop_last)
+
+
 def test_an_epoch_that_is_left_counts_what_was_taken() -> None:
     sampler = ScheduledBatchSampler(range(10), GROWING)
     for batch in sampler:
@@ -93,6 +101,42 @@ def test_a_run_resumes_with_the_next_batch_and_its_size(stop: int, workers: int)
     assert rest == expected[stop:]
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("kind", ["generator", "with replacement", "ranks"])
+def test_a_run_resumes_from_every_batch_and_between_epochs(kind: str, drop_last: bool) -> None:
+    def build() -> ResumableLoader[Any]:
+        data: Any = torch.arange(21)
+        generator = torch.Generator().manual_seed(5)
+        sampler: Any = {
+            "generator": lambda: RandomSampler(data, generator=generator),
+            "with replacement": lambda: RandomSampler(data, True, 13, generator),
+            "ranks": lambda: DistributedSampler(data, 2, 1),
+        }[kind]()
+        batches = ScheduledBatchSampler(sampler, GROWING, drop_last)
+        return ResumableLoader(DataLoader(data, batch_sampler=batches))
+
+    def run(loader: ResumableLoader[Any], first: int = 0) -> Iterable[list[int]]:
+        for epoch in range(first, 3):
+            if kind == "ranks":
+                loader.loader.batch_sampler.sampler.set_epoch(epoch)
+            yield from numbers(loader)
+
+    expected = list(run(build()))
+    saved, whole, given = [], build(), 0
+    for epoch in range(3):
+        if kind == "ranks":
+            whole.loader.batch_sampler.sampler.set_epoch(epoch)
+        for _ in whole:
+            given += 1
+            saved.append((epoch, given, len(whole), whole.state_dict()))
+        saved.append((epoch + 1, given, len(whole), whole.state_dict()))
+    for epoch, count, length, state in saved:
+        again = build()
+        again.load_state_dict(state)
+        assert len(again) == length
+        assert list(run(again, epoch)) == expected[count:]
+
+
 def test_the_order_is_the_one_without_a_resumable_loader() -> None:
     torch.manual_seed(3)
     plain = ScheduledBatchSampler(RandomSampler(range(10)), GROWING)
@@ -127,6 +171,12 @@ REFUSED: dict[str, tuple[Any, Any, type[Exception], str]] = {
     "unbound": (range(3), gs.hold("10%"), UnboundError, "unbound length"),
     "zero": (range(3), gs.linear(3), InvalidValue, "`batch_size` must be at least 1 at t = 2"),
 }
+
+
+@pytest.mark.parametrize("drop_last", [1, None, "no"])
+def test_drop_last_is_true_or_false(drop_last: Any) -> None:
+    with pytest.raises(InvalidType, match="`drop_last` must be True or False, got"):
+        ScheduledBatchSampler(range(3), GROWING, drop_last)
 
 
 @pytest.mark.parametrize(("sampler", "size", "kind", "sentence"), REFUSED.values(), ids=REFUSED)

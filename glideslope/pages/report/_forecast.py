@@ -16,8 +16,6 @@ from .._page import run_class
 from ._data import numbers
 from ._settings import short
 
-FIRST_SHARE = 0.25
-"""The share of a run, from its start, that no law describes."""
 POINTS = 400
 """The points of the learning rates."""
 
@@ -54,22 +52,14 @@ def forecast_curves(run: RecordedRun, forecast: Forecast) -> dict[str, Any]:
     if forecast.found is None:
         return {}
     prediction, schedule = forecast.found.prediction, forecast.found.schedule
-    first = next(
-        k for k, step in enumerate(prediction.steps) if step >= described(prediction.steps)
-    )
     rows = (prediction.steps, prediction.losses, prediction.lows, prediction.highs)
-    x, y, low, high = (numbers(row[first:]) for row in rows)
+    x, y, low, high = (numbers(row[prediction.described_from :]) for row in rows)
     steps, factors = schedule.outline(columns=POINTS)
     peak = max(value for _, value in next(iter(run.rates.values())))
     return {
         "loss": {"x": x, "y": y, "low": low, "high": high},
         "lr": {"x": numbers(np.asarray(steps)), "y": numbers(np.asarray(factors) * peak)},
     }
-
-
-def described(steps: Sequence[int]) -> float:
-    """The update from which on the laws describe a run."""
-    return FIRST_SHARE * steps[-1]
 
 
 def forecast_section(names: Sequence[str], forecasts: Sequence[Forecast]) -> str:

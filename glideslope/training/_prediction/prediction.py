@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from glideslope.schedules import Schedule, parse
 
 from .fit import TINY, Fit, fit
 from .laws import LAWS, Array, Rates
-from .recorded import MOST_UPDATES, Recorded
+from .recorded import FIRST_SHARE, MOST_UPDATES, Recorded
 
 SEED_NOISE = 0.013
 """The standard deviation of the final loss between two seeds, as a share of the loss."""
@@ -67,6 +68,11 @@ class Prediction:
     losses: tuple[float, ...] = field(repr=False)
     lows: tuple[float, ...] = field(repr=False)
     highs: tuple[float, ...] = field(repr=False)
+
+    @property
+    def described_from(self) -> int:
+        """The place in ``steps`` from which on the laws describe a run: after its first quarter."""
+        return bisect_left(self.steps, FIRST_SHARE * self.steps[-1])
 
     def __str__(self) -> str:
         laws = ", ".join(f"{name} {estimate.loss:.3f}" for name, estimate in self.laws.items())
