@@ -28,9 +28,9 @@ kron = rule(counters=["step"])(descent.formula)
 """The same descent, whose updates are counted: what Kron ends with."""
 
 
-def _restoring(wanted, length):
-    """The factor that gives a tensor its length again; 1 where either is 0."""
-    return where((wanted > 0) & (length > 0), wanted / length, 1.0)
+def _restoring(wanted, length, lr):
+    """The factor that gives a tensor its length again; 1 where either is 0, or no step is taken."""
+    return where((wanted > 0) & (length > 0) & (lr > 0), wanted / length, 1.0)
 
 
 @rule
@@ -45,7 +45,7 @@ def muon(
     moved = p * (1 - lr * weight_decay) - lr * g
     if hyperball:
         moved = p - lr * g
-        moved = moved * _restoring(norm(g), norm(moved))
+        moved = moved * _restoring(norm(g), norm(moved), lr)
     return moved
 
 

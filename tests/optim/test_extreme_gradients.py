@@ -83,3 +83,19 @@ def test_hyperball_keeps_the_norm_under_gradients_of_any_size(
     found = stepped(optim.Muon, {"hyperball": True, **options}, gradients)
     torch.manual_seed(0)
     torch.testing.assert_close(found.norm(), torch.randn(4, 6).norm())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("engine", ["fused", "tensor"])
+@every_method
+def test_a_rate_of_0_moves_nothing(
+    kind: Any, options: dict[str, Any], engine: Any, dtype: torch.dtype
+) -> None:
+    """Not by the rounding of a norm that is restored either."""
+    p = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    before = p.detach().clone()
+    optimizer = kind([p], lr=0.0, **{"weight_decay": 0.1, **options}, engine=engine)
+    for step in range(3):
+        p.grad = torch.randn(4, 6, generator=torch.Generator().manual_seed(step)).to(dtype)
+        optimizer.step()
+    assert torch.equal(p, before)
