@@ -20,21 +20,22 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from math import isclose, prod
+from math import isclose
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary, finalize, ref
 
 from glideslope.errors import InvalidType
 
 from ._entry import Entry, NewGroup, product
+from ._factors import Factors
 from ._key_values import key_values
 from ._loads import load_of, values_in_code
 from ._notes import NOTE, note_base, noted_base
-from ._numbers import compounded, undone
+from ._numbers import undone
 from ._port import Port, unwrapped
 
 
-class SharedKey:
+class SharedKey(Factors):
     """One key of one optimizer, for as long as the optimizer lives.
 
     `SharedKey.of` finds it. It holds weak references to the optimizer and the schedulers.
@@ -55,8 +56,6 @@ class SharedKey:
 
     __slots__ = (
         "__weakref__",
-        "_count",
-        "_entries",
         "_given",
         "_list",
         "_notes",
@@ -64,12 +63,10 @@ class SharedKey:
         "_syncs",
         "_unwatched",
         "_values",
-        "bases",
         "groups",
         "in_code",
         "is_whole",
         "key",
-        "origins",
         "port",
         "unsure",
     )
@@ -78,17 +75,15 @@ class SharedKey:
     groups: Callable[[], list[Any]]  # the groups that have the key, as they are now
 
     def __init__(self, optimizer: Any, key: str) -> None:
+        super().__init__()
         self.port = Port(optimizer)
         self.key = key
-        self.bases: list[float] = []  # each group's value without the entries' factors,
-        self.origins: list[float] = []  # and without those of deleted schedulers
         self.unsure: dict[int, float] = {}  # noted bases that contradict a group's value
         self._notes: dict[int, float] = {}  # the bases noted in the groups
         self._given: set[int] = set()  # later groups that contained a base
         self._stale: set[int] = set()  # groups that hold loaded values
         self._values = key_values(key)
-        self._entries: list[Entry] = []
-        self._unwatched, self._count = False, 0
+        self._unwatched = False
         self._syncs = hasattr(optimizer, "_sync_hyperparams")
         self._list = self.port.groups()
         self._find_groups()
@@ -205,45 +200,15 @@ class SharedKey:
     def claim(self, entry: Entry, references: Sequence[float], values: list[float]) -> list[float]:
         """Set an entry whose values the groups must hold, whatever the other factors."""
         self.observe()
-        for group in range(len(self.bases)):
-            self._lift(group)
-        entry.references, entry.values = list(references), values
-        bases = list(references)
-        for other in self._entries:
-            if other is not entry:
-                bases = compounded(bases, other.references, other.values)
-        self.bases, self.origins = bases, list(bases)
+        self._fit_bases(entry, references, values)
         self.unsure.clear()
         return self.flush()
 
-    def extend(self, entry: Entry, value: float, keeps_value: bool) -> None:
-        """Add the next group to ``entry``, with ``value``.
-
-        With ``keeps_value`` the base is chosen so that the group keeps its value.
-        """
-        group = len(entry.values)
-        entry.references.append(self.bases[group])
-        entry.values = [*entry.values, value]
-        if keeps_value:
-            base = undone(self.bases[group], entry.factor(group), self.bases[group])
-            self.bases[group] = self.origins[group] = base
-
     def _absorb_deleted(self) -> None:
         """Multiply the bases by the factors of deleted schedulers, unless a later one resets."""
-        bound = [entry for entry in self._entries if entry.owner() is not None]
-        deleted = [entry for entry in self._entries if entry.owner() is None]
-        dropped = [entry for entry in deleted if not entry.edited and self._was_reset(entry)]
-        self._entries = bound
-        for entry in deleted:
-            if entry not in dropped:
-                self.bases = compounded(self.bases, entry.values, entry.references)
-        if dropped and self.port.optimizer is not None:
+        if self._fold_deleted() and self.port.optimizer is not None:
             self.observe()
             self.flush()
-
-    def _was_reset(self, entry: Entry) -> bool:
-        later = [other for other in self._entries if other.number > entry.number]
-        return any(other.resets and other.owner() is not None for other in later)
 
     # Reading and writing.
 
@@ -313,13 +278,6 @@ class SharedKey:
             self._wrote()
         return self._values.written
 
-    def due(self, asked: Sequence[tuple[Entry, list[float]]]) -> list[float]:
-        """The values that `post_all` would write."""
-        values, instead = self.bases, dict(asked)
-        for entry in self._entries:
-            values = compounded(values, instead.get(entry, entry.values), entry.references)
-        return values
-
     def flush(self) -> list[float]:
         """Write the product of the last values of all entries."""
         return self.post_all([])
@@ -344,16 +302,6 @@ class SharedKey:
         self._wrote()
         self._account(values, held)
         return values
-
-    def _account(self, values: list[float], held: list[float]) -> None:
-        """Set the bases so that the factors give ``values``; ``held`` are the previous values."""
-        bases = list(values)
-        if self._entries:
-            kept = zip(values, held, self.bases)  # noqa: B905
-            bases = self._bases_of(values, [base if new == old else new for new, old, base in kept])
-        as_they_are = self.origins == self.bases
-        self.origins = list(bases) if as_they_are else compounded(self.origins, bases, self.bases)
-        self.bases = bases
 
     def take_written(self, entry: Entry, values_before: Callable[[], Sequence[float]]) -> None:
         """Count from earlier values of an entry, if other code has written just these: no edit."""
@@ -383,28 +331,6 @@ class SharedKey:
         """True if other code has set every group to exactly 0."""
         return self._values.set_by_hand(self.groups(), 0.0)
 
-    def _bases_of(self, values: Sequence[float], near: Sequence[float]) -> list[float]:
-        """The bases that give ``values`` with the factors, ``near`` these; see `undone`."""
-        if not self._entries:
-            return list(values)
-        guesses = [*near, *values[len(near) :]]
-        for group, value in enumerate(values):
-            if value:
-                self._lift(group)
-        return [
-            undone(value, self._factor(group), guesses[group]) for group, value in enumerate(values)
-        ]
-
-    def _lift(self, group: int) -> None:
-        """Replace factors of 0 by 1, until the next values, in groups whose value is not 0."""
-        for entry in self._entries:
-            if group < len(entry.values) and not entry.values[group] and entry.references[group]:
-                rest = entry.values[group + 1 :]
-                entry.values = [*entry.values[:group], entry.references[group], *rest]
-
-    def _factor(self, group: int) -> float:
-        return prod(entry.factor(group) for entry in self._entries)
-
     # Values written by other code, and groups added by it.
 
     def _take_edits(self, groups: list[Any]) -> None:
@@ -428,12 +354,6 @@ class SharedKey:
                 entry.edited = True
         if len(groups) > known:
             self._take_new(groups)
-
-    def _forget(self, count: int) -> None:
-        """Drop the groups beyond the first ``count``, which were removed."""
-        del self.bases[count:], self.origins[count:]
-        for entry in self._entries:
-            entry.references, entry.values = entry.references[:count], entry.values[:count]
 
     def _take_new(self, groups: list[Any]) -> None:
         """Record the bases of new groups."""
@@ -475,11 +395,6 @@ class SharedKey:
 
     # Loaded states.
 
-    @property
-    def is_restored(self) -> bool:
-        """True if a source has loaded a state, so that the bases are those of its run."""
-        return any(entry.restored for entry in self._entries)
-
     def holds_loaded(self) -> bool:
         """True if a group still holds a loaded value."""
         return bool(self._stale)
@@ -517,10 +432,6 @@ class SharedKey:
             self.bases[group] = self.origins[group] = held if note is None else note
             if note is not None:
                 self._notes[group] = note
-
-    def _is_absolute(self) -> bool:
-        """True if a source is absolute and notes bases of its own."""
-        return any(entry.absolute for entry in self._entries)
 
     def resume(self) -> None:
         """Adopt the noted bases where a group's value is progress of a resumed run."""
