@@ -77,12 +77,25 @@ class ParseError(GlideslopeError, ValueError):
 
     def __init__(self, problem: str, text: str, position: int) -> None:
         self.problem, self.text, self.position = problem, text, position
-        start = text.rfind("\n", 0, position) + 1
-        line = text[start:].partition("\n")[0]
-        super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
+        line, column = _excerpt(text, position)
+        super().__init__(f"{_cut(problem, 3 * READABLE)}\n  {line}\n  {' ' * column}^")
 
     def __reduce__(self) -> tuple[type[ParseError], tuple[str, str, int]]:
         return type(self), (self.problem, self.text, self.position)
+
+
+def _excerpt(text: str, position: int) -> tuple[str, int]:
+    r"""The line of ``text`` at ``position``, cut to `READABLE` characters, and the place in it.
+
+    >>> _excerpt("a\nbcd", 4)
+    ('bcd', 2)
+    """
+    begin = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position) % (len(text) + 1)  # -1, for none, is the end
+    first = max(begin, min(position - READABLE // 2, end - READABLE))
+    last = min(end, first + READABLE)
+    before, after = "…" if first > begin else "", "…" if last < end else ""
+    return f"{before}{text[first:last]}{after}", position - first + len(before)
 
 
 class UnboundError(GlideslopeError, ValueError):
@@ -248,6 +261,11 @@ def shortened(value: object, length: int = READABLE) -> str:
         text = repr(value)
     except Exception:  # a `repr` that fails must not hide the message
         text = object.__repr__(value)
+    return _cut(text, length)
+
+
+def _cut(text: str, length: int) -> str:
+    """``text``, without its middle where it is longer than ``length``."""
     if len(text) <= length:
         return text
     end = (length - 1) // 2

@@ -51,6 +51,8 @@ PREFIXES = ("gs", "glideslope")
 Operator = Callable[[Any, Any], Any]
 DEPTH = 40
 """The deepest nesting of parentheses, far below the limit of Python's stack."""
+LONGEST = 1_000_000
+"""The number of characters of the longest text, which takes seconds to read."""
 
 
 class Token(NamedTuple):
@@ -78,8 +80,8 @@ def parse(text: str) -> Schedule:
 
     Raises:
         InvalidType: ``text`` is no string.
-        ParseError: a syntax error, an unknown name, or an argument that a curve refuses; the
-            message points at the character.
+        ParseError: a syntax error, an unknown name, an argument that a curve refuses, or more
+            than a million characters; the message points at the character.
 
     Example:
         >>> import glideslope as gs
@@ -92,6 +94,8 @@ def parse(text: str) -> Schedule:
                          ^
     """
     require_type(isinstance(text, str), "text", "be a string", text)
+    if len(text) > LONGEST:
+        raise ParseError(f"longer than {LONGEST:,} characters", text, LONGEST)
     return Parser(text, tokenize(text)).schedule()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import string
 import sys
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import glideslope as gs
 from glideslope import Schedule
-from glideslope.errors import InvalidType, ParseError
+from glideslope.errors import READABLE, InvalidType, ParseError
 
 from .strategies import ANY_LENGTH, SIGNED, schedules
 
@@ -304,18 +305,23 @@ def test_the_arguments_of_a_recipe_may_be_anything(name: str, pieces: list[str])
 
 # -- size ------------------------------------------------------------------------------------------
 
-MILLION = 1_000_000
+LONGEST = 1_000_000
 MANY = 20_000
 LONG = {
-    "digits": "1" * MILLION,
-    "digits and a letter": "1" * MILLION + "x",
-    "digits in a call": f"linear({'9' * MILLION})",
-    "a name": "a" * MILLION,
-    "a string": "'" + "a" * MILLION,
-    "spaces": " " * MILLION,
-    "grouped digits": "1_" * MILLION,
-    "comments": "# \n" * MILLION,
-    "a long unit": "1" + "a" * MILLION,
+    "digits": "1" * LONGEST,
+    "digits and a letter": "1" * (LONGEST - 1) + "x",
+    "digits in a call": f"linear({'9' * (LONGEST - 8)})",
+    "a name": "a" * LONGEST,
+    "an argument": f"linear({'a' * MANY}=3)",
+    "a method": f"linear(5).{'a' * MANY}()",
+    "a string": "'" + "a" * (LONGEST - 1),
+    "a string for a number": f"linear('{'a ' * MANY}')",
+    "spaces": " " * LONGEST,
+    "grouped digits": "1_" * (LONGEST // 2),
+    "comments": "# \n" * (LONGEST // 3),
+    "a long unit": "1" + "a" * (LONGEST - 1),
+    "more after the end": "linear(5) " + "a" * MANY,
+    "too much": "linear(5)".ljust(LONGEST + 1),
     "plus signs": "+" * MANY,
     "foreign names": "StepLR(" * MANY,
     "open parentheses": "(" * MANY,
@@ -332,8 +338,25 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_a_long_text_of_nonsense_is_refused_at_once(text: str) -> None:
-    with pytest.raises(ParseError):
+    with pytest.raises(ParseError) as caught:
         gs.parse(text)
+    assert len(str(caught.value)) < 6 * READABLE
+    assert pickle.loads(pickle.dumps(caught.value)).text == text
+
+
+def test_the_longest_text_is_read() -> None:
+    assert gs.parse("linear(5)".ljust(LONGEST)) == gs.linear(5)
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=3 * READABLE), st.data())
+def test_the_mark_is_below_its_character(text: str, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(text)))
+    _, line, mark = str(ParseError("no", text, position)).split("\n")
+    own = text[text.rfind("\n", 0, position) + 1 :].partition("\n")[0]
+    assert line[len(mark) - 1 : len(mark)] == text[position : position + 1].strip("\n")
+    assert line[2:].strip("…") in own
+    assert len(line) <= READABLE + 4
+    assert ("…" in line) == (len(own) > READABLE)
 
 
 @pytest.mark.parametrize(
