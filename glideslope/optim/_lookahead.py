@@ -35,7 +35,8 @@ class Lookahead(OptimizerWrapper):
     parameter that joins later, there.
 
     Between two of these points the model holds :math:`\theta`. Evaluate and save after a multiple
-    of k updates, where both are the same.
+    of k updates, where both are the same. With `SAM`, that is the outer one:
+    ``SAM(Lookahead(optimizer))``, because its two steps do not pass through a wrapper.
 
     Args:
         optimizer: the optimizer inside, torch's own or one of these.
