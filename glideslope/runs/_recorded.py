@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from glideslope.errors import GlideslopeError, require
+from glideslope.errors import CheckpointError, GlideslopeError, require
+from glideslope.files import open_regular
 from glideslope.schedules import Schedule, parse
 from glideslope.training import read_json_lines
 
@@ -297,10 +298,15 @@ def _by_number(name: str) -> list[tuple[int, str]]:
 
 def _read_json(path: Path, notes: list[str]) -> Json:
     try:
-        content = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            content = json.load(file)
     except FileNotFoundError:
         notes.append(f"there is no {path.name}")
-    except (ValueError, RecursionError) as error:
+    except OSError as error:
+        notes.append(f"{path.name} cannot be read: {error.strerror}")
+    except RecursionError:
+        notes.append(f"{path.name} is damaged: it is too deep")
+    except ValueError as error:
         notes.append(f"{path.name} is damaged: {error}")
     else:
         if isinstance(content, dict):
@@ -316,12 +322,15 @@ def _read_lines(path: Path, notes: list[str]) -> Iterator[Json]:
         return
     damaged: list[int] = []
     without_step = 0
-    for record in read_json_lines(path, damaged):
-        step = _step(record)
-        if step is not None:
-            yield record | {"step": step}
-        else:
-            without_step += 1
+    try:
+        for record in read_json_lines(path, damaged):
+            step = _step(record)
+            if step is not None:
+                yield record | {"step": step}
+            else:
+                without_step += 1
+    except CheckpointError as error:
+        notes.append(str(error))
     if damaged:
         first = ", ".join(map(str, damaged[:5])) + (", …" if len(damaged) > 5 else "")
         lines = f"line {first} is" if len(damaged) == 1 else f"{len(damaged)} lines ({first}) are"

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 
 from glideslope.errors import CheckpointError
-from glideslope.files import replacing
+from glideslope.files import open_regular, replacing
 
 from ._nest import Sharing, plain
 from ._seal import Damaged, seal, verify
@@ -96,7 +96,7 @@ def write_checkpoint(nest: object, path: str | os.PathLike[str]) -> None:
 def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
     """Verify a file and load it; with ``mmap``, tensors are read when they are used."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             verified = verify(file)
             content = _unpickle(file, mmap)
     except OSError as error:
@@ -108,7 +108,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
 def verify_checkpoint(path: str | os.PathLike[str]) -> None:
     """Verify a file without loading it."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             verified = verify(file)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -118,7 +118,7 @@ def verify_checkpoint(path: str | os.PathLike[str]) -> None:
 def open_checkpoint(path: str | os.PathLike[str]) -> Any:
     """Load a file that has been verified; tensors are read when they are used."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return _unpickle(file, mmap=True)
     except OSError as error:
         raise _unreadable(path, error) from error

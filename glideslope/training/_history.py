@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from glideslope.errors import CheckpointError, StateMismatch
-from glideslope.files import replacing
+from glideslope.files import open_regular, replacing
 
 from ._json_lines import Record, read_json_lines
 from ._json_text import json_text
@@ -101,7 +101,7 @@ class History:
     def state_dict(self) -> dict[str, Any]:
         """The size of the file in bytes, and its last line to recognise it."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 size = _whole_size(file, file.seek(0, os.SEEK_END))
                 return {"size": size, "last": _line_before(file, size).decode()}
         except FileNotFoundError:
@@ -131,7 +131,7 @@ class History:
             StateMismatch: the file holds other records.
         """
         if 0 < state["size"] <= self._size():
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 if _line_before(file, state["size"]) != state["last"].encode():
                     raise StateMismatch(f"{self.path} holds other records than the state is of")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from glideslope.errors import CheckpointError
+from glideslope.files import open_regular
 
 from ._json_text import from_json_text
 
@@ -44,7 +44,7 @@ def read_json_lines(
         ([{'step': 0}, {'a': nan}], [2])
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     return
