@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -110,7 +111,7 @@ def merge(
     """
     schedule = parse(schedule) if isinstance(schedule, str) else schedule
     require_type(isinstance(schedule, Schedule), "schedule", "be a schedule or its text", schedule)
-    steps, load = _source(checkpoints, (key,) if isinstance(key, str) else tuple(key))
+    steps, load = _source(checkpoints, _keys(key))
     models = _loaded(steps, load, schedule)
     weights = [weight for _, weight in models.values()]
     return MergedModel(
@@ -125,6 +126,13 @@ class Model(NamedTuple):
     path: Path
 
 
+def _keys(key: object) -> tuple[str, ...]:
+    keys = (key,) if isinstance(key, str) else key
+    is_place = isinstance(keys, Sequence) and all(isinstance(each, str) for each in keys)
+    require_type(is_place, "key", "be a name or a list of names", key)
+    return tuple(cast(Sequence[str], keys))
+
+
 Load = Callable[[int], Model | None]
 """Opens the checkpoint of a step; None if it has been deleted."""
 
@@ -135,11 +143,19 @@ def _source(checkpoints: object, keys: Sequence[str]) -> tuple[list[int], Load]:
         return of_rank_0(checkpoints.steps), partial(_numbered, checkpoints, keys)
     rule = "be a Checkpointer or a dict of files by step"
     require_type(isinstance(checkpoints, Mapping), "checkpoints", rule, checkpoints)
-    files = {step: Path(file) for step, file in cast(Files, checkpoints).items()}
-    for step, path in files.items():
-        require_type(type(step) is int, "checkpoints", "have whole numbers as keys", step)
-        require(path.exists(), "checkpoints", "have files as values", str(path))
+    files = dict(_file(*item) for item in cast(Files, checkpoints).items())
     return sorted(files), lambda step: _part(_open(files[step]), keys, files[step])
+
+
+def _file(step: object, file: object) -> tuple[int, Path]:
+    """A step as an int, also of NumPy's, and its file."""
+    is_whole = isinstance(step, Integral) and not isinstance(step, bool)
+    require_type(is_whole, "checkpoints", "have whole numbers as keys", step)
+    is_path = isinstance(file, str | os.PathLike)
+    require_type(is_path, "checkpoints", "have files as values", file)
+    path = Path(cast(str, file))
+    require(path.exists(), "checkpoints", "have files as values", str(path))
+    return int(cast(int, step)), path
 
 
 def _numbered(checkpoints: Checkpointer, keys: Sequence[str], step: int) -> Model | None:
@@ -204,16 +220,25 @@ def _mean(models: Sequence[Model], weights: Sequence[float]) -> Any:
     tensors = [_tensors(model.state) for model in models]
     for model, own in zip(models, tensors, strict=True):
         _require_same(model, own, models[-1], tensors[-1])
-    merged: dict[tuple[int, ...], Tensor] = {}
+    merged: dict[tuple[Hashable, ...], Tensor] = {}
 
     def mean(keys: Keys, _: Tensor) -> Tensor:
         row = [own[keys] for own in tensors]
-        same = tuple(map(id, row))  # tensors that a model has under two names
+        same = tuple(map(_memory, row))  # the same of tensors that a model has under two names
         if same not in merged:
             merged[same] = _mean_tensor(row, weights)
         return merged[same]
 
     return replaced(models[-1].state, mean)
+
+
+def _memory(tensor: Tensor) -> Hashable:
+    """The place of a tensor's numbers: ``state_dict`` makes a new tensor for each name of one."""
+    if type(tensor) is not Tensor or tensor.layout is not torch.strided or not tensor.numel():
+        return id(tensor)
+    start = tensor.untyped_storage().data_ptr()
+    signs = tensor.is_conj(), tensor.is_neg()
+    return start, tensor.storage_offset(), tensor.dtype, tensor.shape, tensor.stride(), signs
 
 
 def _tensors(state: Any) -> dict[Keys, Tensor]:

@@ -140,6 +140,53 @@ def test_tensors_under_two_names_stay_one() -> None:
     assert not torch.equal(found.state["a"], found.state["b"])
 
 
+def test_tied_parameters_are_one_in_memory() -> None:
+    """``state_dict`` gives a tensor for each of their names."""
+    net = Net()
+    assert net.state_dict()["head.weight"] is not net.state_dict()["body.0.weight"]
+    states = dict(zip(STEPS, run(5), strict=True))
+    for step, state in states.items():
+        net.load_state_dict(state)
+        gs.save_checkpoint({"w": net.state_dict()}, f"{step}.pt")
+    found = merge({step: f"{step}.pt" for step in STEPS}, DECAY, key="w").state
+    assert found["head.weight"] is found["body.0.weight"]
+    expected = sum(w * states[s]["head.weight"] for w, s in zip(WEIGHTS, STEPS[1:], strict=True))
+    torch.testing.assert_close(found["head.weight"], expected)
+
+
+def test_views_of_one_storage_are_apart() -> None:
+    """With another beginning, other strides, or conjugated."""
+    numbers = random(torch.complex64, 8)
+    found = merged({s: {"w": views(v)} for s, v in numbers.items()}).state
+    exact = sum(w * numbers[s] for w, s in zip(WEIGHTS, STEPS[1:], strict=True))
+    assert isinstance(exact, Tensor)
+    for name, expected in views(exact).items():
+        torch.testing.assert_close(found[name], expected)
+
+
+def views(whole: Tensor) -> dict[str, Tensor]:
+    table = whole.view(2, 4)
+    return {
+        "whole": whole,
+        "first": whole[:4],
+        "last": whole[4:],
+        "rows": table,
+        "columns": table.T,
+        "square": table[:, :2],
+        "transposed square": table[:, :2].T,
+        "conjugated": whole.conj(),
+        "none": whole[:0],
+    }
+
+
+def test_steps_may_be_numbers_of_numpy() -> None:
+    for step in (0, 4):
+        gs.save_checkpoint({"w": torch.tensor([float(step)])}, f"{step}.pt")
+    files = {step: f"{step}.pt" for step in np.arange(0, 5, 4)}
+    found = merge(files, "linear(4)", key="w")
+    assert repr(found) == "MergedModel(2 checkpoints, of steps 0 to 4)"
+
+
 def test_the_order_and_metadata_of_a_state_are_kept() -> None:
     net = nn.Linear(2, 2)
     found = merged({step: {"w": net.state_dict()} for step in STEPS}).state
@@ -326,6 +373,22 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "names as steps": (
         lambda: merge({"4": "4.pt"}, "linear(4)"),  # type: ignore[dict-item]
         "`checkpoints` must have whole numbers as keys, got '4'",
+    ),
+    "a truth value as step": (
+        lambda: merge({True: "4.pt"}, "linear(4)"),
+        "`checkpoints` must have whole numbers as keys, got True",
+    ),
+    "no file": (
+        lambda: merge({4: None}, "linear(4)"),  # type: ignore[dict-item]
+        "`checkpoints` must have files as values, got None",
+    ),
+    "no key": (
+        lambda: merged(STATE, key=None),
+        "`key` must be a name or a list of names, got None",
+    ),
+    "a number as key": (
+        lambda: merged(STATE, key=("w", 0)),
+        r"`key` must be a name or a list of names, got \('w', 0\)",
     ),
     "no such file": (
         lambda: merge({4: "gone.pt"}, "linear(4)"),
