@@ -35,7 +35,7 @@ LEARNING_RATES = {
     "laprop": 1e-2,
     "lars": 5.0,
     "lion": 4e-3,
-    "madgrad": 2.5e-2,
+    "madgrad": 5e-2,
     "mars": 1.2e-2,
     "muon": 0.02,
     "muonwithauxadam": 2e-2,
