@@ -63,10 +63,10 @@ def _exact(value: float) -> Fraction:
     return Fraction(repr(value))
 
 
-def _run_length(name: str, steps: Steps, least: int) -> int | float | Length:
+def _run_length(steps: Steps, least: int) -> int | float | Length:
     """The length of a whole run, which must have steps."""
-    length = as_phase(name, steps)
-    require(isinstance(length, Length) or length >= least, name, f"be at least {least}", length)
+    length = as_phase("steps", steps)
+    require(isinstance(length, Length) or length >= least, "steps", f"be at least {least}", length)
     return length
 
 
@@ -536,7 +536,7 @@ def range_test(
     """
     require(shape in ("linear", "geometric"), "shape", "be linear or geometric", shape)
     ramp = Linear if shape == "linear" else Geometric
-    return ramp(_run_length("steps", steps, 2), start=start, end=end, include_end=True)
+    return ramp(_run_length(steps, 2), start=start, end=end, include_end=True)
 
 
 def cosine_waves(steps: Steps, cycles: float = 0.5) -> Schedule:
@@ -579,7 +579,7 @@ def chebyshev(steps: Steps) -> Schedule:
 
     Source: pytorch-scheduler's ``ChebyshevScheduler``; not the fractal schedule, see below.
     """
-    return Cosine(_run_length("steps", steps, 1)).shift(-0.5)
+    return Cosine(_run_length(steps, 1)).shift(-0.5)
 
 
 def fractal_chebyshev(steps: int, low: float = 0.1, high: float = 1.0) -> Schedule:

@@ -66,17 +66,9 @@ def match_parameters(groups: list[Group], saved: list[Group], strict: bool) -> l
     """
     mine, theirs = list(_places(groups)), list(_places(saved))
     if _are_named(mine) and _are_named(theirs):
-        by_name = {place.name: place for place in theirs}
-        missing = [str(place.name) for place in mine if place.name not in by_name]
-        if strict and missing:
-            raise StateMismatch(f"the saved state has no parameter named {', '.join(missing)}")
-        pairs = [(place, by_name[place.name]) for place in mine if place.name in by_name]
+        pairs = _by_name(mine, theirs, strict)
     else:
-        sizes, saved_sizes = ([len(group["params"]) for group in side] for side in (groups, saved))
-        if sizes != saved_sizes:
-            raise StateMismatch(
-                f"the saved groups have {saved_sizes} parameters, the optimizer's {sizes}"
-            )
+        _check_sizes(groups, saved)
         pairs = list(zip(mine, theirs, strict=True))
     number_of = {place.member: number for number, place in enumerate(mine)}
     return [
@@ -89,6 +81,23 @@ def match_parameters(groups: list[Group], saved: list[Group], strict: bool) -> l
         )
         for place, other in pairs
     ]
+
+
+def _by_name(mine: list[Place], theirs: list[Place], strict: bool) -> list[tuple[Place, Place]]:
+    by_name = {place.name: place for place in theirs}
+    missing = [str(place.name) for place in mine if place.name not in by_name]
+    if strict and missing:
+        raise StateMismatch(f"the saved state has no parameter named {', '.join(missing)}")
+    return [(place, by_name[place.name]) for place in mine if place.name in by_name]
+
+
+def _check_sizes(groups: list[Group], saved: list[Group]) -> None:
+    """Refuse groups without names that are not of the same sizes."""
+    sizes, saved_sizes = ([len(group["params"]) for group in side] for side in (groups, saved))
+    if sizes != saved_sizes:
+        raise StateMismatch(
+            f"the saved groups have {saved_sizes} parameters, the optimizer's {sizes}"
+        )
 
 
 def sources_of(groups: Sequence[Group], saved: Sequence[Group], matches: list[Match]) -> list[Any]:

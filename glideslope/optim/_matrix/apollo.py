@@ -17,6 +17,7 @@ from .._base.common import Common
 from .._base.hyperparameters import Scalar, at_start, require_number
 from .._base.optimizer import Params
 from .._base.step_config import Group
+from .blocks import is_count
 from .directed_optimizer import DirectedOptimizer
 from .direction import Direction, Tensors
 
@@ -182,14 +183,10 @@ class APOLLO(DirectedOptimizer):
     def _check_group(self, group: Group) -> None:
         super()._check_group(group)
         rank, scale, kind = (group[name] for name in ("rank", "scale", "scale_type"))
-        require(rank is None or _is_count(rank), "rank", "be at least 1, or None", rank)
+        require(rank is None or is_count(rank), "rank", "be at least 1, or None", rank)
         gap = group["update_proj_gap"]
-        require(_is_count(gap), "update_proj_gap", "be at least 1", gap)
+        require(is_count(gap), "update_proj_gap", "be at least 1", gap)
         require_number("scale", at_start(scale))
         require(bool(at_start(scale) > 0), "scale", "be more than 0", scale)
         known = ("channel", "tensor")
         require(kind in known, "scale_type", f"be one of {', '.join(known)}", kind)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

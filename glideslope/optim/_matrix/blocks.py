@@ -31,7 +31,7 @@ def joined(blocks: Iterable[Tensor], matrix: Tensor) -> Tensor:
 
 def check_split(split: Any, matrices: Iterable[Tensor]) -> None:
     """Refuse blocks that do not make up each of the matrices."""
-    is_known = _is_count(split) or (isinstance(split, tuple | list) and all(map(_is_count, split)))
+    is_known = is_count(split) or (isinstance(split, tuple | list) and all(map(is_count, split)))
     require(is_known, "split", RULE, split)
     for matrix in matrices:
         rows = matrix.shape[0]
@@ -39,5 +39,6 @@ def check_split(split: Any, matrices: Iterable[Tensor]) -> None:
         require(fits, "split", f"{RULE}: one has {rows} rows", split)
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """True for a whole number of at least 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -11,14 +11,7 @@ import torch
 from torch import compiler
 
 from glideslope.errors import GlideslopeError, InvalidType
-from glideslope.groups import (
-    Binding,
-    Due,
-    SharedKey,
-    Source,
-    due_values,
-    plain,
-)
+from glideslope.groups import Binding, Due, SharedKey, Source, due_values, plain
 from glideslope.plot import plot_scheduler
 from glideslope.schedules import Schedule
 
@@ -610,8 +603,8 @@ class LRScheduler(torch.optim.lr_scheduler.LRScheduler):
         return f"{type(self).__name__}({', '.join(self._parts())})"
 
     def _parts(self) -> list[str]:
-        arguments = [f"{name}={getattr(self, name)!r}" for name in self._settings
-                     if not name.startswith("_")]  # fmt: skip
+        shown = (name for name in self._settings if not name.startswith("_"))
+        arguments = [f"{name}={getattr(self, name)!r}" for name in shown]
         return [f"step {self.last_epoch}", *arguments, f"now {self.get_last_lr():.6g}"]
 
     def __setstate__(self, state: tuple[dict[str, Any], dict[str, Any]]) -> None:

@@ -113,14 +113,23 @@ class CyclicLR(LRScheduler):
         self.cycle_momentum = cycle_momentum
         self._momentum = None
         if cycle_momentum:
-            self.base_momentums = per_group("base_momentum", base_momentum, groups)
-            self.max_momentums = per_group("max_momentum", max_momentum, groups)
-            self._momentum = self._found_momentum()
-            if last_epoch != -1:
-                self._momentum.read(groups)
-            self._momentum.note(groups)
-            self.use_beta1 = self._momentum.key != "momentum"
+            self._drive_momentum(base_momentum, max_momentum, resumes=last_epoch != -1)
         super().__init__(optimizer, last_epoch, verbose)
+
+    def _drive_momentum(
+        self,
+        base_momentum: float | Sequence[float],
+        max_momentum: float | Sequence[float],
+        resumes: bool,
+    ) -> None:
+        groups = self._shared_lr().groups()
+        self.base_momentums = per_group("base_momentum", base_momentum, groups)
+        self.max_momentums = per_group("max_momentum", max_momentum, groups)
+        self._momentum = self._found_momentum()
+        if resumes:
+            self._momentum.read(groups)
+        self._momentum.note(groups)
+        self.use_beta1 = self._momentum.key != "momentum"
 
     def _found_momentum(self) -> MomentumCycle:
         groups = self._shared_lr().groups()

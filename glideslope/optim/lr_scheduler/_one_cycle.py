@@ -42,6 +42,15 @@ def _torch_phases(total_steps: int, pct_start: float, three_phase: bool) -> list
     return [_phase("up", up), _phase("down", down), _phase("out", last)]
 
 
+def _total_steps(total: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
+    """The length of the run, given as it is or as a number of epochs."""
+    if total is not None:
+        return _whole("total_steps", total)
+    if epochs is None or steps_per_epoch is None:
+        raise InvalidValue("You must define either total_steps OR (epochs AND steps_per_epoch)")
+    return _whole("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch)
+
+
 def _whole(name: str, value: Any) -> int:
     if not isinstance(value, int) or value <= 0:
         raise InvalidValue(f"Expected positive integer {name}, but got {value}")
@@ -117,12 +126,7 @@ class OneCycleLR(LRScheduler):
         verbose: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        if total_steps is not None:
-            self.total_steps = _whole("total_steps", total_steps)
-        elif epochs is not None and steps_per_epoch is not None:
-            self.total_steps = _whole("epochs", epochs) * _whole("steps_per_epoch", steps_per_epoch)
-        else:
-            raise InvalidValue("You must define either total_steps OR (epochs AND steps_per_epoch)")
+        self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
         if not 0 <= number("pct_start", pct_start) <= 1:
             raise InvalidValue(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         self._schedule_phases = _torch_phases(self.total_steps, pct_start, three_phase)
@@ -139,14 +143,20 @@ class OneCycleLR(LRScheduler):
         self.cycle_momentum = cycle_momentum
         self._momentum = None
         if cycle_momentum:
-            lower = per_group("base_momentum", base_momentum, groups)
-            upper = per_group("max_momentum", max_momentum, groups)
-            self._momentum = MomentumCycle(optimizer, groups, lower, upper)
-            self.use_beta1 = self._momentum.key != "momentum"
+            self._drive_momentum(base_momentum, max_momentum)
         if last_epoch >= 0:
             self._read_groups()
         super().__init__(optimizer, last_epoch, verbose)
         self._note_limits()
+
+    def _drive_momentum(
+        self, base_momentum: float | Sequence[float], max_momentum: float | Sequence[float]
+    ) -> None:
+        groups = self._shared_lr().groups()
+        lower = per_group("base_momentum", base_momentum, groups)
+        upper = per_group("max_momentum", max_momentum, groups)
+        self._momentum = MomentumCycle(self.optimizer, groups, lower, upper)
+        self.use_beta1 = self._momentum.key != "momentum"
 
     # The curves.
 
@@ -182,6 +192,8 @@ class OneCycleLR(LRScheduler):
 
     def _lr_source(self) -> Source:
         return _Rates(self)
+
+    # The curves under torch's names, for code that calls them.
 
     @staticmethod
     def _annealing_cos(start: float, end: float, pct: float) -> float:
