@@ -87,8 +87,9 @@ def predictions_of(
     """The predictions for several schedules from one fit."""
     from glideslope.training import Predictor
 
-    base = lr if lr is not None else run.base_rate(next(iter(run.rates), "lr"))
     predictor = Predictor(records, metric)
+    group = predictor.recorded.group.removeprefix("lr/")
+    base = lr if lr is not None else run.base_rate(group)
     return [predictor.predict(schedule, base) for schedule in schedules]
 
 
@@ -134,6 +135,7 @@ def as_dict(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain data."""
     return {
         "schedule": str(prediction.schedule),
+        "lr": prediction.lr,
         "metric": prediction.metric,
         "loss": prediction.final.loss,
         "low": prediction.final.low,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from ._events import Event, events, planned
 from ._folder import RunFolder, newest_run
 from ._metrics import metrics, seconds, tokens
-from ._names import base_name, is_hyperparameter
+from ._names import base_name, is_hyperparameter, rate_name
 from ._recorded import Note, Point, RecordedRun, find_runs, is_run, read_run, run_folders
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "metrics",
     "newest_run",
     "planned",
+    "rate_name",
     "read_run",
     "run_folders",
     "seconds",

@@ -37,6 +37,15 @@ def first_used(names: Iterable[str], records: Iterable[Mapping[str, Any]]) -> st
     return next((name for name in names if name in used), None)
 
 
+def rate_name(group: str) -> str:
+    """The name of a group's learning rate in records and curves.
+
+    >>> rate_name("lr"), rate_name("head")
+    ('lr', 'lr/head')
+    """
+    return "lr" if group == "lr" else f"lr/{group}"
+
+
 def base_name(name: str) -> str:
     """A hyperparameter's name without its group; any other name as it is.
 

@@ -18,7 +18,7 @@ from glideslope.files import open_regular
 from glideslope.schedules import Schedule, parse
 from glideslope.training import read_json_lines
 
-from ._names import LOSSES, STEPS, VALIDATION_LOSSES, first_used
+from ._names import LOSSES, STEPS, VALIDATION_LOSSES, first_used, rate_name
 
 Json = dict[str, Any]
 CONFIG, HISTORY, RESULT = "config.json", "history.jsonl", "result.json"
@@ -170,16 +170,18 @@ class RecordedRun:
         return [Point(step, float(value)) for step, value in points if is_finite(value)]
 
     def as_history(self, metric: str | None = None) -> list[Json]:
-        """The records under the names of `glideslope.training.predict`, for its first group.
+        """The records under the names of `glideslope.training.predict`.
 
         Args:
             metric: another loss to keep, under its own name.
         """
-        columns = {
-            "lr": dict(next(iter(self.rates.values()), [])),
+        rates = {rate_name(group): dict(points) for group, points in self.rates.items()}
+        columns = rates | {
             "loss": dict(self.loss),
             "val_loss": dict(self.series(self.validation_name)),
-        } | ({metric: dict(self.series(metric))} if metric else {})
+        }
+        if metric and metric not in columns:
+            columns[metric] = dict(self.series(metric))
         return [
             {"step": step}
             | {name: column[step] for name, column in columns.items() if step in column}

@@ -72,7 +72,7 @@ def test_json_has_the_curves(glideslope: Call) -> None:
 def test_rates_are_in_that_of_the_run_unless_given(glideslope: Call) -> None:
     answers = [
         json.loads(glideslope("predict", "run", "cosine(80)", *words, "--json")[1])[0]["loss"]
-        for words in ((), ("--lr", 0.1), ("--lr", 0.05))
+        for words in ((), ("--lr", 0.1), ("--lr", 0.095))
     ]
     assert answers[0] == answers[1] != answers[2]
 
@@ -83,8 +83,8 @@ def test_rates_are_in_that_of_the_run_unless_given(glideslope: Call) -> None:
         (("missing", "cosine(9)"), "`run` must be a folder with config.json or history.jsonl"),
         (("run", "cosine(9ep)"), "the length '9ep' needs to be a number of updates"),
         (("run", "hold(9000)"), "predictions reach from 0.2"),
-        (("run", "cosine(9)", "--lr", 1), "the highest of the run is 0.1"),
-        (("run", "cosine(9)", "--metric", "val_loss"), "too few values of `val_loss`"),
+        (("run", "cosine(9)", "--lr", 1), "is 1, that of the run 0.1"),
+        (("run", "cosine(9)", "--metric", "val_loss"), "the records have no `val_loss`"),
         (("run", "--lr", 0.1), "`lr` must come with a SPEC, got 0.1"),
         (("run", "cosine(80)", "--lr", 0), "`lr` must be more than 0 and finite, got 0"),
         (("run", "--steps", 0), "`steps` must be at least 1, got 0"),

@@ -45,10 +45,16 @@ def made_by(
     truth: Truth, schedule: gs.Schedule, warm: int, *, noise: float = 0.0, seed: int = 0
 ) -> list[dict[str, Any]]:
     """The records of a run that follows a law, up to the noise of a batch."""
-    random = np.random.default_rng(seed)
     losses = losses_of(truth, schedule, warm)[1:]
+    return records_of(
+        schedule, losses + noise * np.random.default_rng(seed).normal(size=len(losses))
+    )
+
+
+def records_of(schedule: gs.Schedule, losses: np.ndarray) -> list[dict[str, Any]]:
+    """The records of a run with some losses."""
     return [
-        {"step": step, "lr": PEAK * schedule(step), "loss": loss + noise * random.normal()}
+        {"step": step, "lr": PEAK * schedule(step), "loss": loss}
         for step, loss in enumerate(losses.tolist())
     ]
 

@@ -105,7 +105,7 @@ def test_the_rate_is_what_counts_not_how_it_is_written() -> None:
     same = [predictor.predict(schedule), predictor.predict(schedule, PEAK)]
     same += [predictor.predict(schedule * PEAK, 1.0), predictor.predict(str(schedule), PEAK)]
     assert len({prediction.final.loss for prediction in same}) == 1
-    assert predictor.predict(schedule, PEAK / 2).final.loss > same[0].final.loss
+    assert predictor.predict(schedule, PEAK * 0.95).final.loss > same[0].final.loss
 
 
 @pytest.mark.parametrize("name", ["lr/encoder", "lr"])
@@ -132,20 +132,21 @@ RISING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + 1e-3 * t} for t in range(60
 JUMPING = [{"step": t, "lr": 1 - t / 900, "loss": 1 + (t // 50) % 2} for t in range(600)]
 GOOD = made_by(TRUTHS[0], WSD, WARM)
 REFUSED: list[tuple[list[dict[str, Any]], str, dict[str, Any], type[Exception], str]] = [
-    ([], "linear(9)", {}, PredictionError, "the records have no learning rate"),
+    ([], "linear(9)", {}, PredictionError, "there are no records"),
     ([{"step": 1, "lr": 0.0}], "linear(9)", {}, PredictionError, "is 0 or below"),
     ([{"step": 1, "lr": -1.0}], "linear(9)", {}, PredictionError, "is 0 or below"),
     ([{"step": 2**60, "lr": 1.0}], "linear(9)", {}, PredictionError, "more than 20,000,000"),
     (GOOD[:70], "linear(9)", {}, PredictionError, "too few values of `loss`"),
-    (GOOD, "linear(9)", {"metric": "val_loss"}, PredictionError, "too few values of `val_loss`"),
+    (GOOD, "linear(9)", {"metric": "val_loss"}, PredictionError, "have no `val_loss`"),
     (made_by(TRUTHS[0], gs.hold(600), 0), "linear(9)", {}, PredictionError, "never falls"),
     (RISING, "linear(9)", {}, PredictionError, "no law describes `loss`"),
     (JUMPING, "linear(9)", {}, PredictionError, "no law describes `loss`"),
-    (GOOD, "1.2*linear(600)", {}, PredictionError, "reaches the rate 0.006: the highest of the"),
-    (GOOD, "linear(600)", {"lr": 1.0}, PredictionError, "reaches the rate 1"),
+    (GOOD, "1.2*linear(600)", {}, PredictionError, "is 0.006, that of the run 0.005"),
+    (GOOD, "linear(600)", {"lr": 1.0}, PredictionError, "is 1, that of the run 0.005"),
+    (GOOD, "linear(600)", {"lr": PEAK / 2}, PredictionError, "is 0.0025, that of the run 0.005"),
     (GOOD, "hold(5000)", {}, PredictionError, "times the sum of rates of the run"),
     (GOOD, "hold(50)", {}, PredictionError, "predictions reach from 0.2"),
-    (GOOD, "0*hold(600)", {}, PredictionError, "has 0 times the sum of rates"),
+    (GOOD, "0*hold(600)", {}, PredictionError, "is 0, that of the run 0.005"),
     (GOOD, "linear(600)", {"lr": 0.0}, InvalidValue, "`lr` must be more than 0 and finite, got 0"),
     (GOOD, "linear(600)", {"lr": -1.0}, InvalidValue, "`lr` must be more than 0 and finite"),
     (GOOD, "linear(600)", {"lr": math.nan}, InvalidValue, "`lr` must be more than 0 and finite"),
@@ -212,15 +213,18 @@ def test_recorded_runs_end_where_one_of_them_predicts(seed: int) -> None:
     assert np.mean(errors) < 0.025
 
 
-def test_intervals_hold_nine_of_ten_recorded_runs_of_either_seed() -> None:
-    held = []
-    for seed in (0, 1):
+def test_intervals_hold_nine_of_ten_recorded_runs_of_any_seed() -> None:
+    held, unseen = [], []
+    for seed in (0, 1, 2):
         predictor = Predictor(recorded(f"wsd-{seed}").records)
         for name in ("wsd", *OTHER_RUNS, "short", "long"):
-            for other in (recorded(f"{name}-{number}") for number in (0, 1)):
+            for number in (0, 1, 2) if name in ("wsd", "cosine") else (0, 1):
+                other = recorded(f"{name}-{number}")
                 final = predictor.predict(other.schedule).final
-                held.append(final.low <= other.final <= final.high)
+                inside = final.low <= other.final <= final.high
+                (unseen if 2 in (seed, number) else held).append(inside)
     assert np.mean(held) >= 0.9
+    assert np.mean(unseen) >= 0.9, "the noise of a seed was not taken from these"
 
 
 @pytest.mark.parametrize("steps", [61, 100, 2000])

@@ -16,6 +16,7 @@ from glideslope.runs import (
     is_hyperparameter,
     metrics,
     planned,
+    rate_name,
     seconds,
     tokens,
 )
@@ -55,11 +56,6 @@ def after(name: str, points: list[Point]) -> list[Point]:
     if not name.startswith(VALIDATION) or name == f"{VALIDATION}loss":
         return points
     return [Point(step + 1, value) for step, value in points]
-
-
-def rate_name(group: str) -> str:
-    """The name of a group's learning rate among the curves."""
-    return "lr" if group == "lr" else f"lr/{group}"
 
 
 def panels(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

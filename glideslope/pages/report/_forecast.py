@@ -47,7 +47,7 @@ def forecast_of(run: RecordedRun) -> Forecast:
         return Forecast(None, str(error))
 
 
-def forecast_curves(run: RecordedRun, forecast: Forecast) -> dict[str, Any]:
+def forecast_curves(forecast: Forecast) -> dict[str, Any]:
     """The loss and the learning rate under the recommended schedule, by the key of their panel."""
     if forecast.found is None:
         return {}
@@ -55,10 +55,9 @@ def forecast_curves(run: RecordedRun, forecast: Forecast) -> dict[str, Any]:
     rows = (prediction.steps, prediction.losses, prediction.lows, prediction.highs)
     x, y, low, high = (numbers(row[prediction.described_from :]) for row in rows)
     steps, factors = schedule.outline(columns=POINTS)
-    peak = max(value for _, value in next(iter(run.rates.values())))
     return {
         "loss": {"x": x, "y": y, "low": low, "high": high},
-        "lr": {"x": numbers(np.asarray(steps)), "y": numbers(np.asarray(factors) * peak)},
+        "lr": {"x": numbers(np.asarray(steps)), "y": numbers(np.asarray(factors) * prediction.lr)},
     }
 
 

@@ -70,8 +70,8 @@ def add_forecasts(runs: Sequence[RecordedRun], data: Sequence[dict[str, Any]]) -
     from ._forecast import forecast_curves, forecast_of, forecast_section
 
     found = [forecast_of(run) for run in runs]
-    for run, own, forecast in zip(runs, data, found, strict=True):
-        own["forecasts"] = forecast_curves(run, forecast)
+    for own, forecast in zip(data, found, strict=True):
+        own["forecasts"] = forecast_curves(forecast)
     return forecast_section([own["name"] for own in data], found)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .laws import Array, Law, Rates
+from .laws import TINY, Array, Law, Rates
 
 EXPONENTS = np.linspace(0.05, 1.5, 20)
 MEMORIES = np.geomspace(1 / 300, 1, 20)
@@ -29,7 +29,6 @@ LAGS = 10
 OUTLIER = 2.0
 """Residuals of more than so many standard deviations have less weight (Huber's function)."""
 PARAMETERS = 5
-TINY = 1e-30
 LEAST_PROGRESS = 1e-3
 """In the progress of the run: the power law has no value at 0; earlier updates count as here."""
 

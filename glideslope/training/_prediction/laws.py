@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ FULL_RATE = 0.999
 """The share of the highest rate at which a warm-up counts as over."""
 KNOTS = 600
 """The number of places at which a law is evaluated along a run."""
+TINY = 1e-30
+"""Of what is divided by, so that 0 is not."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,30 @@ class Rates:
 
     Args:
         knots: numbers of updates, ascending, from 0 to the length of the run.
+        updates: the updates before each knot whose rate is not 0.
         progress: S at the knots.
-        drops: the fall of η from each knot to the next; 0 during the warm-up.
+        drops: the fall of η at each knot; 0 during the warm-up.
     """
 
     knots: Array
+    updates: Array
     progress: Array
     drops: Array
 
     @classmethod
     def of(cls, rates: Array, peak: float, places: Array) -> Rates:
-        """From the rate of each update; the knots include ``places``."""
-        eta = rates / peak
+        """From the rate of each update; the knots include ``places``.
+
+        Between two knots the rate is its mean, so that cycles shorter than that have no effect.
+        """
+        eta, warm = rates / peak, warmup_of(rates)
         even = np.round(np.linspace(0, len(eta), KNOTS + 1))
-        knots = np.unique(np.concatenate([even, places]))
+        knots = np.unique(np.concatenate([even, places, [warm]]))
         at = knots.astype(int)
-        progress = np.concatenate([[0.0], np.cumsum(eta)])[at]
-        now = eta[np.minimum(at, len(eta) - 1)]
-        drops = np.concatenate([[0.0], now[:-1] - now[1:]])
-        return cls(knots, progress, np.where(knots > warmup_of(eta), drops, 0.0))
+        progress = sums(eta)[at]
+        means = np.diff(progress) / np.diff(knots)
+        drops = np.concatenate([[0.0], means[:-1] - means[1:], [0.0]])
+        return cls(knots, sums(eta > 0)[at], progress, np.where(knots > warm, drops, 0.0))
 
     def index(self, places: Array) -> NDArray[np.intp]:
         """The positions of some places among the knots."""
@@ -86,11 +94,16 @@ class Law:
         return removed
 
 
+def sums(values: NDArray[Any]) -> Array:
+    """The sum of the first values, for each number of them from 0 on."""
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
 def warmup_of(eta: Array) -> int:
     """The number of updates before the rate is first at its highest."""
     return int(np.argmax(eta >= FULL_RATE * eta.max()))
 
 
-ANNEALING = Law("annealing law", lambda rates: rates.knots)
+ANNEALING = Law("annealing law", lambda rates: rates.updates)
 RELAXATION = Law("relaxation law", lambda rates: rates.progress)
 LAWS = (ANNEALING, RELAXATION)

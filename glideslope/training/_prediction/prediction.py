@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from glideslope.errors import PredictionError, require
+from glideslope.errors import PredictionError, require, require_type
 from glideslope.schedules import Schedule, parse
 
-from .fit import TINY, Fit, fit
-from .laws import LAWS, Array, Rates
+from .._scalar import number
+from .fit import Fit, fit
+from .laws import LAWS, TINY, Array, Rates
 from .recorded import FIRST_SHARE, MOST_UPDATES, Recorded
 
 SEED_NOISE = 0.013
@@ -25,8 +26,10 @@ LARGEST_RESIDUAL = 0.03
 """As a share of the loss: a law that misses by more does not describe the run."""
 FURTHEST = 3.0
 """The progress of a prediction, in that of the run."""
-HIGHEST = 1.1
-"""The rate of a prediction, in the highest rate of the run."""
+LOWEST, HIGHEST = 0.9, 1.1
+"""The highest rate of a prediction, in that of the run."""
+WIDEST = 0.5
+"""The uncertainty of a loss, in that loss: with a greater one, nothing is known of it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Prediction:
 
     Args:
         schedule: the schedule.
+        lr: the learning rate where the schedule is 1.
         metric: the name of the loss in the history.
         final: the loss at the end.
         laws: the loss at the end by each law alone.
@@ -61,6 +65,7 @@ class Prediction:
     """
 
     schedule: Schedule
+    lr: float
     metric: str
     final: Estimate
     laws: dict[str, Estimate] = field(repr=False)
@@ -119,7 +124,9 @@ class Predictor:
 
     def predict(self, schedule: Schedule | str, lr: float | None = None) -> Prediction:
         """The loss under a schedule, see `predict`."""
-        schedule = parse(schedule) if isinstance(schedule, str) else schedule
+        schedule = checked_schedule(schedule)
+        lr = self.recorded.peak if lr is None else number("lr", lr)
+        require(0 < lr < math.inf, "lr", "be more than 0 and finite", lr)
         rates = self._rates(schedule, lr)
         by_law = {found.law.name: found.predict(rates) for found in self.fits}
         means = np.array([mean for mean, _ in by_law.values()])
@@ -127,9 +134,13 @@ class Predictor:
         loss = self._weights @ means
         deviation = np.sqrt(self._weights @ (spread**2 + (means - loss) ** 2))
         low, high = interval(loss, deviation)
+        if not WIDTH * deviation[-1] <= WIDEST * loss[-1]:
+            ends = f"{low[-1]:.3g} to {high[-1]:.3g}"
+            raise PredictionError(f"the run does not tell the loss of `{schedule}`: {ends}")
         shown = rates.knots > 0
         return Prediction(
             schedule,
+            lr,
             self.recorded.metric,
             estimate(loss[-1], deviation[-1]),
             {name: estimate(m[-1], d[-1]) for name, (m, d) in by_law.items()},
@@ -145,17 +156,15 @@ class Predictor:
         laws = " and ".join(found.law.name for found in self.fits)
         return f"Predictor({self.recorded.metric} of {steps} updates, {laws})"
 
-    def _rates(self, schedule: Schedule, lr: float | None) -> Rates:
-        rule = f"have an end, and at most {MOST_UPDATES:,} updates"
-        require(0 < schedule.steps <= MOST_UPDATES, "schedule", rule, schedule)
-        require(lr is None or 0 < lr < math.inf, "lr", "be more than 0 and finite", lr)
+    def _rates(self, schedule: Schedule, lr: float) -> Rates:
         peak = self.recorded.peak
-        steps = np.arange(math.ceil(schedule.steps))
-        values = np.asarray(schedule(steps), dtype=float) * (peak if lr is None else lr)
+        values = lr * np.asarray(schedule(np.arange(math.ceil(schedule.steps))), dtype=float)
         require(values.min() >= 0, "schedule", "have no rate below 0", schedule)
-        if values.max() > HIGHEST * peak:
-            seen = f"the highest of the run is {peak:.3g}"
-            raise PredictionError(f"`{schedule}` reaches the rate {values.max():.3g}: {seen}")
+        if not LOWEST <= values.max() / peak <= HIGHEST:
+            raise PredictionError(
+                f"the highest rate of `{schedule}` is {values.max():.3g}, that of the run"
+                f" {peak:.3g}: the laws hold for {LOWEST:g} to {HIGHEST:g} times as high a one"
+            )
         rates = Rates.of(values, peak, np.array([]))
         times = rates.progress[-1] / self._progress
         if not self._nearest <= times <= FURTHEST:
@@ -184,8 +193,9 @@ def predict(
     first quarter of the run and its warm-up are left out of the fit.
 
     Args:
-        history: the records of the run, such as a `History`: with a ``step``, the learning rate
-            under ``lr`` or ``lr/GROUP``, and losses.
+        history: the records of the run in order, such as a `History`: with a ``step``, the learning
+            rate under ``lr`` or ``lr/GROUP``, and losses. Steps that a resumed run made again
+            replace the first ones. Of several groups the first one whose rate falls counts.
         schedule: the schedule, or its text, with its lengths in updates.
         lr: the learning rate where the schedule is 1; unless given, the highest of the run.
         metric: the name of the loss; unless given, ``val_loss`` where it has 15 values to fit, else
@@ -193,9 +203,11 @@ def predict(
 
     Raises:
         PredictionError: the run does not tell: it has too few losses, its rate never falls, no law
-            describes it, or the schedule is far from it: its rate is higher by more than a tenth,
-            or its sum of rates is above three times the run's, or below that of the part left out.
+            describes it, or the schedule is far from it: its highest rate differs by more than a
+            tenth, or its sum of rates is above three times the run's, or below that of the part
+            left out; or the interval would be wider than the loss.
         InvalidValue: a schedule without an end, or with a rate below 0; ``lr`` not above 0.
+        InvalidType: no records, no schedule, no number or no text.
 
     Example:
         >>> import glideslope as gs
@@ -212,6 +224,17 @@ def predict(
     Source: the laws of Tissue, Wang, Wang, "Scaling Law with Learning Rate Annealing", 2024.
     """
     return Predictor(history, metric).predict(schedule, lr)
+
+
+def checked_schedule(schedule: Schedule | str) -> Schedule:
+    """A schedule, or the text of one, that has an end and lengths in updates."""
+    curve = parse(schedule) if isinstance(schedule, str) else schedule
+    rule = "be a schedule or the text of one"
+    require_type(isinstance(curve, Schedule), "schedule", rule, schedule)
+    curve(0)  # refuses lengths that are not bound
+    rule = f"have an end, and at most {MOST_UPDATES:,} updates"
+    require(0 < curve.steps <= MOST_UPDATES, "schedule", rule, curve)
+    return curve
 
 
 def likelihoods(fits: list[Fit]) -> Array:

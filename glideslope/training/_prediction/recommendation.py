@@ -14,7 +14,7 @@ import numpy as np
 from glideslope.errors import PredictionError, require
 from glideslope.schedules import Cosine, Linear, Piecewise, Polynomial, Schedule, hold, warmup
 
-from .laws import warmup_of
+from .laws import Array, sums, warmup_of
 from .prediction import SEED_NOISE, Prediction, Predictor
 from .recorded import Recorded
 
@@ -27,7 +27,10 @@ CLOSE = 0.02
 STEEPER = 2.0
 """A decay may be so many times as steep as the steepest of the run."""
 POINTS = 200
-"""The number of points that stand for the rates of a run."""
+"""The number of means that the rates of a run are reduced to."""
+NEAR = 0.005
+"""The distance from the lines, in the highest rate, at which such a mean counts as on them."""
+DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def family(recorded: Recorded, steps: int) -> Iterator[Schedule]:
     is always in it.
     """
     warm = warmup_of(recorded.eta)
-    rise = [warmup(warm, start=float(recorded.eta[0]))] if warm else []
+    rise = [warmup(warm, start=round(float(recorded.eta[0]), DIGITS))] if warm else []
     after = steps - warm
     for share in SHARES:
         decay = max(1, round(share * after))
@@ -136,7 +139,7 @@ def floors(recorded: Recorded) -> list[float]:
     """The rates at the end that the run has seen, and its lowest."""
     lowest = float(recorded.eta[warmup_of(recorded.eta) :].min())
     seen = [floor for floor in FLOORS if floor >= lowest - CLOSE]
-    return seen or [round(lowest, 3)]
+    return seen or [round(lowest, DIGITS)]
 
 
 def steepest(recorded: Recorded) -> float:
@@ -145,8 +148,27 @@ def steepest(recorded: Recorded) -> float:
 
 
 def stretched(recorded: Recorded, steps: int) -> Schedule:
-    """The rates of the run over another number of updates."""
-    last = len(recorded.eta) - 1
-    at = np.linspace(0, steps, min(steps, POINTS) + 1).round()
-    values = np.interp(at / steps * (last + 1), np.arange(last + 1), recorded.eta)
-    return Piecewise(list(zip(at.astype(int).tolist(), values.tolist(), strict=True)), "linear")
+    """The rates of the run over another number of updates, as lines between few points."""
+    made = len(recorded.eta)
+    edges = np.linspace(0, made, min(made, steps, POINTS) + 1).astype(int)
+    means = np.diff(sums(recorded.eta)[edges]) / np.diff(edges)
+    middles = np.floor((edges[1:-1] + edges[2:] - 1) / 2 * steps / made)
+    at = np.concatenate([[0], middles, [steps]])
+    values = np.concatenate([recorded.eta[:1], means[1:], recorded.eta[-1:]]).round(DIGITS)
+    kept = corners(at, values)
+    points = zip(at[kept].astype(int).tolist(), values[kept].tolist(), strict=True)
+    return Piecewise(list(points), "linear")
+
+
+def corners(at: Array, values: Array) -> list[int]:
+    """The indices of the points that the lines between them need to pass near all points."""
+    kept, spans = {0, len(at) - 1}, [(0, len(at) - 1)]
+    while spans:
+        first, last = spans.pop()
+        inner = np.arange(first, last + 1)
+        line = np.interp(at[inner], at[[first, last]], values[[first, last]])
+        far = int(np.abs(values[inner] - line).argmax()) + first
+        if abs(values[far] - line[far - first]) > NEAR:
+            kept.add(far)
+            spans += [(first, far), (far, last)]
+    return sorted(kept)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
-from glideslope.errors import PredictionError
+from glideslope.errors import InvalidType, PredictionError, require_type
 
-from .laws import Array, Rates, warmup_of
+from .._scalar import scalar
+from .laws import TINY, Array, Rates, warmup_of
 
 FIRST_SHARE = 0.25
 """The share of a run, from its start, that no law describes."""
@@ -21,6 +22,8 @@ MOST_UPDATES = 20_000_000
 LARGEST = 1e100
 LEAST_FALL = 0.05
 """The share of its highest value by which a rate must fall to tell of falls."""
+NO_STEP = "the records have no `step`: no whole number of at least 0 under it"
+NO_RATE = "the records have no learning rate: no number under `lr` or `lr/GROUP`"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ class Recorded:
 
     Args:
         metric: the name of the loss.
+        group: the name of the learning rate: ``lr``, or ``lr/GROUP``.
         rates: the learning rate of each update.
         places: the numbers of updates after which the losses were measured.
         losses: the losses, means of neighbours where there are many.
     """
 
     metric: str
+    group: str
     rates: Array
     places: Array
     losses: Array
@@ -43,22 +48,21 @@ class Recorded:
     def of(cls, records: Iterable[Mapping[str, Any]], metric: str | None) -> Recorded:
         """From records with a ``step``, a rate, ``lr`` or ``lr/GROUP``, and a loss.
 
+        Of several groups, the first one whose rate falls counts.
+
         Raises:
+            InvalidType: ``records`` are none, or ``metric`` is no text.
             PredictionError: they have too few losses, no rates, or rates that never fall.
         """
-        found = list(records)
-        rates = _rates_of(found)
-        warm = warmup_of(rates)
-        span = (max(FIRST_SHARE * len(rates), warm), len(rates))
-        name = metric or _metric_of(found, span)
-        points = _within(span, _series(found, name))
-        few = f"got {len(points)}, and {FEWEST} are needed"
-        _check(len(points) >= FEWEST, f"too few values of `{name}` after the first quarter: {few}")
-        fall = 1 - rates[warm:].min() / rates.max()
-        _check(
-            fall >= LEAST_FALL, "the rate of the run never falls: that tells of no other schedule"
-        )
-        return cls(name, rates, *_binned(np.array(points, dtype=float)))
+        found = _checked(records)
+        require_type(metric is None or isinstance(metric, str), "metric", "be text", metric)
+        group, rates = _rates_of(found)
+        span = (max(FIRST_SHARE * len(rates), warmup_of(rates)), len(rates))
+        name = _metric_of(found, span) if metric is None else metric
+        places, losses = _binned(_losses_of(found, name, span))
+        _check(np.median(losses) > 0, f"`{name}` is 0 or below: the laws are for a loss above 0")
+        _check_falls(rates, places)
+        return cls(name, group, rates, places, losses)
 
     @property
     def peak(self) -> float:
@@ -75,9 +79,32 @@ class Recorded:
         return Rates.of(self.rates, self.peak, self.places)
 
 
+def _checked(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records of an iterable."""
+    rule = "be records, each a dict with a `step`, a learning rate and a loss"
+    require_type(isinstance(records, Iterable), "history", rule, records)
+    found = list(records)
+    for record in found:
+        require_type(isinstance(record, Mapping), "history", rule, record)
+    return found
+
+
 def _metric_of(records: list[Mapping[str, Any]], span: tuple[float, float]) -> str:
     """``val_loss`` where it was measured often enough to be fitted, else ``loss``."""
     return "val_loss" if len(_within(span, _series(records, "val_loss"))) >= FEWEST else "loss"
+
+
+def _losses_of(records: list[Mapping[str, Any]], name: str, span: tuple[float, float]) -> Array:
+    """The losses within a span, each with the number of updates it was measured after."""
+    series = _series(records, name)
+    _check(bool(series), f"the records have no `{name}`: no number under it")
+    points = _within(span, series)
+    few = f"got {len(points)}, and {FEWEST} are needed"
+    _check(
+        len(points) >= FEWEST,
+        f"too few values of `{name}` after the first quarter and the warm-up: {few}",
+    )
+    return np.array(points, dtype=float)
 
 
 def _within(span: tuple[float, float], series: list[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -86,32 +113,86 @@ def _within(span: tuple[float, float], series: list[tuple[int, float]]) -> list[
     return [(step + 1, value) for step, value in series if first <= step + 1 <= last]
 
 
-def _rates_of(records: list[Mapping[str, Any]]) -> Array:
-    """The rate of every update; between two records it changes evenly."""
+def _rates_of(records: list[Mapping[str, Any]]) -> tuple[str, Array]:
+    """The name and the rate of every update, of the first group whose rate falls."""
     used = {key for record in records for key in record}
-    names = sorted(key for key in used if key == "lr" or str(key).startswith("lr/"))
-    points = dict(_series(records, names[0])) if names else {}
-    _check(bool(points), "the records have no learning rate: no number under `lr` or `lr/GROUP`")
-    steps = sorted(points)
-    _check(steps[-1] < MOST_UPDATES, f"the run has more than {MOST_UPDATES:,} updates")
-    rates = np.interp(np.arange(steps[-1] + 1), steps, [points[step] for step in steps])
-    _check(rates.min() >= 0 and rates.max() > 0, "the learning rate of the run is 0 or below")
+    names = sorted(key for key in used if isinstance(key, str) and is_rate(key))
+    series = {name: _series(records, name) for name in names}
+    rates = [(name, _between(points)) for name, points in series.items() if points]
+    falling = (pair for pair in rates if _fall(pair[1]) >= LEAST_FALL)
+    found = next(falling, next(iter(rates), None))
+    if found is None:
+        _check(bool(records), "there are no records")
+        _check(any(_step(record) is not None for record in records), NO_STEP)
+        raise PredictionError(NO_RATE)
+    low, high = found[1].min(), found[1].max()
+    _check(low >= 0 and high > 0, f"the learning rate of the run, `{found[0]}`, is 0 or below")
+    return found
+
+
+def is_rate(name: str) -> bool:
+    """True for the name of a learning rate."""
+    return name == "lr" or name.startswith("lr/")
+
+
+def _between(points: list[tuple[int, float]]) -> Array:
+    """The rate of every update; between two records it changes evenly."""
+    steps, values = zip(*points, strict=True)
+    made = steps[-1] + 1
+    _check(made <= MOST_UPDATES, f"the run has more than {MOST_UPDATES:,} updates")
+    _check(
+        steps[0] <= max(1, FIRST_SHARE * made),
+        f"the learning rates before step {steps[0]:,} are missing, of a run of {made:,} updates",
+    )
+    rates: Array = np.interp(np.arange(made), steps, values)
     return rates
 
 
+def _fall(rates: Array) -> float:
+    """The fall of a rate after its highest value, in that value."""
+    return float(1 - rates[warmup_of(rates) :].min() / max(rates.max(), TINY))
+
+
+def _check_falls(rates: Array, places: Array) -> None:
+    """The rate must change where losses tell of it."""
+    nothing = "that tells of no other schedule"
+    _check(_fall(rates) >= LEAST_FALL, f"the rate of the run never falls: {nothing}")
+    first, last = int(places[0]), int(places[-1])
+    change = np.ptp(rates[first - 1 : last]) / rates.max()
+    _check(
+        change >= LEAST_FALL,
+        f"the rate of the run does not change from update {first} to {last}, between the losses"
+        f" that are fitted: {nothing}",
+    )
+
+
 def _series(records: list[Mapping[str, Any]], name: str) -> list[tuple[int, float]]:
-    """The finite numbers under a name, by step."""
-    pairs = ((record.get("step"), record.get(name)) for record in records)
-    return [(step, float(value)) for step, value in pairs if _is_count(step) and is_finite(value)]
+    """The finite numbers under a name, by step; those made again replace what they repeat."""
+    points: list[tuple[int, float]] = []
+    for record in records:
+        step, value = _step(record), finite(record.get(name))
+        if step is None or value is None:
+            continue
+        while points and points[-1][0] >= step:
+            points.pop()
+        points.append((step, value))
+    return points
 
 
-def _is_count(value: Any) -> TypeGuard[int]:
-    return type(value) is int and value >= 0
+def _step(record: Mapping[str, Any]) -> int | None:
+    """The number of the update that a record belongs to."""
+    step = finite(record.get("step"))
+    return int(step) if step is not None and step >= 0 and step.is_integer() else None
 
 
-def is_finite(value: Any) -> TypeGuard[float]:
-    """True for a number whose square is finite."""
-    return type(value) in (int, float) and abs(value) <= LARGEST
+def finite(value: Any) -> float | None:
+    """A number of Python, NumPy or torch whose square is finite, as a float."""
+    if type(value) not in (int, float):
+        try:
+            value = scalar(value)
+        except InvalidType:
+            return None
+    return float(value) if type(value) in (int, float) and abs(value) <= LARGEST else None
 
 
 def _binned(points: Array) -> tuple[Array, Array]:
@@ -121,6 +202,6 @@ def _binned(points: Array) -> tuple[Array, Array]:
     return np.round(means[:, 0]), means[:, 1]
 
 
-def _check(holds: bool, problem: str) -> None:
+def _check(holds: Any, problem: str) -> None:
     if not holds:
         raise PredictionError(problem)
