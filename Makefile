@@ -6,6 +6,7 @@ STAMP := $(VENV)/.complete
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 CLIENTS := .venv-clients
 FRAMEWORKS := .venv-frameworks
+TENSORFLOW := .venv-tensorflow
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test long clients frameworks matrix check docs bench validate
@@ -27,8 +28,11 @@ long: $(STAMP) ## run the exhaustive checks, with 10,000 examples of every prope
 clients: $(CLIENTS)/.complete ## run the tests in Lightning, transformers and others (QUICK=1: most of them)
 	@$(CLIENTS)/bin/python -m pytest tests/clients $(if $(QUICK),,--timeout 0 -m "long or not long")
 
-frameworks: $(FRAMEWORKS)/.complete ## run the tests in optax, MLX, Keras and others
+frameworks: $(FRAMEWORKS)/.complete $(TENSORFLOW)/.complete ## run the tests in optax, MLX, Keras and others
 	@$(FRAMEWORKS)/bin/python -m pytest tests/frameworks
+	@KERAS_BACKEND=torch $(FRAMEWORKS)/bin/python -m pytest tests/frameworks/test_keras.py
+	@KERAS_BACKEND=tensorflow $(TENSORFLOW)/bin/python -m pytest \
+	  tests/frameworks/test_keras.py tests/frameworks/test_tensorflow.py
 
 matrix: ## run the tests on every torch and every Python that is supported and found, for hours
 	@$(PYTHON) tests/matrix.py
@@ -77,3 +81,7 @@ $(CLIENTS)/.complete: pyproject.toml constraints.txt
 
 $(FRAMEWORKS)/.complete: pyproject.toml constraints.txt
 	$(call environment,frameworks)
+
+# Apart: a process that imports TensorFlow and Paddle crashes.
+$(TENSORFLOW)/.complete: pyproject.toml constraints.txt
+	$(call environment,tensorflow)

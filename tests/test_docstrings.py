@@ -151,7 +151,7 @@ def _names_with_examples() -> set[str]:
 
 
 SEVERAL = """
-aligned axis_of Axis Comparison connect Cut cut_of Exchange gathered is_flat_shard is_own_group
+aligned axis_of Axis Comparison Cut cut_of Exchange gathered is_flat_shard is_own_group
 is_sharded layout_of part_of Reduction reduction_of shard sharded_as time_out zero_group zero_parts
 ZeroParts
 """

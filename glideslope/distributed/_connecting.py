@@ -28,6 +28,17 @@ def connect(timeout: timedelta) -> None:
 
     Raises:
         RuntimeError: a rank has not come in time, or has ended.
+
+    Example:
+        >>> import os
+        >>> from unittest.mock import patch
+        >>> from datetime import timedelta
+        >>> address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+        >>> with patch.dict(os.environ, {**address, "RANK": "0", "WORLD_SIZE": "1"}):
+        ...     connect(timedelta(seconds=60))  # torchrun sets these variables for each rank
+        >>> dist.get_backend(), dist.get_world_size()
+        ('gloo', 1)
+        >>> dist.destroy_process_group()
     """
     store, rank, ranks = next(rendezvous("env://", timeout=timeout))
     _arrive(PrefixStore("glideslope/connect", store), rank, ranks, timeout)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch.distributed as dist
@@ -45,15 +47,33 @@ def zero_parts(optimizer: Any) -> ZeroParts | None:
     return None
 
 
-def _objects() -> list[Any]:
-    """The objects that the garbage collector knows, also those that ``gc.freeze`` hides."""
-    if not gc.get_freeze_count():
-        return gc.get_objects()
-    gc.collect()  # what is garbage now is not to be frozen
-    gc.unfreeze()
-    found = gc.get_objects()
-    gc.freeze()
-    return found
+def _objects() -> Iterator[Any]:
+    """The objects that the garbage collector knows; then those that ``gc.freeze`` hides from it.
+
+    The hidden ones are found from the others, as `gc.unfreeze` could not be undone for them alone.
+    """
+    known = gc.get_objects()
+    yield from known
+    if gc.get_freeze_count():
+        yield from _reached([*known, *sys.modules.values(), *_locals()])
+
+
+def _locals() -> Iterator[Any]:
+    """The local variables of the functions that are running in this thread."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        yield from frame.f_locals.values()
+        frame = frame.f_back
+
+
+def _reached(roots: list[Any]) -> Iterator[Any]:
+    """The roots, and all objects that they refer to."""
+    seen: set[int] = set()
+    while roots:
+        new = {id(each): each for each in roots if gc.is_tracked(each) and id(each) not in seen}
+        seen.update(new)
+        yield from new.values()
+        roots = gc.get_referents(*new.values())
 
 
 def _steps(wrapper: Any) -> int:

@@ -1,4 +1,4 @@
-"""A schedule as a learning rate of Keras 3, on JAX or torch."""
+"""A schedule as a learning rate of Keras 3, on JAX, TensorFlow or torch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from typing import Any, Self
 
 import keras
 
-from glideslope.errors import require
 from glideslope.schedules import Schedule
 
 from ._given import as_rates
 
 __all__ = ["LearningRateSchedule"]
-
-BACKENDS = ("jax", "numpy", "torch")
 
 
 @keras.saving.register_keras_serializable("glideslope")
@@ -28,7 +25,6 @@ class LearningRateSchedule(keras.optimizers.schedules.LearningRateSchedule):  # 
 
     Raises:
         InvalidType: ``schedule`` is neither.
-        InvalidValue: Keras runs on a backend whose arrays a schedule does not know.
         UnboundError: some length is still in epochs, tokens or percent.
 
     Example:
@@ -40,8 +36,6 @@ class LearningRateSchedule(keras.optimizers.schedules.LearningRateSchedule):  # 
     """
 
     def __init__(self, schedule: Schedule | str) -> None:
-        backend = keras.backend.backend()
-        require(backend in BACKENDS, "KERAS_BACKEND", f"be one of {', '.join(BACKENDS)}", backend)
         self.schedule = as_rates(schedule)
 
     def __call__(self, step: Any) -> Any:
@@ -56,6 +50,9 @@ class LearningRateSchedule(keras.optimizers.schedules.LearningRateSchedule):  # 
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The learning rate that `get_config` wrote."""
         return cls(Schedule.from_json(config["schedule"]))
+
+    def __repr__(self) -> str:
+        return f"LearningRateSchedule({self.schedule})"
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,8 @@
 """The same few operations for Python floats and for arrays of any library.
 
 A formula is written once against ``xp`` and runs on a float (Python arithmetic, which schedulers
-use) or on an array of NumPy, torch or JAX (also inside ``jax.jit``: no branch on values).
+use) or on an array of NumPy, torch, JAX, MLX or TensorFlow (also in a function that is compiled: no
+branch on values).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from glideslope.errors import require_type
+
+from ._tensorflow import tensorflow_of
 
 
 class Scalars:
@@ -99,7 +102,7 @@ class Arrays:
 
     @property
     def _is_double(self) -> bool:
-        return str(self._like.dtype).endswith("float64")
+        return "float64" in str(self._like.dtype)
 
     def number(self, value: float) -> float:
         return float(value)  # an int must fit 32 bits in JAX and 64 in torch
@@ -123,7 +126,7 @@ class Arrays:
 
     def quotient(self, t: Any, n: float) -> Any:
         divisor: Any = float(n)
-        if self._library.__name__ == "jax.numpy":
+        if self._library.__name__ in ("jax.numpy", "tensorflow"):
             # XLA would multiply by a rounded 1/n, which leaves the quotient off by one at some
             # multiples of n, if it saw that the divisor is a constant.
             divisor = self.where(t == t, divisor, t)
@@ -165,6 +168,8 @@ class Arrays:
 def array_namespace(t: Any) -> Any:
     """The library that ``t`` is an array of; anything else is refused."""
     module = type(t).__module__.partition(".")[0]
+    if module == "tensorflow" and sys.modules["tensorflow"].is_tensor(t):
+        return tensorflow_of(t)
     array = hasattr(t, "dtype") and (module == "torch" or hasattr(t, "__array_namespace__"))
     require_type(array, "t", "be a number or an array of steps", t)
     real = str(t.dtype).rpartition(".")[2].startswith(("int", "uint", "float", "bfloat"))
@@ -174,6 +179,8 @@ def array_namespace(t: Any) -> Any:
 
 def as_floats(t: Any, library: Any) -> Any:
     """Steps as floating point: double precision where the library's integers promise no better."""
+    if library.__name__ == "tensorflow":
+        return library.floats(t)
     if library.__name__ == "torch" and not t.is_floating_point():
         return t.to(library.float32 if t.device.type == "mps" else library.float64)
     return t * 1.0

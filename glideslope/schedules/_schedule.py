@@ -66,7 +66,7 @@ class Schedule(ABC):
     ``0 <= t < steps`` and **holds** ``end = s(steps)`` afterwards; before 0 it holds its start.
 
     - one step (int or float) gives a Python float, an array of steps gives an array of the same
-      library (NumPy, torch, JAX, also under ``jax.jit``);
+      library (NumPy, torch, JAX, MLX, TensorFlow, also in a compiled function);
     - ``==``, ``hash``, ``pickle`` work; ``repr`` is the text that `parse` reads and that Python
       evaluates back to the same schedule; `to_json` and `from_json` are inverses too;
     - ``a >> b`` runs b, on its own clock, after a; ``a * b``, ``a * 3e-4``, ``a + b``, ``1 - a``

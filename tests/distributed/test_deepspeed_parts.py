@@ -43,11 +43,16 @@ def deepspeed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_wrapper_is_found(is_frozen: bool, vectors: dict[str, Any], steps: int) -> None:
     optimizer, other = object(), object()
     wrappers = [Wrapper(other), Wrapper(optimizer, **vectors)]
-    if is_frozen:
-        gc.freeze()
-    assert zero_parts(optimizer) == ("group", steps)
-    assert zero_parts(wrappers) is None
-    assert not is_frozen or gc.get_freeze_count() > 0
+    try:
+        if is_frozen:
+            gc.freeze()
+        frozen, later = gc.get_freeze_count(), [Wrapper(other)]
+        assert zero_parts(optimizer) == ("group", steps)
+        assert zero_parts(wrappers) is None
+        assert gc.get_freeze_count() == frozen
+        assert any(each is later for each in gc.get_objects()), "it was not frozen"
+    finally:
+        gc.unfreeze()
 
 
 def test_without_the_module_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

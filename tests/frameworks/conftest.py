@@ -16,7 +16,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # timm imports torchvision, whose build must be for this one of torch; its schedulers do not.
 # So the package is there without having been run.
-sys.modules["timm"] = module_from_spec(find_spec("timm"))
+if (timm := find_spec("timm")) is not None:  # which TensorFlow's environment lacks
+    sys.modules["timm"] = module_from_spec(timm)
 
 
 def pytest_configure(config: pytest.Config) -> None:
