@@ -90,6 +90,8 @@ from ._tensor.rounding import stored as stored
 from ._triton.engine import lacks_graphs as lacks_graphs
 from ._triton.upload import is_capturing as is_capturing
 from ._triton.upload import kept_for_graphs as kept_for_graphs
+from ._watch import StateWatch as StateWatch
+from ._watch import Watch as Watch
 from ._watch import addresses_of as addresses_of
 
 __all__ = [
@@ -108,7 +110,9 @@ __all__ = [
     "SEED",
     "SKIP",
     "Slot",
+    "StateWatch",
     "Use",
+    "Watch",
     "Whole",
     "addresses_of",
     "choose",

@@ -16,7 +16,8 @@ from .._base.plan_cache import Preparation
 from .._base.rule_optimizer import RuleOptimizer
 from .._base.step_config import Group
 from .._loading.kept import Kept
-from .direction import DirectedStep, Direction, RulePart
+from .directed_step import DirectedStep, RulePart
+from .direction import Direction
 
 
 class DirectedOptimizer(RuleOptimizer):
