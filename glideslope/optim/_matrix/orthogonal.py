@@ -76,7 +76,7 @@ def orthogonalised(
     """The matrix, or each of a stack, with its singular values near 1."""
     is_tall = matrix.size(-2) > matrix.size(-1)
     x = matrix.to(WORKING).reshape(-1, *matrix.shape[-2:])
-    x = x.mT if is_tall else x
+    x = x.mT.contiguous() if is_tall else x
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
     for a, b, c in polynomials(coefficients, steps):
         gram = x @ x.mT
