@@ -29,6 +29,9 @@ class Watch:
     """Remembers the class, dtype, device, shape, strides and laziness of dense tensors.
 
     The same tensor may be there several times; then it has to be so the next time too.
+
+    Args:
+        tensors: those to compare later ones with.
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
@@ -54,6 +57,9 @@ class Watch:
 
 class StateWatch:
     """Notices that the state of some parameters is no longer the tensors it was, or lies elsewhere.
+
+    Args:
+        entries: each a parameter's state and the name of a tensor in it.
 
     Attributes:
         tensors: the state, as it was.
