@@ -66,7 +66,7 @@ class RulePart:
     def tasks(
         self, config: StepConfig, groups: Sequence[Group], gradients: Gradients, states: States
     ) -> list[Task]:
-        """What is to be directed, after `check`; state that is missing is created."""
+        """Tasks of the directions, after `check`; state that is missing is created."""
         if self._tasks is None:
             assert self.direction is not None
             self._tasks = DirectedTasks(self.direction, config, groups, gradients, states)
