@@ -12,7 +12,7 @@ ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
 
 
 class Launch(NamedTuple):
-    """The number of this process among those that were launched together.
+    """The number of this process among those that were launched together; see `launch`.
 
     Args:
         rank: its number, from 0.
@@ -36,6 +36,9 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
     Raises:
         InvalidValue: a variable is missing, or is no such number.
+
+    >>> launch({}).ranks
+    1
     """
     found = _numbers(environment)
     for name in ADDRESS if found.ranks > 1 else ():
@@ -49,6 +52,9 @@ def apparent_launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
     Args:
         environment: the variables of the process.
+
+    >>> apparent_launch({"RANK": "1", "WORLD_SIZE": "4"}).ranks
+    4
     """
     try:
         return _numbers(environment)
