@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygrad import Tensor
 
+from glideslope.errors import require_type
 from glideslope.schedules import Schedule
 
 from ._given import as_rates
@@ -24,7 +25,7 @@ class LRScheduler:
         schedule: the rates, as a schedule or the text of one.
 
     Raises:
-        InvalidType: ``schedule`` is neither.
+        InvalidType: ``schedule`` is neither, or ``optimizer`` is not one of tinygrad.
         UnboundError: some length is still in epochs, tokens or percent.
 
     Example:
@@ -37,6 +38,8 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Any, schedule: Schedule | str) -> None:
+        has_rate = all(isinstance(getattr(each, "lr", None), Tensor) for each in _each(optimizer))
+        require_type(has_rate, "optimizer", "be an optimizer of tinygrad", optimizer)
         self.optimizer, self.schedule = optimizer, as_rates(schedule)
         self.last_epoch = 0
         self._write()
@@ -60,9 +63,14 @@ class LRScheduler:
         self._write()
 
     def _write(self) -> None:
-        for each in getattr(self.optimizer, "optimizers", (self.optimizer,)):
+        for each in _each(self.optimizer):
             rate = Tensor([self.get_lr()], dtype=each.lr.dtype, device=each.lr.device)
             each.lr.assign(rate).realize()
+
+
+def _each(optimizer: Any) -> Any:
+    """The optimizers of a group, or the one."""
+    return getattr(optimizer, "optimizers", (optimizer,))
 
 
 def __dir__() -> list[str]:

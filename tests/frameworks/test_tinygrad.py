@@ -66,3 +66,5 @@ def test_a_group_of_optimizers_and_a_state() -> None:
 def test_refusals() -> None:
     with pytest.raises(GlideslopeError, match="`schedule` must be a schedule or the text of one"):
         LRScheduler(SGD([weight()]), 0.1)  # type: ignore[arg-type]
+    with pytest.raises(GlideslopeError, match="`optimizer` must be an optimizer of tinygrad"):
+        LRScheduler(0.1, "linear(4)")
