@@ -123,7 +123,16 @@ class Predictor:
         self._weights = likelihoods(self.fits)
 
     def predict(self, schedule: Schedule | str, lr: float | None = None) -> Prediction:
-        """The loss under a schedule, see `predict`."""
+        """The loss under a schedule, see `predict`.
+
+        Args:
+            schedule: the schedule, or its text.
+            lr: the rate where it is 1; the highest rate of the run unless given.
+
+        Raises:
+            PredictionError: the run does not tell the loss of this schedule.
+            InvalidValue: a schedule without an end, or with a rate below 0; ``lr`` not above 0.
+        """
         schedule = checked_schedule(schedule)
         lr = self.recorded.peak if lr is None else number("lr", lr)
         require(0 < lr < math.inf, "lr", "be more than 0 and finite", lr)
