@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ BATCHES, SAMPLES = 12, 4
 TEXT = "warmup(3) >> cosine(9)"
 theirs = torch.optim.lr_scheduler
 
-WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any] | None]] = {
+Make = Callable[[Any], Any]
+WAYS: dict[str, tuple[Make | None, Make | None]] = {
     "Scheduler": (
         lambda m: optim.AdamW(m.parameters(), lr=0.01),
         lambda o: gs.Scheduler(o, lr=TEXT),
@@ -48,11 +50,20 @@ WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any] | None]] = {
         lambda m: optim.ADOPT(optim.param_groups(m, weight_decay=0.1), lr=0.01, ema_decay=0.9),
         lambda o: gs.Scheduler(o, lr=TEXT),
     ),
+    "function": (
+        lambda m: optim.AdamW(m.parameters(), lr=0.01),
+        partial(gs.Scheduler, lr=TEXT),
+    ),
+    "function for its own": (None, partial(gs.Scheduler, lr=TEXT)),
     "totals": (
         lambda m: optim.Prodigy(m.parameters(), lr=1.0, max_grad_norm=0.5, skip_nonfinite=True),
         lambda o: gs.Scheduler(o, lr=TEXT),
     ),
 }
+"""Functions that make the optimizer of a model, None where DeepSpeed makes it, and its scheduler.
+
+DeepSpeed is given the scheduler; a `partial` it is given itself.
+"""
 SETTINGS = [(stage, accumulate) for stage in (0, 1, 2, 3) for accumulate in (1, 2)]
 
 CUT = "`params` are parts that DeepSpeed's ZeRO cut from all parameters of a group, and"
@@ -87,22 +98,29 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 
 def engine(
-    make: Callable[[Any], Any], schedule: Callable[[Any], Any] | None, stage: int, accumulate: int
+    make: Make | None, schedule: Make | None, stage: int, accumulate: int
 ) -> tuple[Any, Any]:
-    """DeepSpeed's engine of a small network, and the optimizer that was given to it."""
+    """DeepSpeed's engine of a small network, and the optimizer inside it."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    optimizer = make(model)
-    config = {
+    optimizer = make and make(model)
+    config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": SAMPLES // int(os.environ["WORLD_SIZE"]),
         "gradient_accumulation_steps": accumulate,
         "zero_optimization": {"stage": stage},
         "zero_allow_untested_optimizer": True,
     }
-    scheduler = schedule and schedule(optimizer)
-    return deepspeed.initialize(
-        model=model, optimizer=optimizer, lr_scheduler=scheduler, config=config
-    )[0], optimizer
+    if optimizer is None:
+        config["optimizer"] = {"type": "AdamW", "params": {"lr": 0.01, "torch_adam": True}}
+    is_given_whole = schedule is None or isinstance(schedule, partial)
+    running = deepspeed.initialize(
+        model=model,
+        model_parameters=None if optimizer else model.parameters(),
+        optimizer=optimizer,
+        lr_scheduler=schedule if is_given_whole else schedule(optimizer),
+        config=config,
+    )[0]
+    return running, optimizer or running.basic_optimizer
 
 
 def train(running: Any, optimizer: Any, batches: range) -> list[float]:

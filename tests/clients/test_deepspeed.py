@@ -72,6 +72,18 @@ def test_ours_trains_as_torchs(stage: int, accumulate: int, runs: dict[int, Any]
     torch.testing.assert_close(ours, control, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize(("stage", "accumulate"), SETTINGS)
+def test_a_function_trains_as_the_scheduler_that_it_makes(
+    stage: int, accumulate: int, runs: dict[int, Any]
+) -> None:
+    for rank in runs[2]:
+        function, control = (
+            rank[f"{way}, stage {stage}, accumulate {accumulate}"]
+            for way in ("function", "Scheduler")
+        )
+        assert function == control
+
+
 @pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("stage", [0, 1, 3])
 @pytest.mark.parametrize("way", WAYS)
