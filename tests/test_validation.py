@@ -19,6 +19,7 @@ from validation.plan import FULL, QUICK, TUNING_SEED, Outcome, Plan, Trial, at_a
 from validation.problems import PROBLEMS
 from validation.table import chosen, finished, tables
 
+ROOT = Path(__file__).parents[1]
 PLANS = pytest.mark.parametrize("plan", [FULL, QUICK], ids=["full", "quick"])
 TRIAL = Trial("mlp", BASELINE, 0.004, 0.1, 400, 3)
 
@@ -195,6 +196,15 @@ def test_pair_with_a_missing_trial_has_no_row(tmp_path: Path) -> None:
     log.outcomes.popitem()
     assert finished(log, FULL, "mlp", BASELINE) is None
     assert tables(log, FULL) == ""
+
+
+def test_page_has_the_tables_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "trial.jsonl"
+    log.write_text((ROOT / "validation/results/trial.jsonl").read_text())
+    page = (ROOT / "docs/validation.md").read_text()
+    found = tables(Log(log), FULL)
+    assert all(found.count(f"| {name}") == len(PROBLEMS) for name in PAIRS if name != BASELINE)
+    assert found in page
 
 
 def test_rate_at_an_end_is_marked() -> None:
