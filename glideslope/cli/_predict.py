@@ -127,7 +127,7 @@ def row(prediction: Prediction) -> list[Text]:
 def verdict(found: Recommendation) -> str:
     """The gain of a recommendation in a sentence."""
     unchanged = f"the run's own rates over as many updates: {found.unchanged.final.loss:.3f}"
-    clear = "" if found.is_clear else ", no more than two seeds differ"
+    clear = "" if found.is_clear else ", which is within the interval"
     return f"{unchanged}; the recommended schedule saves {found.gain:.3f}{clear}"
 
 

@@ -81,6 +81,17 @@ def test_a_recommendation_is_near_the_best_that_the_law_allows(steps: int) -> No
     assert found.gain == found.unchanged.final.loss - found.prediction.final.loss
 
 
+@pytest.mark.parametrize(
+    ("own", "clear"), [("cosine(540)", False), ("hold(500) >> linear(40)", True)]
+)
+def test_a_gain_within_the_interval_is_not_clear(own: str, clear: bool) -> None:
+    run = gs.parse(f"warmup({WARM}, start=0.1) >> {own}")
+    found = recommend(made_by(TRUTHS[2], run, WARM), 600)
+    assert found.gain > 0.01
+    assert found.is_clear is clear
+    assert ("within the interval" in str(found)) is not clear
+
+
 def test_a_recommendation_stays_near_what_the_run_has_seen() -> None:
     cosine = gs.parse(f"warmup({WARM}, start=0.1) >> cosine(540, end=0.15)")
     found = recommend(made_by(TRUTHS[2], cosine, WARM, noise=0.01), 600).schedule

@@ -15,7 +15,7 @@ from glideslope.errors import PredictionError, require
 from glideslope.schedules import Cosine, Linear, Piecewise, Polynomial, Schedule, hold, warmup
 
 from .laws import Array, sums, warmup_of
-from .prediction import SEED_NOISE, Prediction, Predictor
+from .prediction import Prediction, Predictor
 from .recorded import Recorded
 
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -54,11 +54,11 @@ class Recommendation:
 
     @property
     def is_clear(self) -> bool:
-        """True if the gain is more than two seeds of one schedule usually differ."""
-        return self.gain > 2 * SEED_NOISE * self.prediction.final.loss
+        """True if the loss of the run's own rates is above the interval of the prediction."""
+        return self.unchanged.final.loss > self.prediction.final.high
 
     def __str__(self) -> str:
-        clear = "" if self.is_clear else ": no more than two seeds differ"
+        clear = "" if self.is_clear else ", which is within the interval"
         return f"{self.prediction}; it saves {self.gain:.3f}{clear}"
 
 
