@@ -20,7 +20,6 @@ NOT_MEASURED_HERE = {
     ("docs/how-to/accumulation.md", "Accumulate gradients"): "a gradient's length",
     ("docs/schedules.md", "Composing"): "a cycle's length",
     ("docs/show.md", "What to know before a run"): "a run's length",
-    ("docs/validation.md", "Results so far"): "the whole page is of `make validate`",
 }
 """Sections with such words, and what they are about."""
 
