@@ -16,8 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Each connection of a `TCPStore` asks for the name of an address: a name server that does not
-# answer costs more than the time-outs of the tests.
+# answer costs more than the time-outs of the tests, and a warning in what programs print.
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 os.environ.setdefault("TRITON_INTERPRET", "1")  # of the tests of GPU kernels
 
 # The default run tries the same few examples every time; `make long` looks for new ones.

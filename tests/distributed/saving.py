@@ -23,6 +23,7 @@ import torch.distributed as dist
 import glideslope as gs
 from glideslope.distributed import _peers
 from glideslope.errors import GlideslopeError
+from glideslope.files import open_regular
 from glideslope.training import _checkpoint
 from glideslope.training._sharded import rendezvous
 from tests.training.crafting import damage
@@ -133,17 +134,14 @@ def damaged(rank: int, folder: Path) -> dict[str, Any]:
 
 def unreadable(rank: int, folder: Path, error: Exception) -> dict[str, Any]:
     """One rank cannot read a file of the newest checkpoint, which is undamaged."""
-    own_open = open
 
-    def failing(path: Any, *words: Any) -> Any:
+    def failing(path: Any) -> Any:
         if rank == 1 and "step-00000003" in str(path):
             raise error
-        return own_open(path, *words)
+        return open_regular(path)
 
-    vars(_checkpoint)["open"] = failing
-    found = found_by(rank, folder)
-    del vars(_checkpoint)["open"]
-    return found
+    with patch.object(_checkpoint, "open_regular", failing):
+        return found_by(rank, folder)
 
 
 def found_by(rank: int, folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from glideslope.optim import RuleOptimizer, available
 pytest.importorskip("triton", reason="Triton has no wheels for this platform")
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"MuonWithAuxAdam"}
+SHARED = {"Kron", "MuonWithAuxAdam"}
 """Optimizers whose rules are those of others."""
 RULES = {row.name for row in available() if issubclass(row.optimizer, RuleOptimizer)} - SHARED
 Counts = dict[str, dict[str, int]]

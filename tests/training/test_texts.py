@@ -200,8 +200,8 @@ TEXTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "estimate": (lambda: Estimate(1.5, 1.25, 2.0), "Estimate(loss=1.5, low=1.25, high=2.0)"),
     "prediction": (
-        lambda: Prediction(gs.linear(9), "loss", Estimate(1.5, 1.25, 2.0), {}, (), (), (), ()),
-        "Prediction(schedule=linear(9), metric='loss', "
+        lambda: Prediction(gs.linear(9), 0.1, "loss", Estimate(1.5, 1.25, 2.0), {}, (), (), (), ()),
+        "Prediction(schedule=linear(9), lr=0.1, metric='loss', "
         "final=Estimate(loss=1.5, low=1.25, high=2.0))",
     ),
     "predictor": (
