@@ -90,6 +90,7 @@ RECIPES: list[Callable[[], Any]] = [
     lambda: jax.jit(optax.cosine_decay_schedule(0.5, 10)),
     lambda: optax.linear_schedule(0.5, 0.1, 0),
     lambda: optax.exponential_decay(0.5, 0, 0.1),
+    lambda: optax.exponential_decay(0.5, 10, 1.0, end_value=0.2),  # optax bounds a rate of 1 above
     lambda: optax.piecewise_constant_schedule(0.5),
     lambda: optax.cosine_decay_schedule(jax.numpy.float32(0.5), 10),
 ]
