@@ -127,8 +127,7 @@ def row(prediction: Prediction) -> list[Text]:
 def verdict(found: Recommendation) -> str:
     """The gain of a recommendation in a sentence."""
     unchanged = f"the run's own rates over as many updates: {found.unchanged.final.loss:.3f}"
-    clear = "" if found.is_clear else ", which is within the interval"
-    return f"{unchanged}; the recommended schedule saves {found.gain:.3f}{clear}"
+    return f"{unchanged}; the recommended schedule {found.verdict}"
 
 
 def as_dict(prediction: Prediction) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from glideslope.errors import require, require_type
 from glideslope.text import text_table
 
 from ._base.hyperparameters import Scalar, check_values
-from ._module_kinds import EMBEDDINGS, NORMS
+from ._module_kinds import EMBEDDINGS, NORMS, parameters_in
 from ._widths import factors_of_width, width_factors
 
 STEM, HEAD = "stem", "head"
@@ -240,7 +240,7 @@ def _undecayed(model: nn.Module, no_decay: Patterns) -> set[Tensor]:
     patterns = [entry for entry in no_decay if not isinstance(entry, type)]
     return {
         *(p for p in model.parameters() if p.ndim < 2),
-        *(p for module in model.modules() if isinstance(module, classes) for p in _own(module)),
+        *parameters_in(model, classes),
         *(p for name, p in _all_names(model) if name.split(".")[-1] == "bias"),
         *(p for pattern in patterns for p in _matching(model, pattern)),
     }
@@ -255,16 +255,16 @@ def _matching(model: nn.Module, pattern: str) -> list[Tensor]:
 
 def _hidden_matrices(model: nn.Module, undecayed: set[Tensor]) -> set[Tensor]:
     """The matrices between the embeddings and the last module that has one."""
-    holders = [module for module in model.modules() if any(p.ndim == 2 for p in _own(module))]
+    holders = [
+        module
+        for module in model.modules()
+        if any(p.ndim == 2 for p in module.parameters(recurse=False))
+    ]
     outer = {
-        p for i, module in enumerate(holders, 1) for p in _own(module)
+        p for i, module in enumerate(holders, 1) for p in module.parameters(recurse=False)
         if i == len(holders) or isinstance(module, EMBEDDINGS)
     }  # fmt: skip
     return {p for p in model.parameters() if p.ndim == 2 and p not in outer | undecayed}
-
-
-def _own(module: nn.Module) -> Iterator[Tensor]:
-    return module.parameters(recurse=False)
 
 
 def _all_names(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

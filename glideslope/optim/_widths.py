@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from torch import Size, Tensor, nn
 
 from glideslope.errors import InvalidValue, require, require_type
 
-from ._module_kinds import EMBEDDINGS, NORMS
+from ._module_kinds import EMBEDDINGS, NORMS, parameters_in
 
 
 def width_factors(model: nn.Module, base: nn.Module) -> dict[Tensor, float]:
@@ -54,9 +53,7 @@ def factors_of_width(model: nn.Module, base: Any) -> dict[Tensor, float]:
     require(base >= 1, "base_width", "be at least 1", base)
     matrices = _matrices(model)
     require(bool(matrices), "base_width", "come with a model that has matrices", base)
-    tables = {
-        p for module in model.modules() if isinstance(module, EMBEDDINGS) for p in _own(module)
-    }
+    tables = set(parameters_in(model, EMBEDDINGS))
     first, last = next(iter(matrices)), next(reversed(matrices))
     width = _width(matrices, first, last, tables)
     return {
@@ -75,10 +72,6 @@ def _matrices(model: nn.Module) -> dict[str, Tensor]:
         for name, p in module.named_parameters(recurse=False)
         if p.ndim >= 2
     }
-
-
-def _own(module: nn.Module) -> Iterator[Tensor]:
-    return module.parameters(recurse=False)
 
 
 def _width(matrices: dict[str, Tensor], first: str, last: str, tables: set[Tensor]) -> int:

@@ -56,7 +56,8 @@ def test_without_a_schedule_one_is_recommended(glideslope: Call) -> None:
     found = recommend(history(), 150)
     assert code == 0
     assert str(found.schedule) in out
-    assert f"saves {found.gain:.3f}" in out
+    assert found.gain == 0
+    assert "none of the family is better" in " ".join(out.split())
 
 
 def test_json_has_the_curves(glideslope: Call) -> None:

@@ -103,6 +103,5 @@ def recommended_text(found: Recommendation) -> str:
     """The schedule and its gain."""
     if found.prediction is found.unchanged:
         return "its own rates: none of the family is better"
-    clear = "" if found.is_clear else ", which is within the interval"
     code = escape(short(str(found.schedule)))
-    return f"<code>{code}</code><br>saves {found.gain:.3f}{clear}"
+    return f"<code>{code}</code><br>{found.verdict}"

@@ -57,9 +57,16 @@ class Recommendation:
         """True if the loss of the run's own rates is above the interval of the prediction."""
         return self.unchanged.final.loss > self.prediction.final.high
 
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The gain in words, for a sentence about the schedule."""
+        if self.prediction is self.unchanged:
+            return "is the run's own: none of the family is better"
         clear = "" if self.is_clear else ", which is within the interval"
-        return f"{self.prediction}; it saves {self.gain:.3f}{clear}"
+        return f"saves {self.gain:.3f}{clear}"
+
+    def __str__(self) -> str:
+        return f"{self.prediction}; it {self.verdict}"
 
 
 def recommend(
