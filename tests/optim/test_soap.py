@@ -117,7 +117,7 @@ def test_kl_soap_is_shown_saved_and_begins_on_the_state_of_plain_soap() -> None:
 @pytest.mark.parametrize("kl", [False, True])
 def test_a_gradient_with_rows_of_zeros_gives_bases(kl: bool) -> None:
     """As an embedding's has, for the tokens that are not in the batch; on all scales."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(3)
     for _ in range(100):
         rows, rank = (int(n) for n in torch.randint(3, 100, (2,), generator=generator))
         scales = 10 ** (4 * torch.rand(rows, 1, generator=generator) - 8)
